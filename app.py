@@ -1,0 +1,481 @@
+"""The composition root: builds the parts from a `Config`, starts and drains them; the command line's `main`.
+
+Cheap to import: what a command doesn't need isn't loaded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from bot.connect import SlackDoor
+    from core.blobs import Blobs
+    from core.channel import Channel, ChannelSpec
+    from core.clock import Clock
+    from core.config import Config
+    from core.database import Database
+    from core.inbox import Intake
+    from core.manager import TicketManager
+    from core.operate import Operations
+    from core.people import People
+    from core.shapes import Finding, Ref
+    from core.signals import Signals
+    from core.units import Desk
+    from intake.web.health import PartState, Readiness
+
+# Doors' commands, loaded when they are used.
+MOUNTS: Final = {
+    "deliver": "intake.email.deliver:deliver",
+    "explain": "intake.email.explain:explain",
+}
+HOOKS: Final = {
+    "open_parts": "app:open_parts",
+    "serve": "app:serve",
+    "sandbox": "app:sandbox",
+    "probe": "app:probe",
+    "migrate": "app:migrate",
+}
+DRAIN: Final = timedelta(seconds=8)  # from SIGTERM to the end
+
+
+def main() -> None:
+    """Run the command line."""
+    from intake.cli.main import group, run
+
+    sys.exit(run(group(MOUNTS, HOOKS)))
+
+
+# -- parts ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What every command works with: the desk on its database, without any loop."""
+
+    config: Config
+    clock: Clock
+    database: Database
+    blobs: Blobs
+    intake: Intake
+    people: People
+    manager: TicketManager
+    operations: Operations
+    desk: Desk
+    specs: Mapping[str, ChannelSpec]
+    signals: Signals
+
+
+def build_parts(config: Config, clock: Clock | None = None) -> Parts:
+    """Build the parts; nothing is opened yet."""
+    from bot.spec import SPEC as SLACK
+    from core.blobs import Blobs
+    from core.clock import Clock
+    from core.database import Database
+    from core.inbox import Intake
+    from core.manager import TicketManager
+    from core.operate import Operations
+    from core.people import People
+    from core.signals import Signals
+    from core.units import Desk
+    from intake.email.spec import SPEC as EMAIL
+
+    clock = clock or Clock()
+    signals = Signals()
+    database = Database(config.database, clock)
+    blobs = Blobs(config.service.data_dir / "blobs")
+    specs = {EMAIL.name: EMAIL} | ({SLACK.name: SLACK} if config.slack.enabled else {})
+    desk = Desk(config, specs, signals)
+    people = People(database, config)
+    return Parts(
+        config=config,
+        clock=clock,
+        database=database,
+        blobs=blobs,
+        intake=Intake(database, blobs, signals.inbox),
+        people=people,
+        manager=TicketManager(desk, database, blobs, people),
+        operations=Operations(database, blobs, signals),
+        desk=desk,
+        specs=specs,
+        signals=signals,
+    )
+
+
+async def ready_schema(parts: Parts) -> None:
+    """See to it that the schema is what this code needs. Raises `SchemaProblem`, `Unavailable`."""
+    from core import schema
+
+    wanted = parts.config.database.auto_migrate
+    if parts.database.sqlite if wanted is None else wanted:
+        await schema.migrate(parts.database)
+    else:
+        await schema.check(parts.database)
+
+
+@contextlib.asynccontextmanager
+async def open_parts(config: Config) -> AsyncIterator[Parts]:
+    """Open the parts for a command and close them. Raises `ConfigError` (the schema), `Unavailable`."""
+    from core.failures import Conflict
+    from core.schema import SchemaProblem
+
+    parts = build_parts(config)
+    try:
+        try:
+            await ready_schema(parts)
+        except SchemaProblem as exc:
+            raise Conflict(str(exc)) from exc
+        await parts.people.sync()
+        yield parts
+    finally:
+        await parts.database.close()
+
+
+async def migrate(config: Config) -> str:
+    """Bring the schema up to date; return one line on what was done. Raises `Unavailable`."""
+    from core import schema
+    from core.failures import Conflict
+
+    parts = build_parts(config)
+    try:
+        done = await schema.migrate(parts.database)
+        await parts.people.sync()
+        return done
+    except schema.SchemaProblem as exc:
+        raise Conflict(str(exc)) from exc
+    finally:
+        await parts.database.close()
+
+
+async def probe(config: Config) -> Sequence[Finding]:
+    """Check the database and every channel, for `relaydesk check`."""
+    from core.check import probe_database
+
+    parts = build_parts(config)
+    service = Service(parts, frozenset())
+    try:
+        findings = list(await probe_database(parts.database, config))
+        channels = service.channels()
+        for channel in channels.values():
+            findings += await channel.probe()
+        return findings
+    finally:
+        await service.close()
+        await parts.database.close()
+
+
+# -- the service ------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Service:
+    """A running relaydesk: the doors and loops of the given roles, on shared parts."""
+
+    parts: Parts
+    roles: frozenset[str]
+    running: list[tuple[str, Any]] = field(default_factory=list)  # in the order of their start
+    slack: SlackDoor | None = None
+    mail_port: int = 0
+    http_port: int = 0
+    _channels: dict[str, Channel] = field(default_factory=dict)
+    _closers: list[Any] = field(default_factory=list)
+
+    async def start(self) -> None:
+        """Open everything; the loops first, so that what the doors take in is worked off at once.
+
+        Raises `SchemaProblem`, `ConfigError`, `OSError` (a port that is taken).
+        """
+        await self._wait_for_database()
+        await self._begin()
+        if self.roles & {"worker", "courier"}:
+            self.channels()
+        await self._start_loops()
+        await self._start_doors()
+
+    async def _wait_for_database(self) -> None:
+        import structlog
+
+        from core.failures import Unavailable
+
+        told = False
+        while True:
+            try:
+                await ready_schema(self.parts)
+                return
+            except Unavailable:
+                if not told:
+                    structlog.get_logger(__name__).warning("waiting_for_database")
+                told = True
+                await asyncio.sleep(1)
+
+    async def _begin(self) -> None:
+        """Free what a dead predecessor held, note our start, bring the staff up to date."""
+        import structlog
+
+        from core import schema
+        from core.instances import Instance
+
+        parts, data_dir = self.parts, self.parts.config.service.data_dir
+        instance = Instance(data_dir)
+        dead = instance.register()
+        parts.database.instance = instance.id
+        self._closers.append(instance.leave)
+        await instance.bury(parts.database, dead)
+        await parts.people.sync()
+        if await schema.begin_generation(parts.database, data_dir):
+            structlog.get_logger(__name__).warning(
+                "restored_backup", outgoing="on hold until: relaydesk outbox resume"
+            )
+
+    def channels(self) -> dict[str, Channel]:
+        """Build the channels that this process reads and sends through."""
+        if not self._channels:
+            self._channels["email"] = self._email_channel()
+            if self.parts.config.slack.enabled:
+                self._channels["slack"] = self._slack_channel()
+        return self._channels
+
+    def _email_channel(self) -> Channel:
+        from intake.email.channel import EmailChannel
+
+        from core.children import Children
+
+        worker = self.parts.config.worker
+        self._children = Children(
+            worker.reading_children,
+            worker.reading_timeout,
+            worker.reading_memory_bytes,
+            preload=("intake.email.read",),
+        )
+        self._closers.append(self._children.close)
+        channel = EmailChannel(self.parts.config, self.parts.blobs, self._children, self.parts.clock)
+        self._closers.append(channel.close)
+        return channel
+
+    def _slack_api(self) -> Any:
+        if not hasattr(self, "_api"):
+            from bot.api import Api
+
+            self._api = Api(self.parts.config)
+            self._closers.append(self._api.close)
+        return self._api
+
+    def _slack_channel(self) -> Channel:
+        from bot.channel import SlackChannel
+        from core import actions
+
+        async def knows(ref: Ref) -> bool:
+            found = await self.parts.database.read(lambda tx: actions.linked(tx, ref))
+            return found is not None
+
+        return SlackChannel(self._slack_api(), self.parts.blobs, self.parts.clock, knows=knows)
+
+    async def _start_loops(self) -> None:
+        from core.courier import Courier
+        from core.scheduler import Scheduler
+        from core.worker import Worker
+
+        parts = self.parts
+        if "courier" in self.roles:
+            await self._run(
+                "courier",
+                Courier(parts.config, parts.database, parts.blobs, parts.desk, self._channels, parts.clock),
+            )
+        if "worker" in self.roles:
+            await self._children.warm()
+            await self._run(
+                "worker",
+                Worker(
+                    parts.config,
+                    parts.database,
+                    parts.blobs,
+                    parts.intake,
+                    parts.manager,
+                    self._channels,
+                    parts.signals,
+                ),
+            )
+        if "scheduler" in self.roles:
+            await self._run("scheduler", Scheduler(parts.desk, parts.database))
+
+    async def _run(self, name: str, part: Any) -> None:
+        await part.start()
+        self.running.append((name, part))
+
+    async def _start_doors(self) -> None:
+        from core.config import secret_keys
+
+        config, parts = self.parts.config, self.parts
+        if "email" in self.roles and config.email.inbound.enabled:
+            from intake.email.addresses import Signer
+            from intake.email.server import MailDoor
+
+            door = MailDoor(config, parts.intake, Signer(secret_keys(config)), parts.clock)
+            await self._run("email", door)
+            self.mail_port = door.port
+        if "slack" in self.roles and config.slack.enabled:
+            await self._start_slack()
+        if "web" in self.roles and config.http.enabled:
+            from intake.web.site import WebDoor, build_site
+
+            site = build_site(
+                parts,
+                readiness=self.readiness,
+                slack_events=self.slack.handle_http if self.slack and config.slack.signing_secret else None,
+            )
+            web = WebDoor(site, config.http.host, config.http.port)
+            await self._run("web", web)
+            self.http_port = web.port
+
+    async def _start_slack(self) -> None:
+        from bot.connect import SlackDoor
+        from core import work
+        from core.views import open_roots
+
+        parts = self.parts
+        name, kind = "slack:catch-up", "cursor"
+
+        async def load() -> dict[str, str]:
+            return await work.remembered(parts.database, name)
+
+        async def save(cursors: dict[str, str]) -> None:
+            await work.remember(parts.database, name, kind, cursors)
+
+        async def threads() -> list[str]:
+            return await parts.database.read(open_roots)
+
+        self.slack = SlackDoor(
+            self._slack_api(), parts.intake, load, save, threads=threads, clock=parts.clock
+        )
+        await self._run("slack", self.slack)
+        await self.slack.until_ready(2.0)  # away is no reason not to take mail
+
+    async def readiness(self) -> Readiness:
+        """How every enabled part is, each named."""
+        from core.failures import Unavailable
+        from intake.web.health import PartState, Readiness, State
+
+        found: list[PartState] = []
+        try:
+            async with asyncio.timeout(3):
+                await self.parts.database.read(lambda tx: tx.now())
+            found.append(PartState("database", State.OK))
+        except (Unavailable, TimeoutError):
+            found.append(PartState("database", State.DOWN, "the database can't be reached"))
+        for name, part in self.running:
+            if name == "email":
+                state = State.OK if part.ready else State.DOWN
+                found.append(PartState("smtp", state))
+            elif name == "slack":
+                ok = part.state == "connected"
+                found.append(PartState("slack", State.OK if ok else State.DEGRADED, "" if ok else "away"))
+        return Readiness(tuple(found))
+
+    async def stop(self) -> None:
+        """Stop the doors, finish what is in hand, close everything, within `DRAIN`."""
+        import structlog
+
+        log = structlog.get_logger(__name__)
+        order = ("email", "slack", "web", "worker", "courier", "scheduler")
+        doors = [part for name, part in self.running if name in order[:3]]
+        loops = [part for name, part in self.running if name in order[3:]]
+        try:
+            async with asyncio.timeout(DRAIN.total_seconds()):
+                await asyncio.gather(*(door.stop() for door in doors), return_exceptions=True)
+                await asyncio.gather(*(loop.stop() for loop in loops), return_exceptions=True)
+        except TimeoutError:
+            log.warning("drain_cut")
+        await self.close()
+
+    async def close(self) -> None:
+        """Close what was opened, the last first."""
+        for closer in reversed(self._closers):
+            with contextlib.suppress(Exception):
+                result = closer()
+                if asyncio.iscoroutine(result):
+                    async with asyncio.timeout(1):
+                        await result
+        self._closers.clear()
+
+
+def serve(config: Config, roles: frozenset[str]) -> int:
+    """Run the service until SIGTERM or Ctrl-C; return the exit status."""
+    return asyncio.run(_serve(config, roles))
+
+
+async def _serve(config: Config, roles: frozenset[str], around: Any = None) -> int:
+    import structlog
+
+    from core import logs
+    from core.config import ConfigError
+    from core.schema import SchemaProblem
+
+    logs.configure(config.service.log_format, config.service.log_level)
+    log = structlog.get_logger("relaydesk")
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    parts = build_parts(config)
+    service = Service(parts, roles)
+    starting = asyncio.create_task(service.start())
+    try:
+        await asyncio.wait({starting, asyncio.create_task(stopping.wait())}, return_when="FIRST_COMPLETED")
+        if not starting.done():
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+        else:
+            await starting
+            log.info("ready", smtp_port=service.mail_port, http_port=service.http_port, roles=sorted(roles))
+            if around is not None:
+                await around(service)
+            await stopping.wait()
+    except SchemaProblem as exc:
+        sys.stderr.write(f"relaydesk: {exc}\n")
+        return 1
+    except ConfigError:
+        raise
+    except OSError as exc:
+        sys.stderr.write(f"relaydesk: can't listen: {exc.strerror or exc}\n")
+        return 2
+    finally:
+        log.info("stopping")
+        await service.stop()
+        await parts.database.close()
+        log.info("stopped")
+    return 0
+
+
+def sandbox(config_file: str | None) -> int:
+    """Run the service on the embedded default with a Slack workspace and a mailbox beside it."""
+    return asyncio.run(_sandbox(config_file))
+
+
+async def _sandbox(config_file: str | None) -> int:
+    from core.config import load, parse
+    from sandbox import Sandbox
+    from sandbox.tryout import http_port_from, overlay, ports, words
+
+    load(config_file)  # the file's own mistakes are told as such
+    box = Sandbox(http_port=http_port_from(os.environ))
+    await box.start()
+
+    async def started(service: Service) -> None:
+        mail, web = ("127.0.0.1", service.mail_port), f"http://127.0.0.1:{service.http_port}"
+        box.connect_desk(mail, web)
+        sys.stdout.write(words(box, mail, web))
+        sys.stdout.flush()
+
+    try:
+        data = overlay(config_file or os.environ.get("RELAYDESK_CONFIG"), box, ports(os.environ))
+        everything = frozenset({"email", "slack", "web", "worker", "scheduler", "courier"})
+        return await _serve(parse(data, environ=os.environ, source="sandbox"), everything, around=started)
+    finally:
+        await box.stop()

@@ -1,0 +1,43 @@
+"""`python -m bench [intake] [latency] [footprint]`: measure, print, exit 1 where a target is missed."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from bench import footprint, intake, latency
+from bench.figures import Figure
+from tests.mariadb import Run
+
+Measure = Callable[[Run], Coroutine[Any, Any, list[Figure]]]
+MEASURES: dict[str, Measure] = {
+    "intake": intake.measure,
+    "latency": latency.measure,
+    "footprint": footprint.measure,
+}
+
+
+def main() -> int:
+    """Measure what was asked for, one thing after the other."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(MEASURES)}; default: all")
+    wanted = parser.parse_args().names or list(MEASURES)
+    if unknown := [name for name in wanted if name not in MEASURES]:
+        parser.error(f"no measure named '{unknown[0]}'; there are {', '.join(MEASURES)}")
+    run = Run.begin()
+    missed = False
+    try:
+        for name in wanted:
+            for figure in asyncio.run(MEASURES[name](run)):
+                print(figure.line(), flush=True)
+                missed = missed or not figure.met
+    finally:
+        run.end()
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,139 @@
+"""Processor time of reading crafted mails of 1 MB, and of an ordinary one: `python -m bench.mail_reading`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from intake.email.read import ReadContext, read_mail
+
+CONTEXT = ReadContext(keys=("bench",), queues={"support": ("support@example.com",)})
+HEAD = b"From: a@example.org\r\nTo: support@example.com\r\nSubject: Re: x\r\nIn-Reply-To: <a@b>\r\n"
+SIZE = 1_000_000
+
+
+def crafted() -> Iterator[tuple[str, bytes]]:
+    """Yield name and mail: what makes parsers and reply cutters slow."""
+    for name, piece in TEXTS.items():
+        yield f"text: {name}", HEAD + b"\r\nHello\r\n" + _filled(piece)
+    for name, piece in MARKUP.items():
+        yield f"html: {name}", HEAD + b"Content-Type: text/html\r\n\r\n<p>Hello</p>" + _filled(piece)
+    for name, piece in FIELDS.items():
+        yield f"head: {name}", b"From: a@example.org\r\n" + _filled(piece) + b"\r\n\r\nHello\r\n"
+    yield (
+        "parts: many",
+        HEAD + b"Content-Type: multipart/mixed; boundary=x\r\n\r\n" + _filled(b"--x\r\n\r\n\r\n"),
+    )
+    yield (
+        "parts: unclosed",
+        HEAD + b"Content-Type: multipart/mixed; boundary=x\r\n\r\n" + _filled(b"--x-\r\n"),
+    )
+    nested = b"".join(
+        b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (level, level)
+        for level in range(18_000)
+    )
+    yield "parts: nested", HEAD + nested
+    yield "uuencode", HEAD + b"Content-Transfer-Encoding: x-uuencode\r\n\r\n" + _filled(b"begin 644 x\r\n")
+    yield (
+        "bounce prose",
+        HEAD.replace(b"a@", b"mailer-daemon@") + b"\r\n" + _filled(b"user does not deliver mailbox "),
+    )
+    report = b"Content-Type: multipart/report; report-type=delivery-status; boundary=x\r\n\r\n--x\r\n"
+    yield (
+        "bounce report",
+        HEAD
+        + report
+        + b"Content-Type: message/delivery-status\r\n\r\n"
+        + _filled(b"Final-Recipient: rfc822; a@b.example\r\nStatus: 5.1.1\r\n\r\n"),
+    )
+
+
+TEXTS = {
+    "On": b"On ",
+    "On lines": b"On a b c\r\n",
+    "On dates": b"On 1.1.2020 12:00 x\r\n",
+    "On dates:": b"On 1.1.2020 12:00 a@b.c x:\r\n",
+    "wrote": b"On 1.1.2020 12:00 a@b.c wrote:\r\n",
+    "blank lines": b"\r\n",
+    "spaces": b" ",
+    "one line": b"x",
+    "quotes": b">",
+    "quoted lines": b"> x\r\n",
+    "between quotes": b"> x\r\ny\r\n",
+    "heads": b"From: x\r\nTo: y\r\nSubject: z\r\n",
+    "heads in full": b"From: x\r\nSent: 1\r\nTo: y\r\nSubject: other\r\n",
+    "From": b"From: ",
+    "original": b"-----Original Message-----\r\n",
+    "rules": b"_____________\r\n",
+    "dashes": b"-",
+    "dash lines": b"-- \r\n",
+    "sent from": b"Sent from my ",
+    "sent from lines": b"Sent from my phone\r\n",
+    "colons": b"1:",
+    "addresses": b"a@b.c ",
+    "at": b"a@",
+    "dots": b"a.",
+}
+MARKUP = {
+    "div": b"<div>",
+    "blockquote": b"<blockquote>",
+    "table": b"<table><tr><td>",
+    "links": b"<a href='http://example.org/x'>x</a> ",
+    "open links": b"<a href='http://example.org/x'><p>x",
+    "line breaks": b"<br>",
+    "spaces": b" ",
+    "less-than": b"<",
+    "entities": b"&lt;",
+    "comments": b"<!--",
+    "spans": b"<span>x",
+    "fonts": b"<font><b><i>x",
+    "outlook": b"<p class=MsoNormal><b>From:</b> x",
+    "borders": b"<div style='border-top:solid #E1E1E1 1.0pt'><b>From:</b> x",
+    "marks": b"<div class=yahoo_quoted>x",
+    "images": b"<img src='cid:x'>",
+    "lists": b"<ul><li>x",
+    "pre": b"<pre>\n",
+}
+FIELDS = {
+    "To": b"To: " + b"a@b.c, " * 9_000 + b"\r\n",
+    "comments": b"To: " + b"(" * 60_000 + b"\r\n",
+    "quotes": b'To: "' + b"\\" * 60_000 + b"\r\n",
+    "words": b"Subject: " + b"=?utf-8?q?a?= " * 4_000 + b"\r\n",
+    "broken words": b"Subject: " + b"=?utf-8?q?" * 6_000 + b"\r\n",
+    "references": b"References: " + b"<a@b> " * 10_000 + b"\r\n",
+    "fields": b"X: y\r\n",
+    "folds": b" x\r\n",
+    "type": b"Content-Type: text/plain; " + b'a="' * 10_000 + b"\r\n",
+    "continuations": b"Content-Type: text/plain; "
+    + b"".join(b"n*%d*=%%41;" % n for n in range(900))
+    + b"\r\n",
+    "results": b"Authentication-Results: x; " + b"(" * 30_000 + b"\r\n",
+    "no fields": b"x\r\n",
+}
+
+
+def _filled(piece: bytes) -> bytes:
+    return piece * (SIZE // len(piece) + 1)
+
+
+def milliseconds(raw: bytes) -> float:
+    """Return the processor time of reading."""
+    began = time.process_time()
+    read_mail(raw, {}, CONTEXT)
+    return (time.process_time() - began) * 1000
+
+
+def main() -> None:
+    """Print a table, the slowest first."""
+    ordinary = (
+        HEAD
+        + b"\r\nHello,\r\n\r\nplease help.\r\n\r\nOn 1 May 2026 at 10:00, Bob <b@x.example> wrote:\r\n> Hi\r\n"
+    )
+    took = {name: milliseconds(raw) for name, raw in crafted()}
+    took["ordinary"] = min(milliseconds(ordinary) for _ in range(20))
+    for name, value in sorted(took.items(), key=lambda item: -item[1]):
+        print(f"{value:9.1f} ms  {name}")
+
+
+if __name__ == "__main__":
+    main()

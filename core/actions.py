@@ -1,0 +1,373 @@
+"""What somebody may do to a ticket, as steps inside a unit: the manager and the staff's commands share them.
+
+Each takes a transaction in which nothing is locked yet (it locks the ticket itself) and ends with `units.note`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+
+from core import units, views
+from core.audience import Happened
+from core.database import Tx
+from core.failures import Conflict, Invalid, NotFound
+from core.outbox import cancel, promote, rehead, release_held
+from core.people import Known, ensure, mail_person, staff_named
+from core.shapes import Actor, File, Priority, Ref, Visibility, key_of
+from core.status import SETS, Did, Status, Ticket
+from core.tables import deliveries, links, messages, participants, tickets, users
+from core.threads import LinkFact
+from core.units import Desk, Words
+from core.visibility import check_sees, check_sets, check_staff, check_writes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A message to write on a ticket. `ref`: its outside name where it has one (Slack). `from_thread`: it stands
+    in the triage thread already."""
+
+    text: str
+    visibility: Visibility
+    channel: str
+    source_time: datetime | None = None
+    files: Sequence[File] = ()
+    full_text: str | None = None
+    html_blob: str | None = None
+    mail_id: str | None = None
+    names: Sequence[tuple[str, str, str | None]] = ()
+    from_thread: bool = False
+    place: str = ""  # where it was written, so that it isn't repeated there
+    automatic: str | None = None
+
+
+async def _locked(tx: Tx, actor: Actor, ticket_id: int, *, adds: int = 0) -> tuple[Ticket, bool]:
+    """Lock a ticket that the actor may see; a merged one leads to its target. Returns it and whether they take
+    part."""
+    target = await tx.scalar(select(tickets.c.merged_into).where(tickets.c.id == ticket_id))
+    ticket_id = int(target) if target is not None and adds else ticket_id
+    part = await views.takes_part(tx, ticket_id, actor.user_id)
+    if not actor.staff:
+        check_sees(actor, ticket_id, takes_part=part)
+    return await units.lock(tx, ticket_id, adds=adds), part
+
+
+async def as_known(tx: Tx, actor: Actor) -> Known:
+    """Return the user behind an actor. Raises `Invalid` where there is none."""
+    if actor.user_id is None:
+        raise Invalid("nobody is named as the author")
+    row = await tx.first(select(users).where(users.c.id == actor.user_id))
+    if row is None:
+        raise NotFound("there is no such user")
+    return Known(
+        user_id=row.id, name=row.name, username=row.username, role=actor.role, identity=b"", email=actor.email
+    )
+
+
+async def write(tx: Tx, desk: Desk, actor: Actor, ticket_id: int, written: Written) -> tuple[Ticket, int]:
+    """Write a message: staff's answer or note, or the words of somebody who takes part."""
+    check_writes(actor, written.visibility)
+    if not written.text.strip() and not written.files:
+        raise Invalid("the message is empty")
+    ticket, part = await _locked(tx, actor, ticket_id, adds=1)
+    author = await as_known(tx, actor)
+    staff = actor.staff and not (part and ticket.requester_id == actor.user_id)
+    seq = await tx.scalar(select(tickets.c.last_seq).where(tickets.c.id == ticket.id))
+    now = await tx.now()
+    message_id = await units.add_message(
+        tx,
+        desk,
+        ticket,
+        int(seq),
+        Words(
+            author=author,
+            address=actor.email,
+            staff=actor.staff,
+            visibility=written.visibility,
+            channel=written.channel,
+            source_time=written.source_time or now,
+            text=written.text,
+            full_text=written.full_text,
+            html_blob=written.html_blob,
+            auth=actor.auth,
+            automatic=written.automatic,
+            mail_id=written.mail_id,
+            files=written.files,
+        ),
+    )
+    await units.add_links(tx, ticket.id, message_id, written.names)
+    if written.visibility is Visibility.NOTE:
+        return await _noted(tx, desk, actor, ticket, message_id, written), message_id
+    if staff:
+        return await _staff_replied(tx, desk, actor, ticket, message_id, written), message_id
+    return await participant_wrote(tx, desk, actor, ticket, message_id, written), message_id
+
+
+async def _noted(
+    tx: Tx, desk: Desk, actor: Actor, ticket: Ticket, message_id: int, written: Written
+) -> Ticket:
+    await units.add_event(tx, ticket, "note", actor, public=False, data={"message": message_id})
+    after = await units.save(tx, ticket, ticket, public=False)
+    scene = await units.scene(tx, desk, after, actor, from_thread=written.from_thread)
+    await units.note(tx, desk, Happened.NOTED, scene, message_id)
+    return after
+
+
+async def _staff_replied(
+    tx: Tx, desk: Desk, actor: Actor, ticket: Ticket, message_id: int, written: Written
+) -> Ticket:
+    now = await tx.now()
+    queue = desk.queue_or_first(ticket.queue)
+    after_reply = Status(queue.after_staff_reply)
+    overtaken = await _overtaken(tx, ticket, written.source_time)
+    moved = await units.move(
+        tx, ticket, Did.STAFF_REPLIED, actor, after=Status.OPEN if overtaken else after_reply
+    )
+    moved = replace(
+        moved,
+        first_response_at=ticket.first_response_at or now,
+        waiting_since=ticket.waiting_since if overtaken else None,
+    )
+    await units.add_event(tx, ticket, "answered", actor, public=True, data={"message": message_id})
+    after = await units.save(tx, ticket, moved, public=True)
+    data: dict[str, Any] = {"hold": units.hold_of(desk, written.channel)}
+    scene = await units.scene(
+        tx, desk, after, actor, from_thread=written.from_thread, actor_place=written.place, data=data
+    )
+    if ticket.unconfirmed:
+        await release_held(tx, ticket.id)
+    await units.note(tx, desk, Happened.STAFF_REPLIED, scene, message_id)
+    if overtaken:
+        text = "This answer was written before the requester's newest message; the ticket stays open."
+        again = await units.scene(tx, desk, after, None, data={"text": text})
+        await units.note(tx, desk, Happened.CHANGED, again, first=100)
+    return after
+
+
+async def _overtaken(tx: Tx, ticket: Ticket, source_time: datetime | None) -> bool:
+    """Did the requester's side write after this answer was written (by the times of the sources)?"""
+    if source_time is None:
+        return False
+    newest = await tx.scalar(
+        select(messages.c.source_time)
+        .where(
+            messages.c.ticket_id == ticket.id,
+            messages.c.author_staff.is_(False),
+            messages.c.outsider.is_(False),
+            messages.c.automatic.is_(None),
+        )
+        .order_by(messages.c.source_time.desc())
+        .limit(1)
+    )
+    return newest is not None and newest > source_time
+
+
+async def participant_wrote(
+    tx: Tx,
+    desk: Desk,
+    actor: Actor,
+    ticket: Ticket,
+    message_id: int,
+    written: Written,
+    *,
+    reopens: bool = True,
+) -> Ticket:
+    """The words of somebody who takes part: they may reopen the ticket, and the desk hears of them."""
+    did = Did.OTHER_WROTE if written.automatic or not reopens else Did.PARTICIPANT_WROTE
+    moved = await units.move(tx, ticket, did, actor)
+    if did is Did.PARTICIPANT_WROTE:
+        moved = replace(moved, waiting_since=ticket.waiting_since or await tx.now())
+    await units.add_event(tx, ticket, "message", actor, public=True, data={"message": message_id})
+    after = await units.save(tx, ticket, moved, public=True)
+    scene = await units.scene(
+        tx, desk, after, actor, from_thread=written.from_thread, automatic=written.automatic is not None
+    )
+    await units.note(tx, desk, Happened.WROTE, scene, message_id)
+    return after
+
+
+async def set_status(
+    tx: Tx, desk: Desk, actor: Actor, ticket_id: int, status: Status, *, from_thread: bool = False
+) -> Ticket:
+    """Set a ticket's status; the one it has already changes nothing. Raises `ForbiddenMove`."""
+    ticket, _ = await _locked(tx, actor, ticket_id)
+    check_sets(actor, status)
+    if ticket.status is status:
+        return ticket
+    moved = await units.move(tx, ticket, SETS[status], actor)
+    if ticket.status in (Status.RESOLVED, Status.CLOSED) and status is Status.OPEN and not actor.staff:
+        moved = replace(moved, waiting_since=await tx.now())
+    after = await units.save(tx, ticket, moved, public=True)
+    text = f"{units.shown_name(actor)} set the status to {status}."
+    scene = await units.scene(
+        tx, desk, after, actor, was=ticket.status, from_thread=from_thread, data={"text": text}
+    )
+    await units.note(tx, desk, Happened.STATUS_SET, scene)
+    return after
+
+
+async def assign(
+    tx: Tx, desk: Desk, actor: Actor, ticket_id: int, username: str | None, *, from_thread: bool = False
+) -> Ticket:
+    """Give a ticket to a staff member, or to nobody. Raises `NotFound`, `ForbiddenMove`."""
+    check_staff(actor, "assign tickets")
+    member = await staff_named(tx, username) if username else None
+    ticket, _ = await _locked(tx, actor, ticket_id)
+    if ticket.assignee_id == (member.user_id if member else None):
+        return ticket
+    moved = await units.move(tx, ticket, Did.ASSIGNED, actor) if member else ticket
+    moved = replace(
+        moved,
+        assignee_id=member.user_id if member else None,
+        assignee=member.username if member else None,
+    )
+    await units.add_event(
+        tx, ticket, "assigned", actor, public=False, data={"to": member.username if member else None}
+    )
+    after = await units.save(tx, ticket, moved, public=moved.status is not ticket.status)
+    text = f"{units.shown_name(actor)} assigned this to {member.name if member else 'nobody'}."
+    scene = await units.scene(tx, desk, after, actor, from_thread=from_thread, data={"text": text})
+    await units.note(tx, desk, Happened.CHANGED, scene)
+    return after
+
+
+async def set_priority(
+    tx: Tx, desk: Desk, actor: Actor, ticket_id: int, priority: Priority, *, from_thread: bool = False
+) -> Ticket:
+    """Set how pressing a ticket is."""
+    check_staff(actor, "set priorities")
+    ticket, _ = await _locked(tx, actor, ticket_id)
+    if ticket.priority is priority:
+        return ticket
+    await units.add_event(
+        tx, ticket, "priority", actor, public=False, data={"from": ticket.priority, "to": priority}
+    )
+    after = await units.save(tx, ticket, replace(ticket, priority=priority), public=False)
+    text = f"{units.shown_name(actor)} set the priority to {priority}."
+    scene = await units.scene(tx, desk, after, actor, from_thread=from_thread, data={"text": text})
+    await units.note(tx, desk, Happened.CHANGED, scene)
+    return after
+
+
+async def merge(
+    tx: Tx, desk: Desk, actor: Actor, ticket_id: int, into: int, *, from_thread: bool = False
+) -> Ticket:
+    """Merge a ticket away: it closes, later mail goes to the target. Raises `Conflict`, `NotFound`."""
+    check_staff(actor, "merge tickets")
+    if ticket_id == into:
+        raise Invalid("a ticket can't be merged into itself")
+    locked = {i: await units.lock(tx, i) for i in sorted((ticket_id, into))}
+    ticket, target = locked[ticket_id], locked[into]
+    if ticket.merged_into is not None:
+        raise Conflict(f"ticket {ticket_id} is merged into {ticket.merged_into} already")
+    if target.merged_into is not None:
+        raise Conflict(f"ticket {into} is merged into {target.merged_into}; merge into that one")
+    now = await tx.now()
+    await tx.run(update(tickets).where(tickets.c.merged_into == ticket_id).values(merged_into=into))
+    for row in await tx.all(select(participants).where(participants.c.ticket_id == ticket_id)):
+        if row.role in ("requester", "cc"):
+            await units.join(tx, into, row.identity_key, "cc", row.place, 0)
+    gone = replace(ticket.update_status(Did.MERGED, now), merged_into=into)
+    await units.add_event(
+        tx, ticket, "merged", actor, public=True, data={"into": into, "from": ticket.status}
+    )
+    await units.add_event(tx, target, "merged_in", actor, public=False, data={"ticket": ticket_id})
+    after = await units.save(tx, ticket, gone, public=True)
+    await units.save(tx, target, target, public=False)
+    for one, other in ((after, f"merged into #{into}"), (target, f"#{ticket_id} was merged into this one")):
+        text = f"{units.shown_name(actor)}: {other}."
+        scene = await units.scene(tx, desk, one, actor, from_thread=False, data={"text": text})
+        await units.note(tx, desk, Happened.CHANGED, scene)
+    return after
+
+
+async def admit(
+    tx: Tx, desk: Desk, actor: Actor, ticket_id: int, address: str, *, from_thread: bool = False
+) -> Ticket:
+    """Let an outsider (or anybody with a mail address) take part; their earlier words become visible."""
+    check_staff(actor, "admit people")
+    person = mail_person(address)
+    known = await ensure(tx, person)
+    ticket, _ = await _locked(tx, actor, ticket_id)
+    seq = await tx.scalar(select(tickets.c.last_seq).where(tickets.c.id == ticket.id))
+    joined = await units.join(tx, ticket.id, person.key, "cc", person.place, int(seq))
+    if not joined:
+        return ticket
+    await tx.run(
+        update(messages)
+        .where(
+            messages.c.ticket_id == ticket.id,
+            messages.c.author_id == known.user_id,
+            messages.c.outsider.is_(True),
+        )
+        .values(outsider=False)
+    )
+    await units.add_event(tx, ticket, "admitted", actor, public=False, data={"address": person.address})
+    after = await units.save(tx, ticket, ticket, public=True)
+    text = f"{units.shown_name(actor)} admitted {person.address}: they take part from now on."
+    scene = await units.scene(tx, desk, after, actor, from_thread=from_thread, data={"text": text})
+    await units.note(tx, desk, Happened.CHANGED, scene)
+    return after
+
+
+async def edit(
+    tx: Tx, desk: Desk, message_id: int, ticket_id: int, text: str | None, actor: Actor, *, in_thread: bool
+) -> None:
+    """Give a message a new text (None: it was deleted), and carry that to where it was posted."""
+    ticket = await units.lock(tx, ticket_id)
+    message = await views.message(tx, message_id)
+    if message is None or message.deleted_at is not None or message.text == text:
+        return
+    now = await tx.now()
+    values: dict[str, Any] = {"deleted_at": now} if text is None else {"edited_at": now, "text": text}
+    await tx.run(update(messages).where(messages.c.id == message_id).values(**values, full_text=None))
+    kind = "deleted" if text is None else "edited"
+    public = message.visibility is Visibility.PUBLIC and not message.outsider
+    await units.add_event(tx, ticket, kind, actor, public=False, data={"message": message_id})
+    after = await units.save(tx, ticket, ticket, public=public)
+    await _stop_unsent(tx, message_id, deleted=text is None)
+    copies = await _copies(tx, message_id)
+    happened = Happened.DELETED if text is None else Happened.EDITED
+    scene = await units.scene(tx, desk, after, actor, copies=copies, from_thread=in_thread)
+    await units.note(tx, desk, happened, scene, message_id)
+
+
+async def _stop_unsent(tx: Tx, message_id: int, *, deleted: bool) -> None:
+    """A message deleted before it went doesn't go; one edited before it went goes as it now is; a correction
+    that still waits is replaced by the newer one."""
+    rows = await tx.all(
+        select(deliveries).where(
+            deliveries.c.message_id == message_id, deliveries.c.state.in_(("queued", "held"))
+        )
+    )
+    for row in rows:
+        correction = row.data.get("what") == "correction"
+        if (deleted or correction) and await cancel(
+            tx, row.id, "deleted before it went" if deleted else "newer text"
+        ):
+            await rehead(tx, row.lane, row.channel, row.ticket_id)
+            await promote(tx, row.lane, row.ticket_id)
+
+
+async def _copies(tx: Tx, message_id: int) -> list[tuple[str, str, str, bool]]:
+    """Return where the message was posted: channel, place, remote id, desk."""
+    rows = await tx.all(
+        select(deliveries.c.channel, deliveries.c.place, deliveries.c.remote_id, deliveries.c.desk)
+        .where(
+            deliveries.c.message_id == message_id,
+            deliveries.c.kind == "message",
+            deliveries.c.state.in_(("sent", "sending")),
+        )
+        .order_by(deliveries.c.id)
+    )
+    return [(r.channel, r.place, r.remote_id or "", bool(r.desk)) for r in rows]
+
+
+async def linked(tx: Tx, ref: Ref) -> LinkFact | None:
+    """Return what is known of an outside name that belongs to a ticket, or None."""
+    row = await tx.first(select(links).where(links.c.key.in_([key_of(n) for n in ref.names])))
+    return None if row is None or row.ticket_id is None else LinkFact(row.kind, row.ticket_id, row.message_id)

@@ -1,0 +1,281 @@
+"""Who is told what: one pure function from what happened to the deliveries that it calls for.
+
+The requester's side hears of answers and of what was decided; the desk's side sees everything. Notes and outsiders'
+words never leave the desk. Nobody is told of what they did themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from core.shapes import Kind
+from core.status import Status, Ticket
+
+
+class Happened(StrEnum):
+    """What can happen to a ticket, as far as somebody wants to hear of it."""
+
+    OPENED = "opened"
+    WROTE = "wrote"  # somebody who takes part
+    OUTSIDER_WROTE = "outsider_wrote"
+    STAFF_REPLIED = "staff_replied"
+    NOTED = "noted"
+    STATUS_SET = "status_set"
+    CHANGED = "changed"  # assignee, priority, title, queue
+    EDITED = "edited"
+    DELETED = "deleted"
+    TOLD = "told"  # something for the desk only: data["text"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """Somebody who takes part, and where they are reached."""
+
+    user_id: int
+    role: str  # requester, cc
+    channel: str
+    place: str
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    """A staff member who is told by mail."""
+
+    user_id: int
+    email: str
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """All that the decision needs.
+
+    `triage`: (channel, place) of the desk's threads, or None. `agents`: whom to tell by mail ([] where the queue
+    doesn't). `from_thread`: it was done in the triage thread, which therefore shows it already. `automatic`: the
+    message is automatic mail, which is never answered. `acknowledge`: the brakes allow an acknowledgement.
+    `long`: the opening message doesn't fit on the card.
+    """
+
+    ticket: Ticket
+    triage: tuple[str, str] | None
+    agents: Sequence[Agent]
+    listeners: Sequence[Listener]
+    actor_id: int | None
+    from_thread: bool = False
+    automatic: bool = False
+    acknowledge: bool = True
+    long: bool = False
+    actor_place: str = ""  # where they wrote: it isn't repeated there
+    was: Status | None = None
+    timer: bool = False
+    copies: Sequence[
+        tuple[str, str, str, bool]
+    ] = ()  # (channel, place, remote id, desk) of a message's copies
+    edits: frozenset[str] = frozenset()  # channels that can change what they posted
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """One delivery to note. `automatic`: it answers nobody and waits while the requester is unconfirmed."""
+
+    channel: str
+    place: str
+    kind: Kind
+    desk: bool
+    automatic: bool = False
+    priority: int = 5
+    delay: timedelta = timedelta()
+    to_key: bytes | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+# Among the heads of a lane: conversation first, then cards, then all else.
+_TALK, _CARD, _REST = 3, 5, 7
+CORRECTION_DELAY: Final = timedelta(seconds=60)
+MOST_COPIED: Final = 20
+
+
+def told(happened: Happened, scene: Scene) -> tuple[Told, ...]:
+    """Return the deliveries that this calls for, in the order in which they are noted."""
+    return (*_desk(happened, scene), *_requesters(happened, scene))
+
+
+def with_files(
+    all_told: Sequence[Told], attachment_ids: Sequence[int], carriers: frozenset[str]
+) -> tuple[Told, ...]:
+    """Where a channel can't carry files with their message, let each follow as a delivery of its own."""
+    whole: list[Told] = []
+    for one in all_told:
+        whole.append(one)
+        if one.kind is Kind.MESSAGE and one.channel not in carriers:
+            whole += [
+                replace(one, kind=Kind.FILE, data={**one.data, "attachment_id": i}) for i in attachment_ids
+            ]
+    return tuple(whole)
+
+
+def _desk(happened: Happened, scene: Scene) -> Iterator[Told]:
+    if scene.triage is not None:
+        channel, place = scene.triage
+        yield Told(channel=channel, place=place, kind=Kind.CARD, desk=True, priority=_CARD)
+        if _in_thread(happened, scene):
+            yield Told(channel=channel, place=place, kind=Kind.MESSAGE, desk=True, priority=_TALK)
+        elif (text := _line(happened, scene)) is not None:
+            yield Told(
+                channel=channel,
+                place=place,
+                kind=Kind.NOTICE,
+                desk=True,
+                priority=_REST,
+                data={"what": "line", "text": text},
+            )
+    what = {
+        Happened.OPENED: "staff_new",
+        Happened.WROTE: "staff_reply",
+        Happened.OUTSIDER_WROTE: "staff_reply",
+        Happened.TOLD: "staff_told",
+    }.get(happened)
+    if what is None:
+        return
+    mine = [a for a in scene.agents if a.user_id == scene.ticket.assignee_id]
+    for agent in mine if mine and happened is not Happened.OPENED else scene.agents:
+        if agent.user_id != scene.actor_id:
+            yield Told(
+                channel="email",
+                place=agent.email,
+                kind=Kind.NOTICE,
+                desk=True,
+                automatic=True,
+                to_key=agent.key,
+                data={"what": what, **scene.data},
+            )
+
+
+def _in_thread(happened: Happened, scene: Scene) -> bool:
+    """Does the message itself go into the triage thread?"""
+    if scene.from_thread:
+        return False
+    if happened is Happened.OPENED:
+        return scene.long
+    return happened in (
+        Happened.WROTE,
+        Happened.OUTSIDER_WROTE,
+        Happened.STAFF_REPLIED,
+        Happened.NOTED,
+    )
+
+
+def _line(happened: Happened, scene: Scene) -> str | None:
+    """The line that the triage thread gets about what was done elsewhere."""
+    if happened is Happened.TOLD:
+        return str(scene.data.get("text", ""))
+    if scene.from_thread or scene.data.get("text") is None:
+        return None
+    return str(scene.data["text"]) if happened in (Happened.STATUS_SET, Happened.CHANGED) else None
+
+
+def _requesters(happened: Happened, scene: Scene) -> Iterator[Told]:
+    if happened is Happened.OPENED:
+        if scene.acknowledge and not scene.automatic:
+            yield from _notice(scene, "ack")
+    elif happened is Happened.STAFF_REPLIED:
+        yield from _answer(scene)
+    elif happened is Happened.STATUS_SET:
+        what = _decided(scene)
+        if what is not None:
+            yield from _notice(scene, what)
+    if happened in (Happened.EDITED, Happened.DELETED):
+        yield from _changed_copies(happened, scene)
+
+
+def _requester(scene: Scene) -> Listener | None:
+    return next((x for x in scene.listeners if x.role == "requester"), None)
+
+
+def _notice(scene: Scene, what: str) -> Iterator[Told]:
+    """A fixed text to the requester alone, unless they did it themselves."""
+    listener = _requester(scene)
+    if listener is None or (listener.user_id == scene.actor_id and what != "ack"):
+        return
+    yield Told(
+        channel=listener.channel,
+        place=listener.place,
+        kind=Kind.NOTICE,
+        desk=False,
+        automatic=True,
+        priority=_REST if what == "ack" else _TALK,
+        to_key=listener.key,
+        data={"what": what},
+    )
+
+
+def _answer(scene: Scene) -> Iterator[Told]:
+    """Staff's words: one mail to the requester with the participants in Cc, a post to each Slack place."""
+    places: set[tuple[str, str]] = set()
+    mailed = False
+    ordered = sorted(scene.listeners, key=lambda x: x.role != "requester")
+    for listener in ordered[: MOST_COPIED + 1]:
+        if listener.user_id == scene.actor_id or listener.place == scene.actor_place:
+            continue
+        if (listener.channel, listener.place) in places:
+            continue
+        if listener.channel == "email" and mailed:
+            continue  # copied by that mail
+        places.add((listener.channel, listener.place))
+        mailed = mailed or listener.channel == "email"
+        yield Told(
+            channel=listener.channel,
+            place=listener.place,
+            kind=Kind.MESSAGE,
+            desk=False,
+            priority=_TALK,
+            delay=scene.data.get("hold", timedelta()),
+            to_key=listener.key,
+        )
+
+
+def _decided(scene: Scene) -> str | None:
+    """Which decision the requester hears of."""
+    now, was = scene.ticket.status, scene.was
+    if now is Status.RESOLVED:
+        return "resolved"
+    if now is Status.CLOSED and was is not Status.RESOLVED:
+        return "auto_closed" if scene.timer else "closed"
+    if now in (Status.OPEN, Status.PENDING) and was in (Status.RESOLVED, Status.CLOSED):
+        return "reopened"
+    return None
+
+
+def _changed_copies(happened: Happened, scene: Scene) -> Iterator[Told]:
+    """Carry an edit to wherever the message was posted; of a deletion only staff are told."""
+    mailed = False
+    for channel, place, remote, desk in scene.copies:
+        if happened is Happened.DELETED and not desk:
+            continue
+        if channel in scene.edits:
+            yield Told(
+                channel=channel,
+                place=place,
+                kind=Kind.EDIT,
+                desk=desk,
+                priority=_TALK,
+                data={"target": remote, "deleted": happened is Happened.DELETED},
+            )
+        elif not desk and not mailed:
+            mailed = True
+            listener = next((x for x in scene.listeners if x.place == place), None)
+            yield Told(
+                channel=channel,
+                place=place,
+                kind=Kind.NOTICE,
+                desk=False,
+                delay=CORRECTION_DELAY,
+                to_key=listener.key if listener else None,
+                data={"what": "correction"},
+            )

@@ -1,0 +1,42 @@
+"""Brakes: how often something may happen in a window of time, counted in the database."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+
+from core.database import Tx
+from core.shapes import key_of
+from core.tables import counters
+
+_SPREAD = 16  # rows that a counter of everybody is spread over, so that it isn't what all wait for
+
+
+def window_of(now: datetime, length: timedelta) -> int:
+    """Return the number of the window that `now` is in."""
+    return int(now.timestamp() // max(length.total_seconds(), 1))
+
+
+async def allow(tx: Tx, name: str, limit: int, length: timedelta, *, spread: bool = False) -> bool:
+    """Count one more of `name` and say whether it is within `limit` for this window."""
+    now = await tx.now()
+    window = window_of(now, length)
+    if spread:
+        keys = [key_of(f"{name}:{i}") for i in range(_SPREAD)]
+        total = await tx.scalar(
+            select(func.sum(counters.c.n)).where(counters.c.key.in_(keys), counters.c.window == window)
+        )
+        if int(total or 0) >= limit:
+            return False
+        key = random.choice(keys)
+    else:
+        key = key_of(name)
+        current = await tx.scalar(
+            select(counters.c.n).where(counters.c.key == key, counters.c.window == window)
+        )
+        if int(current or 0) >= limit:
+            return False
+    await tx.run(tx.upsert(counters, {"key": key, "window": window, "n": 1}, {"n": counters.c.n + 1}))
+    return True

@@ -1,0 +1,163 @@
+"""What else comes in: edits, deletions, staff's commands and bounces, each as the steps of one unit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Row, select, update
+
+from core import actions, units, views
+from core.database import Tx
+from core.failures import Refused
+from core.people import Known, actor_of
+from core.shapes import (
+    Actor,
+    Auth,
+    DeliveryReport,
+    Kind,
+    MessageDeleted,
+    MessageEdited,
+    Receipt,
+    Ref,
+    Role,
+    StaffCommand,
+    key_of,
+)
+from core.tables import deliveries, links
+from core.tell import mark, tell_failure, whisper
+from core.units import Desk
+from core.verbs import Asked, carry_out
+
+
+async def edited(tx: Tx, desk: Desk, new: MessageEdited, sender: Known) -> Receipt:
+    where = await actions.linked(tx, new.ref)
+    ticket_id, message_id = (where.ticket_id, where.message_id) if where else (None, None)
+    if where is None or where.kind != "received" or ticket_id is None or message_id is None:
+        return Receipt(outcome="ignored", because="an edit of something we don't know")
+    message = await views.message(tx, message_id)
+    if message is None or message.author_id != sender.user_id:
+        return Receipt(outcome="ignored", ticket_id=ticket_id, because="an edit by somebody else")
+    text = _without_prefix(new.text) if message.author.staff else new.text
+    actor = actor_of(sender, new.channel, Auth.VERIFIED)
+    await actions.edit(tx, desk, message_id, ticket_id, text, actor, in_thread=message.author.staff)
+    return Receipt(outcome="edited", ticket_id=ticket_id, message_id=message_id, because="its own edit")
+
+
+async def deleted(tx: Tx, desk: Desk, gone: MessageDeleted) -> Receipt:
+    where = await actions.linked(tx, gone.ref)
+    if where is None:
+        await tx.run(
+            tx.insert_missing(links).values(
+                key=key_of(gone.ref.name), kind="tombstone", remote=units.remote_of(gone.ref)
+            )
+        )
+        return Receipt(outcome="ignored", because="a deletion of something we don't know: noted")
+    ticket_id, message_id = where.ticket_id, where.message_id
+    if where.kind != "received" or ticket_id is None or message_id is None:
+        return Receipt(outcome="ignored", ticket_id=ticket_id, because="no message behind it")
+    message = await views.message(tx, message_id)
+    if message is None:
+        return Receipt(outcome="ignored", ticket_id=ticket_id, because="no message behind it")
+    actor = Actor(
+        user_id=message.author_id,
+        role=Role.REQUESTER,
+        channel=gone.channel,
+        name=message.author.name,
+    )
+    await actions.edit(tx, desk, message_id, ticket_id, None, actor, in_thread=message.author.staff)
+    return Receipt(outcome="deleted", ticket_id=ticket_id, message_id=message_id, because="its own deletion")
+
+
+async def commanded(tx: Tx, desk: Desk, command: StaffCommand, sender: Known) -> Receipt:
+    ticket_id = command.ticket_id
+    if ticket_id is None:
+        for ref in command.evidence.references:
+            where = await actions.linked(tx, ref)
+            if where is not None:
+                ticket_id = where.ticket_id
+                break
+    if ticket_id is None:
+        return Receipt(outcome="ignored", because="no ticket's thread")
+    if command.ref is not None and await actions.linked(tx, command.ref) is not None:
+        return Receipt(outcome="duplicate", ticket_id=ticket_id, because="the command is known already")
+    actor = actor_of(sender, command.channel, Auth.VERIFIED)
+    answer: str | None
+    if not actor.staff:
+        answer = "You aren't on the help desk's staff, so nothing was done."
+    else:
+        asked = Asked(tx=tx, desk=desk, actor=actor, ticket_id=ticket_id, words=command.words)
+        try:
+            answer = await carry_out(command.verb, asked)
+        except Refused as exc:
+            answer = exc.message
+    if command.ref is not None:
+        remote = units.remote_of(command.ref)
+        await units.add_links(tx, ticket_id, None, [(command.ref.name, "command", remote)])
+    if answer is not None:
+        await whisper(tx, desk, ticket_id, command.sender, answer, place=command.place)
+    elif command.ref is not None:
+        ticket = await views.ticket(tx, ticket_id)
+        assert ticket is not None
+        await mark(tx, desk, ticket, units.remote_of(command.ref), "done")
+    return Receipt(outcome="command", ticket_id=ticket_id, because=f"!{command.verb}")
+
+
+async def reported(tx: Tx, desk: Desk, report: DeliveryReport) -> Receipt:
+    """A bounce: marks its delivery in the ticket and tells staff; nothing else happens."""
+    row = None
+    if report.delivery_id is not None:
+        row = await tx.first(select(deliveries).where(deliveries.c.id == report.delivery_id))
+    if row is None and report.ref is not None:
+        row = await _delivery_of(tx, report.ref)
+    if row is None or not row.ticket_id:
+        return Receipt(outcome="ignored", because="a bounce of nothing that we sent")
+    ticket = await units.lock(tx, row.ticket_id)
+    if row.state == "bounced" or report.action in ("delayed", "relayed", "expanded", "delivered"):
+        return Receipt(outcome="ignored", ticket_id=ticket.id, because="nothing new")
+    reason = " ".join(filter(None, (report.status, report.text)))[:500] or "bounced"
+    await tx.run(
+        update(deliveries)
+        .where(deliveries.c.id == row.id, deliveries.c.state.in_(("sent", "sending")))
+        .values(state="bounced", last_error=reason)
+    )
+    data = {
+        "delivery": row.id,
+        "recipient": report.recipient,
+        "reason": reason,
+        "permanent": report.permanent,
+    }
+    await units.add_event(tx, ticket, "delivery_bounced", None, public=False, data=data)
+    await tell_failure(tx, desk, ticket, row.id, report.recipient or row.place, reason)
+    return Receipt(outcome="reported", ticket_id=ticket.id, because="a bounce of ours")
+
+
+def _without_prefix(text: str) -> str:
+    head = text.lstrip()
+    for prefix in ("note:", "reply:"):
+        if head[: len(prefix)].lower() == prefix:
+            return head[len(prefix) :].lstrip()
+    return text
+
+
+async def _delivery_of(tx: Tx, ref: Ref) -> Row[Any] | None:
+    """The delivery behind a Message-ID of ours that a bounce returned."""
+    link = await tx.first(
+        select(links).where(links.c.key.in_([key_of(n) for n in ref.names]), links.c.kind == "sent")
+    )
+    if link is None:
+        return None
+    if link.message_id is not None:
+        return await tx.first(
+            select(deliveries)
+            .where(
+                deliveries.c.message_id == link.message_id,
+                deliveries.c.channel == "email",
+                deliveries.c.kind == Kind.MESSAGE,
+                deliveries.c.desk.is_(False),
+            )
+            .order_by(deliveries.c.id.desc())
+        )
+    rows = await tx.all(
+        select(deliveries).where(deliveries.c.ticket_id == link.ticket_id, deliveries.c.channel == "email")
+    )
+    return next((row for row in rows if row.data.get("mail_id") == link.remote), None)

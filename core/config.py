@@ -1,0 +1,451 @@
+"""The configuration: a TOML file, overridden by the environment (`RELAYDESK_DATABASE__URL`).
+
+Unknown keys are errors that name the nearest known one. Durations are short forms (`30s`, `15m`, `8h`, `7d`).
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import secrets
+import tomllib
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+PREFIX = "RELAYDESK_"
+# Variables with our prefix that are no configuration keys.
+OTHER_VARIABLES = frozenset({"RELAYDESK_CONFIG", "RELAYDESK_SHARED"})
+
+
+class ConfigError(Exception):
+    """The configuration can't be used; the message is one line that says what to mend."""
+
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+
+
+def parse_duration(value: object) -> object:
+    """Turn `90s`, `15m`, `1h30m`, `7d` into a `timedelta`; a day is 24 h. Raises `ValueError`."""
+    if isinstance(value, timedelta):
+        return value
+    text = str(value).strip().lower()
+    if text == "0":
+        return timedelta()
+    parts = _DURATION.findall(text)
+    if not parts or "".join(n + u for n, u in parts) != text:
+        raise ValueError(f"'{value}' is no duration; write it like 30s, 15m, 8h or 7d")
+    return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+
+
+class Section(BaseModel):
+    """A part of the configuration; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _secrets_from_files(cls, data: Any) -> Any:
+        """Read `password_file = "/run/secrets/x"` into `password`."""
+        if not isinstance(data, Mapping):
+            return data
+        data = dict(data)
+        for key in [k for k in data if k.endswith("_file") and k not in cls.model_fields]:
+            target = key.removesuffix("_file")
+            if target in cls.model_fields:
+                path = Path(str(data.pop(key)))
+                try:
+                    data[target] = path.read_text("utf-8").strip()
+                except OSError as exc:
+                    raise ValueError(f"{key}: can't read {path}: {exc.strerror}") from exc
+        return data
+
+
+class Service(Section):
+    name: str = "relaydesk"
+    base_url: str = "http://127.0.0.1:8080"
+    data_dir: Path = Path("var")
+    timezone: str = "UTC"
+    secret_key: str = Field(default="", repr=False)
+    previous_secret_keys: tuple[str, ...] = Field(default=(), repr=False)
+    outbound: Literal["send", "hold"] = "send"
+    log_format: Literal["auto", "json", "console"] = "auto"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @model_validator(mode="after")
+    def _zone(self) -> Service:
+        check_zone(self.timezone)
+        return self
+
+
+def check_zone(name: str) -> None:
+    """Raise `ValueError` with the nearest name where the time zone is unknown."""
+    try:
+        ZoneInfo(name)
+    except Exception as exc:
+        near = difflib.get_close_matches(name, available_timezones(), 1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        raise ValueError(f"unknown time zone '{name}'{hint}") from exc
+
+
+class DatabaseConfig(Section):
+    url: str = Field(default="sqlite+aiosqlite:///var/relaydesk.db", repr=False)
+    pool_size: int = Field(default=10, ge=2, le=200)
+    auto_migrate: bool | None = None
+
+    @model_validator(mode="after")
+    def _known_store(self) -> DatabaseConfig:
+        if not self.url.startswith(("sqlite+aiosqlite:", "mysql+aiomysql:")):
+            raise ValueError(
+                "database.url must start with sqlite+aiosqlite:/// or mysql+aiomysql:// (MySQL, MariaDB)"
+            )
+        return self
+
+    @property
+    def sqlite(self) -> bool:
+        return self.url.startswith("sqlite")
+
+
+class EmailInbound(Section):
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    port: int = Field(default=8025, ge=0, le=65535)
+    protocol: Literal["smtp", "lmtp"] = "smtp"
+    socket_mode: str = "0660"
+    max_message_bytes: int = Field(default=26_214_400, ge=1024)
+    tls_certificate: str = ""
+    tls_key: str = ""
+    trusted_authserv_ids: tuple[str, ...] = ()
+    trusted_relays: tuple[str, ...] = ()
+    command_timeout: Duration = timedelta(minutes=5)
+    max_connections: int = Field(default=100, ge=1)
+    max_connections_per_source: int = Field(default=10, ge=1)
+    max_recipients: int = Field(default=100, ge=1)
+
+
+class EmailOutbound(Section):
+    host: str = "127.0.0.1"
+    port: int = Field(default=25, ge=1, le=65535)
+    username: str = ""
+    password: str = Field(default="", repr=False)
+    tls: Literal["none", "starttls", "tls"] = "starttls"
+    tls_ca_file: str = ""
+    timeout: Duration = timedelta(seconds=15)
+    connections: int = Field(default=4, ge=1, le=50)
+    acknowledge: Literal["all", "none"] = "all"
+
+
+class Email(Section):
+    inbound: EmailInbound = EmailInbound()
+    outbound: EmailOutbound = EmailOutbound()
+
+
+class Slack(Section):
+    enabled: bool = False
+    bot_token: str = Field(default="", repr=False)
+    app_token: str = Field(default="", repr=False)
+    signing_secret: str = Field(default="", repr=False)
+    api_url: str = "https://slack.com/api/"
+    group_window: Duration = timedelta(seconds=90)
+    reply_hold: Duration = timedelta()
+    pace: Duration = timedelta(seconds=1)
+    ask_timeout: Duration = timedelta(seconds=10)
+    max_file_bytes: int = Field(default=26_214_400, ge=1024)
+
+    @model_validator(mode="after")
+    def _tokens(self) -> Slack:
+        if self.enabled and not self.bot_token:
+            raise ValueError("slack.enabled needs slack.bot_token")
+        if self.enabled and not (self.app_token or self.signing_secret):
+            raise ValueError(
+                "slack.enabled needs slack.app_token (Socket Mode) or slack.signing_secret (HTTP)"
+            )
+        if not timedelta() <= self.reply_hold <= timedelta(seconds=60):
+            raise ValueError("slack.reply_hold is 0s to 60s")
+        return self
+
+
+class Http(Section):
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    max_body_bytes: int = Field(default=33_554_432, ge=1024)
+
+
+class Worker(Section):
+    lanes: int = Field(default=4, ge=1, le=16)
+    poll: Duration = timedelta(milliseconds=250)
+    reading_children: int = Field(default=1, ge=1, le=16)
+    reading_timeout: Duration = timedelta(seconds=10)
+    reading_memory_bytes: int = Field(default=536_870_912, ge=67_108_864)
+    retry_after: tuple[Duration, ...] = (timedelta(seconds=5), timedelta(seconds=60))
+
+
+class Courier(Section):
+    lanes: int = Field(default=8, ge=1, le=64)
+    poll: Duration = timedelta(seconds=1)
+    retry_after: tuple[Duration, ...] = tuple(timedelta(minutes=m) for m in (2, 5, 10, 15, 30, 60, 120))
+    give_up_after: Duration = timedelta(days=2)
+    channel_pause: Duration = timedelta(seconds=30)
+
+
+class Brakes(Section):
+    """Limits on what we send by ourselves and on what one source may do."""
+
+    acknowledgements_per_address: int = Field(default=10, ge=0)
+    acknowledgement_window: Duration = timedelta(hours=1)
+    acknowledgements_in_all: int = Field(default=400_000, ge=0)
+    reopens_per_hour: int = Field(default=5, ge=0)
+    confirmations_per_address: int = Field(default=1, ge=0)
+    confirmations_per_source: int = Field(default=20, ge=0)
+    confirmations_in_all: int = Field(default=500, ge=0)
+
+
+class SchedulerConfig(Section):
+    tick: Duration = timedelta(seconds=2)
+    batch: int = Field(default=100, ge=1)
+
+
+class Queue(Section):
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
+    addresses: tuple[str, ...] = ()
+    slack_channel: str = ""
+    notify: tuple[Literal["slack", "email"], ...] | None = None
+    default_visibility: Literal["public", "note"] = "public"
+    first_response_target: Duration = timedelta(hours=4)
+    resolution_target: Duration = timedelta(days=3)
+    targets: dict[Literal["low", "normal", "high", "urgent"], dict[str, Duration]] = {}
+    business_hours: str = ""
+    timezone: str = ""
+    holidays: str = ""
+    extra_holidays: tuple[str, ...] = ()
+    remind_after: Duration = timedelta(days=3)
+    close_pending_after: Duration = timedelta(days=4)
+    close_resolved_after: Duration = timedelta(days=7)
+    reopen_within: Duration = timedelta(days=14)
+    after_staff_reply: Literal["open", "pending"] = "open"
+
+    @model_validator(mode="after")
+    def _addresses(self) -> Queue:
+        for address in self.addresses:
+            local, at, domain = address.rpartition("@")
+            if not (local and at and domain) or any(c.isspace() or ord(c) < 32 for c in address):
+                raise ValueError(f"queue {self.name}: '{address}' is no mail address")
+            if "+" in local:
+                raise ValueError(f"queue {self.name}: '{address}': '+' parts reply addresses, leave it out")
+        if self.timezone:
+            check_zone(self.timezone)
+        return self
+
+
+class Staff(Section):
+    username: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,39}$")
+    email: str
+    name: str = ""
+    slack_user: str = ""
+    role: Literal["agent", "manager"] = "agent"
+
+
+class Digest(Section):
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
+    cron: str = "0 8 * * mon-fri"
+    period: Duration = timedelta(days=1)
+    queues: tuple[str, ...] = ()
+    email_to: tuple[str, ...] = ()
+    slack_to: tuple[str, ...] = ()
+
+
+class Config(BaseSettings):
+    """The whole configuration, checked. Frozen."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix=PREFIX, env_nested_delimiter="__", case_sensitive=False
+    )
+
+    service: Service = Service()
+    database: DatabaseConfig = DatabaseConfig()
+    email: Email = Email()
+    slack: Slack = Slack()
+    http: Http = Http()
+    worker: Worker = Worker()
+    courier: Courier = Courier()
+    brakes: Brakes = Brakes()
+    scheduler: SchedulerConfig = SchedulerConfig()
+    queue: tuple[Queue, ...] = (Queue(name="support", addresses=("support@example.com",)),)
+    staff: tuple[Staff, ...] = ()
+    digest: tuple[Digest, ...] = ()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file; nothing else is read."""
+        return EnvSettingsSource(settings_cls), init_settings
+
+    @model_validator(mode="after")
+    def _whole(self) -> Config:
+        for what, names in (
+            ("queue", [q.name for q in self.queue]),
+            ("staff username", [s.username for s in self.staff]),
+            ("digest", [d.name for d in self.digest]),
+            ("queue address", [a.lower() for q in self.queue for a in q.addresses]),
+        ):
+            twice = {n for n in names if names.count(n) > 1}
+            if twice:
+                raise ValueError(f"{what} '{sorted(twice)[0]}' is named twice")
+        if not self.queue:
+            raise ValueError("at least one [[queue]] is needed")
+        known = {q.name for q in self.queue}
+        for digest in self.digest:
+            for name in digest.queues:
+                if name not in known:
+                    raise ValueError(f"digest {digest.name}: there is no queue '{name}'")
+        if not self.service.secret_key and not self.database.sqlite:
+            raise ValueError(
+                "service.secret_key is needed with a database that several machines may share; "
+                'make one with: python3 -c "import secrets; print(secrets.token_urlsafe(32))"'
+            )
+        return self
+
+    def queue_named(self, name: str) -> Queue | None:
+        """Return the queue, or None."""
+        return next((q for q in self.queue if q.name == name), None)
+
+    def queue_of(self, address: str) -> Queue | None:
+        """Return the queue that the (plain) mail address belongs to, or None."""
+        wanted = address.lower()
+        return next((q for q in self.queue if any(a.lower() == wanted for a in q.addresses)), None)
+
+    def notify(self, queue: Queue) -> tuple[str, ...]:
+        """Whom new tickets and replies are told: Slack where it is on, else the agents by mail."""
+        if queue.notify is not None:
+            return tuple(
+                n for n in queue.notify if n != "slack" or (self.slack.enabled and queue.slack_channel)
+            )
+        return ("slack",) if self.slack.enabled and queue.slack_channel else ("email",)
+
+
+def load(path: str | os.PathLike[str] | None = None, *, environ: Mapping[str, str] | None = None) -> Config:
+    """Read the configuration file and the environment. Raises `ConfigError`.
+
+    Without `path`: `$RELAYDESK_CONFIG`, then `config.toml` where it exists, then the defaults.
+    """
+    environ = os.environ if environ is None else environ
+    chosen = str(path or environ.get("RELAYDESK_CONFIG") or "")
+    data: dict[str, Any] = {}
+    file = Path(chosen or "config.toml")
+    if chosen or file.exists():
+        try:
+            data = tomllib.loads(file.read_text("utf-8"))
+        except FileNotFoundError:
+            raise ConfigError(f"{file}: no such file; copy config.example.toml to start") from None
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+            raise ConfigError(f"{file}: {exc}") from None
+    return parse(data, environ=environ, source=str(file) if data else "environment")
+
+
+def parse(
+    data: dict[str, Any], *, environ: Mapping[str, str] | None = None, source: str = "config"
+) -> Config:
+    """Check configuration data. Raises `ConfigError` with one line per call: the first problem."""
+    if environ is not None:
+        _check_names(environ)
+    try:
+        return Config(**data)
+    except ValidationError as exc:
+        raise ConfigError(f"{source}: {_one_line(exc)}") from None
+    except ValueError as exc:
+        raise ConfigError(f"{source}: {exc}") from None
+    except Exception as exc:  # pydantic-settings wraps what it can't parse from the environment
+        raise ConfigError(f"environment: {exc}") from None
+
+
+def _one_line(exc: ValidationError) -> str:
+    error = exc.errors(include_url=False, include_context=False, include_input=False)[0]
+    where = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"unknown key '{where}'{_nearest(error['loc'])}"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message
+
+
+def _nearest(loc: tuple[int | str, ...]) -> str:
+    """Say which known key the unknown one may have meant."""
+    model: Any = Config
+    for part in loc[:-1]:
+        if isinstance(part, int):
+            continue
+        model = _inner_model(model.model_fields[part].annotation)
+    near = difflib.get_close_matches(str(loc[-1]), list(model.model_fields), 1, 0.5)
+    if near:
+        prefix = ".".join(str(p) for p in loc[:-1])
+        return f"; did you mean '{prefix + '.' if prefix else ''}{near[0]}'?"
+    return f"; known here: {', '.join(sorted(model.model_fields))}"
+
+
+def _inner_model(annotation: Any) -> Any:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for arg in get_args(annotation):
+        found = _inner_model(arg)
+        if found is not None:
+            return found
+    return None
+
+
+def _names(model: Any, prefix: str) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        inner = _inner_model(field.annotation)
+        whole = f"{prefix}{name}".upper()
+        yield whole
+        if inner is not None:
+            yield from _names(inner, f"{whole}__")
+        else:
+            yield f"{whole}_FILE"
+
+
+def _check_names(environ: Mapping[str, str]) -> None:
+    """Refuse variables with our prefix that name no key: they would be ignored in silence."""
+    known = set(_names(Config, PREFIX))
+    for name in environ:
+        upper = name.upper()
+        if upper.startswith(PREFIX) and upper not in known and upper not in OTHER_VARIABLES:
+            near = difflib.get_close_matches(upper, known, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ConfigError(f"environment: unknown variable {name}{hint}")
+
+
+def secret_keys(config: Config) -> tuple[str, ...]:
+    """Return the signing keys, the one that signs first.
+
+    Empty in the configuration (SQLite only): made once and kept in the data folder, readable by its owner alone.
+    """
+    if config.service.secret_key:
+        return (config.service.secret_key, *config.service.previous_secret_keys)
+    path = config.service.data_dir / "secret_key"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        pass
+    else:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(32))
+            file.flush()
+            os.fsync(file.fileno())
+    return (path.read_text("utf-8").strip(), *config.service.previous_secret_keys)

@@ -1,0 +1,244 @@
+"""The database: engines, and the unit of work that may run twice.
+
+A unit is one transaction, given as a function of a `Tx`. It is run again after a deadlock, a lock wait that took
+too long, or a connection that went away (even at COMMIT, whose outcome is then unknown): so it begins by claiming
+its key and does nothing outside the database. What must happen after the commit goes into `Tx.after_commit`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import structlog
+from sqlalchemy import Executable, Insert, Row, Table, event, text
+from sqlalchemy.engine import CursorResult, make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from core.clock import Clock
+from core.config import DatabaseConfig
+from core.failures import Unavailable
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+# MySQL: deadlock, lock wait, record changed (snapshot), and certification failure at COMMIT under Galera (1213).
+_CONFLICTS = {1213, 1205, 1020}
+_TRIES = 8
+
+_SESSION = (
+    "SET SESSION sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO', "
+    "time_zone='+00:00', innodb_lock_wait_timeout=5"
+)
+
+
+class Rerun(Exception):
+    """The unit found that what it read is no longer so: roll back and run it again."""
+
+
+class Tx:
+    """An open transaction."""
+
+    def __init__(self, connection: AsyncConnection, clock: Clock, sqlite: bool) -> None:
+        self.connection = connection
+        self.sqlite = sqlite
+        self._clock = clock
+        self._now: datetime | None = None
+        self.after_commit: list[Callable[[], None]] = []
+
+    async def now(self) -> datetime:
+        """The database's time, the same throughout the transaction, aware UTC."""
+        if self._now is None:
+            if self.sqlite:  # the database is this process
+                self._now = self._clock.now()
+            else:
+                row: Any = (await self.connection.execute(text("SELECT UTC_TIMESTAMP(6)"))).scalar_one()
+                self._now = row.replace(tzinfo=UTC) + self._clock.offset
+        return self._now
+
+    async def run(
+        self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
+    ) -> CursorResult[Any]:
+        """Execute a statement."""
+        return await self.connection.execute(statement, parameters)
+
+    async def all(self, statement: Executable) -> Sequence[Row[Any]]:
+        """Return all rows."""
+        return (await self.connection.execute(statement)).all()
+
+    async def first(self, statement: Executable) -> Row[Any] | None:
+        """Return the first row, or None."""
+        return (await self.connection.execute(statement)).first()
+
+    async def scalar(self, statement: Executable) -> Any:
+        """Return the first column of the first row, or None."""
+        return (await self.connection.execute(statement)).scalar()
+
+    async def changed(self, statement: Executable) -> int:
+        """Execute an UPDATE or DELETE and return how many rows it matched."""
+        return int((await self.run(statement)).rowcount)
+
+    async def new_id(self, statement: Executable) -> int:
+        """Execute an INSERT of one row and return its id."""
+        result = await self.run(statement)
+        key: Any = result.inserted_primary_key
+        return int(key[0])
+
+    def insert_missing(self, table: Table) -> Insert:
+        """An INSERT that leaves rows alone whose key exists. Never INSERT IGNORE: it stores cut text."""
+        key = next(iter(table.primary_key))
+        if self.sqlite:
+            from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+            return sqlite_insert(table).on_conflict_do_nothing()
+        from sqlalchemy.dialects.mysql import insert as mysql_insert
+
+        return mysql_insert(table).on_duplicate_key_update({key.name: key})
+
+    def upsert(self, table: Table, values: Mapping[str, Any], update: Mapping[str, Any]) -> Insert:
+        """An INSERT that, where the key exists, sets `update` (expressions over the existing row)."""
+        if self.sqlite:
+            from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+            statement = sqlite_insert(table).values(**values)
+            return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=dict(update))
+        from sqlalchemy.dialects.mysql import insert as mysql_insert
+
+        return mysql_insert(table).values(**values).on_duplicate_key_update(dict(update))
+
+
+class Database:
+    """One store: MySQL/MariaDB by aiomysql, or SQLite by aiosqlite. Same statements, same tests."""
+
+    def __init__(self, config: DatabaseConfig, clock: Clock | None = None) -> None:
+        self.clock = clock or Clock()
+        self.instance = secrets.token_hex(4)  # begins our lease tokens
+        self.sqlite = config.sqlite
+        self.url = make_url(config.url)
+        self.engine: AsyncEngine = _sqlite_engine(config) if config.sqlite else _mysql_engine(config)
+        self._writer = asyncio.Lock()  # SQLite: one writing connection a process
+
+    async def unit(self, work: Callable[[Tx], Awaitable[T]], *, tries: int = _TRIES) -> T:
+        """Run `work` in one writing transaction, again where that may help.
+
+        Raises what `work` raises, and `Unavailable` where the database can't be had.
+        """
+        if self.sqlite:
+            async with self._writer:
+                return await self._attempts(work, tries, writes=True)
+        return await self._attempts(work, tries, writes=True)
+
+    async def read(self, work: Callable[[Tx], Awaitable[T]]) -> T:
+        """Run `work` in one reading transaction. Raises `Unavailable` where the database can't be had."""
+        return await self._attempts(work, 3, writes=False)
+
+    async def _attempts(self, work: Callable[[Tx], Awaitable[T]], tries: int, *, writes: bool) -> T:
+        for attempt in range(1, tries + 1):
+            try:
+                return await self._once(work, writes=writes)
+            except Rerun:
+                if attempt == tries:
+                    raise Unavailable("too much happened at once") from None
+            except (DBAPIError, PoolTimeout, OSError) as exc:
+                trouble = _trouble(exc)
+                if trouble is None:
+                    raise
+                if attempt == tries or (trouble == "away" and attempt >= 3):
+                    log.warning(
+                        "database_trouble", trouble=trouble, error=type(exc).__name__, code=_code(exc)
+                    )
+                    raise Unavailable(f"database: {trouble}") from None
+            await asyncio.sleep(random.uniform(0.005, 0.02) * 2 ** min(attempt, 5))
+        raise AssertionError("unreachable")
+
+    async def _once(self, work: Callable[[Tx], Awaitable[T]], *, writes: bool) -> T:
+        async with self.engine.connect() as plain:
+            connection = await plain.execution_options(relaydesk_writes=writes)
+            async with connection.begin():
+                tx = Tx(connection, self.clock, self.sqlite)
+                result = await work(tx)
+        for done in tx.after_commit:
+            done()
+        return result
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.engine.dispose()
+
+
+def _code(exc: BaseException) -> int | None:
+    args: tuple[object, ...] = getattr(getattr(exc, "orig", exc), "args", ())
+    return args[0] if args and isinstance(args[0], int) else None
+
+
+def _trouble(exc: BaseException) -> str | None:
+    """Return "conflict" or "away" where running again may help, else None."""
+    if isinstance(exc, PoolTimeout | OSError):
+        return "away"
+    if isinstance(exc, IntegrityError):
+        return None
+    code = _code(exc)
+    if code in _CONFLICTS:
+        return "conflict"
+    words = str(getattr(exc, "orig", exc)).lower()
+    if "database is locked" in words or "database table is locked" in words:
+        return "conflict"
+    # 1040 too many connections, 1053 shutting down, 1317 interrupted, 1047 Galera not ready, 1290 read-only
+    if code in {1040, 1047, 1053, 1290, 1317, 1836, 1927} or (code is not None and 2000 <= code < 2100):
+        return "away"
+    if isinstance(exc, DBAPIError) and exc.connection_invalidated:
+        return "away"
+    if "unable to open database file" in words or "disk i/o error" in words or "disk is full" in words:
+        return "away"
+    return None
+
+
+def _sqlite_engine(config: DatabaseConfig) -> AsyncEngine:
+    path = make_url(config.url).database
+    if path and path != ":memory:":
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_async_engine(config.url, pool_size=min(config.pool_size, 10), max_overflow=5)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def on_connect(connection: Any, record: Any) -> None:
+        connection.isolation_level = None  # the driver's autocommit: we say BEGIN ourselves
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "busy_timeout=5000",
+            "foreign_keys=ON",
+            "cache_size=-4000",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def on_begin(connection: Any) -> None:
+        writes = connection.get_execution_options().get("relaydesk_writes", True)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _mysql_engine(config: DatabaseConfig) -> AsyncEngine:
+    return create_async_engine(
+        config.url,
+        pool_size=config.pool_size,
+        max_overflow=config.pool_size,
+        pool_pre_ping=True,
+        pool_recycle=1800,
+        pool_timeout=10,
+        isolation_level="READ COMMITTED",
+        connect_args={"charset": "utf8mb4", "init_command": _SESSION, "connect_timeout": 5},
+    )
+
+
+__all__ = ["Database", "Rerun", "SQLAlchemyError", "Tx"]

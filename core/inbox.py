@@ -1,0 +1,292 @@
+"""The inbox: what came in, raw, before anybody has read it. Doors insert here and then say yes.
+
+Only this insert is batched, across connections: what waits is committed as soon as the last commit has returned.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any, Final
+
+import structlog
+from sqlalchemy import Row, or_, select, update
+
+from core.blobs import INLINE_BYTES, Blobs
+from core.clock import Clock
+from core.database import Database, SQLAlchemyError, Tx
+from core.failures import Unavailable
+from core.shapes import InboxItem
+from core.signals import Signal
+from core.tables import inbox
+
+log = structlog.get_logger(__name__)
+
+SHARDS: Final = 16
+BATCH_ROWS: Final = 100
+BATCH_BYTES: Final = 4_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """What a door takes in. `shard_by` names what must stay in order, `source_order` sorts inside it ("" is the
+    order of arrival; at most 32 ASCII characters)."""
+
+    key: bytes
+    channel: str
+    shard_by: str
+    source_order: str = ""
+    envelope: Mapping[str, Any]
+    raw: bytes = field(repr=False)
+    received_at: datetime | None = None
+    blob: str | None = None  # set where the door has spooled the bytes already
+
+
+def shard_of(shard_by: str) -> int:
+    """Return the shard (0 to 15) in which things named alike stay in order."""
+    return sha256(shard_by.encode("utf-8", "surrogatepass")).digest()[0] % SHARDS
+
+
+async def _row(arrival: Arrival, blobs: Blobs, clock: Clock) -> dict[str, Any]:
+    """Return the row to insert; large bytes go to a blob first. Raises `Unavailable`."""
+    blob = arrival.blob
+    if blob is None and len(arrival.raw) > INLINE_BYTES:
+        try:
+            blob = await blobs.put(arrival.raw)
+        except OSError as exc:
+            raise Unavailable(f"disk: {exc.strerror}") from exc
+    return {
+        "key": arrival.key,
+        "channel": arrival.channel,
+        "shard": shard_of(arrival.shard_by),
+        "state": "new",
+        "received_at": arrival.received_at or clock.now(),
+        "source_order": arrival.source_order[:32],
+        "envelope": dict(arrival.envelope),
+        "raw": None if blob else arrival.raw,
+        "blob": blob,
+        "bytes": len(arrival.raw),
+        "attempts": 0,
+    }
+
+
+async def _insert(database: Database, rows: list[dict[str, Any]]) -> None:
+    ordered = sorted(rows, key=lambda row: row["key"])  # in key order, so that batches never deadlock
+
+    async def write(tx: Tx) -> None:
+        await tx.run(tx.insert_missing(inbox), ordered)
+
+    await database.unit(write, tries=4)
+
+
+async def store_once(database: Database, blobs: Blobs, arrivals: Sequence[Arrival]) -> int:
+    """Store without batching, in one transaction; returns how many were taken. Raises `Unavailable`."""
+    rows = [await _row(arrival, blobs, database.clock) for arrival in arrivals]
+    try:
+        await _insert(database, rows)
+    except SQLAlchemyError as exc:
+        raise Unavailable(f"database: {type(exc).__name__}") from exc
+    return len(rows)
+
+
+@dataclass(eq=False)
+class _Waiting:
+    rows: list[dict[str, Any]]
+    done: asyncio.Future[None]
+
+    @property
+    def size(self) -> int:
+        return sum(len(row["raw"] or b"") + 500 for row in self.rows)
+
+
+class Intake:
+    """The doors' way in. One per process."""
+
+    def __init__(self, database: Database, blobs: Blobs, signal: Signal) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._signal = signal
+        self._waiting: list[_Waiting] = []
+        self._flusher: asyncio.Task[None] | None = None
+        self._in_flight = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+
+    async def store(self, arrivals: Sequence[Arrival]) -> int:
+        """Store all of them in one transaction and return how many after a durable commit. Safe to repeat.
+
+        Raises `Unavailable` on any trouble of ours.
+        """
+        rows = [await _row(arrival, self._blobs, self._database.clock) for arrival in arrivals]
+        waiting = _Waiting(rows, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        if self._flusher is None:
+            self._flusher = asyncio.create_task(self._flush(), name="inbox-flush")
+        await asyncio.shield(waiting.done)
+        return len(rows)
+
+    @property
+    def in_flight(self) -> int:
+        """SMTP transactions between MAIL and the answer to DATA."""
+        return self._in_flight
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Wrap an SMTP transaction in flight, so that the worker lets it go first."""
+        self._in_flight += 1
+        self._quiet.clear()
+        try:
+            yield
+        finally:
+            self._in_flight -= 1
+            if not self._in_flight:
+                self._quiet.set()
+
+    async def quiet(self, longest: timedelta = timedelta(milliseconds=200)) -> None:
+        """Return when no SMTP transaction is in flight, after `longest` at the latest."""
+        if self._in_flight:
+            try:
+                async with asyncio.timeout(longest.total_seconds()):
+                    await self._quiet.wait()
+            except TimeoutError:
+                pass
+
+    async def _flush(self) -> None:
+        try:
+            while self._waiting:
+                batch = self._take()
+                try:
+                    await self._write(batch)
+                finally:
+                    # Whatever happened (a cancelled task too), nobody is left waiting.
+                    for waiting in batch:
+                        if not waiting.done.done():
+                            waiting.done.set_exception(Unavailable("shutting down"))
+                            waiting.done.exception()
+                self._signal.set()
+        finally:
+            self._flusher = None
+
+    def _take(self) -> list[_Waiting]:
+        rows = size = 0
+        count = 0
+        for waiting in self._waiting:
+            rows += len(waiting.rows)
+            size += waiting.size
+            if count and (rows > BATCH_ROWS or size > BATCH_BYTES):
+                break
+            count += 1
+        batch, self._waiting = self._waiting[:count], self._waiting[count:]
+        return batch
+
+    async def _write(self, batch: list[_Waiting]) -> None:
+        try:
+            await _insert(self._database, [row for waiting in batch for row in waiting.rows])
+        except Unavailable as exc:
+            _settle(batch, exc)
+        except Exception as exc:
+            log.warning("batch_failed", rows=len(batch), error=type(exc).__name__)
+            for waiting in batch:  # one arrival's trouble is only its own
+                try:
+                    await _insert(self._database, waiting.rows)
+                except Exception as one:
+                    _settle([waiting], Unavailable(f"not stored: {type(one).__name__}"))
+                else:
+                    _settle([waiting], None)
+        else:
+            _settle(batch, None)
+
+
+def _settle(batch: list[_Waiting], exc: Unavailable | None) -> None:
+    for waiting in batch:
+        if waiting.done.done():
+            continue
+        if exc is None:
+            waiting.done.set_result(None)
+        else:
+            waiting.done.set_exception(exc)
+            waiting.done.exception()  # the caller may be gone; then nobody asks for it
+
+
+def item_of(row: Row[Any], raw: bytes) -> InboxItem:
+    """Return a row as a door's reader gets it."""
+    return InboxItem(
+        id=row.id,
+        key=row.key,
+        channel=row.channel,
+        envelope=row.envelope,
+        raw=raw,
+        received_at=row.received_at,
+    )
+
+
+async def raw_of(row: Row[Any], blobs: Blobs) -> bytes:
+    """Return a row's bytes. Raises `OSError` where the blob is gone."""
+    return await blobs.get(row.blob) if row.blob else bytes(row.raw or b"")
+
+
+async def shards_with_work(tx: Tx) -> list[int]:
+    """Return the shards in which something can be read now."""
+    now = await tx.now()
+    rows = await tx.all(
+        select(inbox.c.shard)
+        .where(inbox.c.state == "new", or_(inbox.c.not_before.is_(None), inbox.c.not_before <= now))
+        .distinct()
+    )
+    return [row.shard for row in rows]
+
+
+async def window(tx: Tx, shard: int, limit: int) -> Sequence[Row[Any]]:
+    """Return the next rows of a shard, in order, without their bytes."""
+    now = await tx.now()
+    return await tx.all(
+        select(inbox.c.id, inbox.c.attempts, inbox.c.channel)
+        .where(
+            inbox.c.state == "new",
+            inbox.c.shard == shard,
+            or_(inbox.c.not_before.is_(None), inbox.c.not_before <= now),
+        )
+        .order_by(inbox.c.source_order, inbox.c.id)
+        .limit(limit)
+    )
+
+
+async def count_attempt(tx: Tx, ids: Sequence[int], by: int = 1) -> None:
+    """Note that these rows are about to be read (or, with -1, that they weren't after all)."""
+    await tx.run(
+        update(inbox)
+        .where(inbox.c.id.in_(ids), inbox.c.state == "new")
+        .values(attempts=inbox.c.attempts + by)
+    )
+
+
+async def take(tx: Tx, item_id: int) -> bool:
+    """Claim a row for the unit that reads it: False where it is done already (a rerun, another holder)."""
+    return (
+        await tx.changed(
+            update(inbox).where(inbox.c.id == item_id, inbox.c.state == "new").values(state="done")
+        )
+        == 1
+    )
+
+
+async def note(
+    tx: Tx,
+    item_id: int,
+    *,
+    state: str,
+    reason: str | None = None,
+    ticket_id: int | None = None,
+    message_id: int | None = None,
+) -> None:
+    """Write what became of a row."""
+    values: dict[str, Any] = {"state": state, "reason": (reason or "")[:500] or None}
+    if ticket_id is not None:
+        values["ticket_id"] = ticket_id
+    if message_id is not None:
+        values["message_id"] = message_id
+    await tx.run(update(inbox).where(inbox.c.id == item_id).values(**values))

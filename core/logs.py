@@ -1,0 +1,60 @@
+"""Logs: a JSON object a line on stderr (on a terminal a readable line). Ids throughout, never bodies or secrets."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+
+def configure(log_format: str, level: str) -> None:
+    """Set structlog and the standard library's logging up, once per process."""
+    json_lines = log_format == "json" or (log_format == "auto" and not sys.stderr.isatty())
+    renderer: Any = (
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if json_lines
+        else structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    )
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *([structlog.processors.format_exc_info] if json_lines else []),
+                renderer,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    # Libraries speak up only when something is wrong; some of them would log addresses or payloads.
+    for name in (
+        "aiosmtpd",
+        "mail.log",
+        "slack_bolt",
+        "slack_sdk",
+        "uvicorn",
+        "apscheduler",
+        "sqlalchemy",
+        "asyncio",
+    ):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("mail.log").setLevel(logging.ERROR)
+    logging.getLogger("aiomysql").setLevel(logging.ERROR)
+    logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -1,0 +1,72 @@
+"""What to do after a failure to send: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from core.failures import Failure, PermanentFailure, Scope, TemporaryFailure
+from core.shapes import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Requeue:
+    """Try again at `due_at`; `pause` what the failure's scope covers until then."""
+
+    due_at: datetime
+    reason: str
+    scope: Scope = Scope.DELIVERY
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    """The outcome is unknown: settle it by kind before anything else."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """Give up and tell staff."""
+
+    reason: str
+
+
+def backoff(attempt: int, steps: Sequence[timedelta], dice: Callable[[], float]) -> timedelta:
+    """Wait before the retry after attempt *attempt* (from 1): the step, more or less a fifth (dice: 0 to 1)."""
+    step = steps[min(max(attempt, 1), len(steps)) - 1]
+    return step * (0.8 + 0.4 * dice())
+
+
+def after(
+    failure: Failure,
+    *,
+    kind: Kind,
+    attempts: int,
+    created_at: datetime,
+    now: datetime,
+    steps: Sequence[timedelta],
+    give_up_after: timedelta,
+    channel_pause: timedelta,
+    dice: Callable[[], float],
+) -> Requeue | Verify | Fail:
+    """Decide what follows a failed try."""
+    if isinstance(failure, PermanentFailure):
+        return Fail(failure.reason)
+    if isinstance(failure, TemporaryFailure):
+        wait = failure.retry_after or (
+            channel_pause if failure.scope is Scope.CHANNEL else backoff(attempts, steps, dice)
+        )
+        # What is down for everybody isn't this delivery's age: it waits as long as it takes up to the same limit.
+        if now - created_at > give_up_after:
+            return Fail(f"given up after {_days(give_up_after)}: {failure.reason}")
+        return Requeue(now + wait, failure.reason, failure.scope)
+    if now - created_at > give_up_after:
+        return Fail(f"given up after {_days(give_up_after)}: {failure.reason}")
+    return Verify(failure.reason)
+
+
+def _days(length: timedelta) -> str:
+    hours = length.total_seconds() / 3600
+    return f"{hours / 24:.0f} days" if hours >= 48 else f"{hours:.0f} hours"

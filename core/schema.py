@@ -1,0 +1,169 @@
+"""The schema: brought up to date by Alembic, once, even when several instances start together.
+
+`work` and `schema_state` are made first, by CREATE TABLE IF NOT EXISTS, because the migration itself is leased work.
+Each start of the service raises the database's *generation* and notes it in the data folder: a database whose
+generation is lower than the note is a restored backup, and then nothing goes out until an operator says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from sqlalchemy import Connection, inspect, select, update
+from sqlalchemy.exc import DBAPIError
+
+from core import work
+from core.database import Database, Tx
+from core.failures import Unavailable
+from core.tables import metadata, schema_state, settings
+from core.tables import work as work_table
+
+log = structlog.get_logger(__name__)
+
+CODE: Final = 1  # what this code knows; a schema says the oldest code that may run on it
+HEAD: Final = "0001"
+_LEASE = "schema"
+
+
+class SchemaProblem(Exception):
+    """The schema isn't what this code needs; the message says what to do."""
+
+
+def _config(connection: Connection) -> Any:
+    from alembic.config import Config as AlembicConfig
+
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _first_tables(connection: Connection) -> None:
+    metadata.create_all(connection, tables=[work_table, schema_state], checkfirst=True)
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command
+
+    command.upgrade(_config(connection), "head")
+
+
+def _revision(connection: Connection) -> str | None:
+    from sqlalchemy import text
+
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return None if found is None else str(found)
+
+
+async def revision(database: Database) -> str | None:
+    """Return the schema's revision, None for an empty database. Raises `Unavailable`."""
+    return await database.read(lambda tx: tx.connection.run_sync(_revision))
+
+
+async def migrate(database: Database) -> str:
+    """Bring the schema up to date and say in one line what was done. Safe when several start at once.
+
+    Raises `SchemaProblem`, `Unavailable`.
+    """
+    before = await revision(database)
+    if before is not None:
+        await check(database, allow_old=True)
+        if before == HEAD:
+            return f"the schema is up to date ({HEAD})"
+    if database.sqlite:
+        await database.unit(_migrate_here)
+    else:
+        await database.unit(lambda tx: tx.connection.run_sync(_first_tables))
+        await _migrate_leased(database)
+    log.info("migrated", before=before, now=HEAD)
+    return f"the schema was brought from {before or 'nothing'} to {HEAD}"
+
+
+async def _migrate_here(tx: Tx) -> None:
+    """SQLite: the writing lock of the transaction is the lease."""
+    await tx.connection.run_sync(_first_tables)
+    if await tx.connection.run_sync(_revision) != HEAD:
+        await tx.connection.run_sync(_upgrade)
+    await _note_state(tx)
+
+
+async def _migrate_leased(database: Database) -> None:
+    """MySQL: DDL commits by itself, so a `work` row says who migrates."""
+    await database.unit(lambda tx: work.ensure(tx, {_LEASE: "schema"}))
+    while (lease := await work.claim_named(database, _LEASE, "schema", due=False)) is None:
+        await asyncio.sleep(0.2)
+        if await revision(database) == HEAD:
+            return
+    renewer = asyncio.create_task(_renew(database, lease))
+    try:
+        if await revision(database) != HEAD:
+            async with database.engine.connect() as connection:
+                await connection.run_sync(_upgrade)
+                await connection.commit()
+        await database.unit(_note_state)
+    except DBAPIError as exc:
+        raise Unavailable(f"database: {type(exc).__name__}") from exc
+    finally:
+        renewer.cancel()
+        with contextlib.suppress(Exception):
+            await work.finish(database, lease, due=None, not_before=None)
+
+
+async def _renew(database: Database, lease: work.Lease) -> None:
+    while True:
+        await asyncio.sleep(work.RENEW.total_seconds())
+        await work.renew(database, lease)
+
+
+async def _note_state(tx: Tx) -> None:
+    values = {"id": 1, "oldest_code": 1, "generation": 0}
+    await tx.run(tx.insert_missing(schema_state).values(**values))
+
+
+async def check(database: Database, *, allow_old: bool = False) -> None:
+    """Raise `SchemaProblem` where this code can't run on the schema as it is."""
+    found = await revision(database)
+    if found is None:
+        if allow_old:
+            return
+        raise SchemaProblem("the database is empty; run: relaydesk migrate")
+    oldest = await database.read(lambda tx: tx.scalar(select(schema_state.c.oldest_code)))
+    if oldest is not None and oldest > CODE:
+        raise SchemaProblem("the database belongs to a newer relaydesk; start that one")
+    if found < HEAD and not allow_old:
+        raise SchemaProblem(f"the schema is {found}, this relaydesk needs {HEAD}; run: relaydesk migrate")
+
+
+async def begin_generation(database: Database, data_dir: Path) -> bool:
+    """Raise the generation and note it beside us. True where the database is an older one than we last saw: a
+    restored backup; then outgoing is put on hold."""
+    note = data_dir / "generation"
+    last = _noted(note)
+
+    async def unit(tx: Tx) -> tuple[int, bool]:
+        await tx.run(update(schema_state).values(generation=schema_state.c.generation + 1))
+        now = int(await tx.scalar(select(schema_state.c.generation)) or 0)
+        restored = now <= last
+        if restored:
+            await tx.run(update(schema_state).values(generation=last + 1))
+            values = {"scope": "service", "key": "outbound", "value": "hold"}
+            await tx.run(tx.upsert(settings, values, {"value": "hold"}))
+        return max(now, last + 1), restored
+
+    generation, restored = await database.unit(unit)
+    note.write_text(f"{generation}\n", "utf-8")
+    return restored
+
+
+def _noted(note: Path) -> int:
+    note.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return int(note.read_text("utf-8").strip() or 0)
+    except (OSError, ValueError):
+        return 0

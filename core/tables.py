@@ -1,0 +1,394 @@
+"""The tables (`docs/architecture.md` says why each is as it is). Keys, guards and indexes are the point.
+
+Times are naive UTC in the database and aware UTC in Python; keys are SHA-256 in BINARY(32), so that no collation
+decides what is equal; JSON is stored as text and never queried.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects import mysql
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Utc(TypeDecorator[datetime]):
+    """An aware UTC time, kept as naive UTC with microseconds."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        if dialect.name in ("mysql", "mariadb"):
+            return dialect.type_descriptor(mysql.DATETIME(fsp=6))
+        return dialect.type_descriptor(DateTime())
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive time came to the database")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+class Json(TypeDecorator[Any]):
+    """JSON as text: written and read whole, never queried."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        if dialect.name in ("mysql", "mariadb"):
+            return dialect.type_descriptor(mysql.MEDIUMTEXT(charset="utf8mb4", collation="utf8mb4_bin"))
+        return dialect.type_descriptor(Text())
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        return None if value is None else json.loads(value)
+
+
+BigId = BigInteger().with_variant(Integer(), "sqlite")
+Key = LargeBinary(32).with_variant(mysql.BINARY(32), "mysql", "mariadb")
+Bytes = LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
+LongText = Text().with_variant(
+    mysql.MEDIUMTEXT(charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
+)
+
+
+def exact(length: int) -> Any:
+    """A string compared byte by byte."""
+    return String(length).with_variant(
+        mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
+    )
+
+
+def ascii_name(length: int) -> Any:
+    """An ASCII name, compared byte by byte."""
+    return String(length).with_variant(
+        mysql.VARCHAR(length, charset="ascii", collation="ascii_bin"), "mysql", "mariadb"
+    )
+
+
+def words(length: int) -> Any:
+    """A string that people search: compared as people do."""
+    return String(length).with_variant(
+        mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_general_ci"), "mysql", "mariadb"
+    )
+
+
+def big_id(name: str = "id") -> Column[int]:
+    return Column(name, BigId, primary_key=True, autoincrement=True)
+
+
+_OPTIONS: dict[str, Any] = {
+    "mysql_engine": "InnoDB",
+    "mysql_charset": "utf8mb4",
+    "mariadb_engine": "InnoDB",
+    "mariadb_charset": "utf8mb4",
+    "sqlite_autoincrement": True,
+}
+_KEYED: dict[str, Any] = {k: v for k, v in _OPTIONS.items() if k != "sqlite_autoincrement"}
+
+work = Table(
+    "work",
+    metadata,
+    Column("name", ascii_name(120), primary_key=True),
+    Column("kind", ascii_name(20), nullable=False),
+    Column("due_at", Utc),
+    Column("not_before", Utc),
+    Column("token", ascii_name(40)),
+    Column("expires_at", Utc),
+    Column("beat", BigId, nullable=False, server_default="0"),
+    Column("data", Json),
+    Index("ix_work_kind_due_at", "kind", "due_at"),
+    **_KEYED,
+)
+
+schema_state = Table(
+    "schema_state",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("oldest_code", Integer, nullable=False),
+    Column("generation", BigId, nullable=False),
+    **_KEYED,
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    big_id(),
+    Column("key", Key, nullable=False, unique=True),
+    Column("channel", ascii_name(20), nullable=False),
+    Column("shard", SmallInteger, nullable=False),
+    Column("state", ascii_name(12), nullable=False),
+    Column("received_at", Utc, nullable=False),
+    Column("source_order", ascii_name(32), nullable=False),
+    Column("not_before", Utc),
+    Column("envelope", Json, nullable=False),
+    Column("raw", Bytes),
+    Column("blob", ascii_name(80)),
+    Column("bytes", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("reason", exact(500)),
+    Column("ticket_id", BigId),
+    Column("message_id", BigId),
+    Index("ix_inbox_state", "state", "shard", "source_order", "id"),
+    Index("ix_inbox_received_at", "received_at"),
+    **_OPTIONS,
+)
+
+users = Table(
+    "users",
+    metadata,
+    big_id(),
+    Column("name", words(200), nullable=False),
+    Column("username", ascii_name(40), unique=True),
+    Column("role", ascii_name(12), nullable=False),
+    Column("staff_source", ascii_name(12)),
+    Column("locale", ascii_name(20)),
+    Column("erased_at", Utc),
+    Column("created_at", Utc, nullable=False),
+    Column("version", Integer, nullable=False, server_default="0"),
+    **_OPTIONS,
+)
+
+identities = Table(
+    "identities",
+    metadata,
+    Column("key", Key, primary_key=True),
+    Column("user_id", BigId, ForeignKey("users.id"), nullable=False, index=True),
+    Column("kind", ascii_name(20), nullable=False),
+    Column("address", exact(320), nullable=False),
+    Column("verified_at", Utc),
+    Column("team_id", ascii_name(40)),
+    Column("guest", Boolean, nullable=False, server_default="0"),
+    Column("suppressed_at", Utc),
+    **_KEYED,
+)
+
+tickets = Table(
+    "tickets",
+    metadata,
+    big_id(),
+    Column("queue", ascii_name(40), nullable=False),
+    Column("title", words(255), nullable=False),
+    Column("description", LongText, nullable=False),
+    Column("status", ascii_name(12), nullable=False),
+    Column("priority", ascii_name(12), nullable=False),
+    Column("channel", ascii_name(20), nullable=False),
+    Column("requester_id", BigId, ForeignKey("users.id"), nullable=False),
+    Column("requester_address", exact(320), nullable=False),
+    Column("assignee_id", BigId, ForeignKey("users.id")),
+    Column("version", BigId, nullable=False, server_default="0"),
+    Column("last_seq", Integer, nullable=False, server_default="0"),
+    Column("merged_into", BigId, ForeignKey("tickets.id")),
+    Column("created_at", Utc, nullable=False),
+    Column("updated_at", Utc, nullable=False),
+    Column("public_updated_at", Utc, nullable=False),
+    Column("waiting_since", Utc),
+    Column("first_response_at", Utc),
+    Column("resolved_at", Utc),
+    Column("closed_at", Utc),
+    Column("spam", Boolean, nullable=False, server_default="0"),
+    Column("unconfirmed", Boolean, nullable=False, server_default="0"),
+    Index("ix_tickets_status", "status", "updated_at", "id"),
+    Index("ix_tickets_queue", "queue", "status", "updated_at", "id"),
+    Index("ix_tickets_assignee", "assignee_id", "status", "updated_at", "id"),
+    Index("ix_tickets_requester", "requester_id", "public_updated_at", "id"),
+    Index("ix_tickets_created_at", "created_at"),
+    Index("ix_tickets_resolved", "status", "resolved_at", "id"),
+    **_OPTIONS,
+)
+
+participants = Table(
+    "participants",
+    metadata,
+    Column("ticket_id", BigId, ForeignKey("tickets.id"), primary_key=True),
+    Column("identity_key", Key, ForeignKey("identities.key"), primary_key=True),
+    Column("role", ascii_name(12), nullable=False),
+    Column("place", exact(320), nullable=False),
+    Column("since_seq", Integer, nullable=False, server_default="0"),
+    Index("ix_participants_identity_key", "identity_key", "ticket_id"),
+    **_KEYED,
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    big_id(),
+    Column("ticket_id", BigId, ForeignKey("tickets.id"), nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("author_id", BigId, ForeignKey("users.id"), nullable=False),
+    Column("author_address", exact(320), nullable=False),
+    Column("author_staff", Boolean, nullable=False),
+    Column("visibility", ascii_name(12), nullable=False),
+    Column("outsider", Boolean, nullable=False, server_default="0"),
+    Column("channel", ascii_name(20), nullable=False),
+    Column("source_time", Utc, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("text", LongText, nullable=False),
+    Column("full_text", LongText),
+    Column("html_blob", ascii_name(80)),
+    Column("auth", ascii_name(12), nullable=False),
+    Column("automatic", ascii_name(20)),
+    Column("mail_id", exact(500)),
+    Column("mail_date", Utc),
+    Column("edited_at", Utc),
+    Column("deleted_at", Utc),
+    UniqueConstraint("ticket_id", "seq"),
+    **_OPTIONS,
+)
+
+attachments = Table(
+    "attachments",
+    metadata,
+    big_id(),
+    Column("message_id", BigId, ForeignKey("messages.id"), nullable=False, index=True),
+    Column("name", exact(255), nullable=False),
+    Column("type", ascii_name(120), nullable=False),
+    Column("bytes", BigId, nullable=False),
+    Column("sha256", Key, nullable=False),
+    Column("blob", ascii_name(80)),
+    Column("state", ascii_name(12), nullable=False),
+    Column("reason", exact(255)),
+    Column("inline_cid", exact(255)),
+    **_OPTIONS,
+)
+
+links = Table(
+    "links",
+    metadata,
+    Column("key", Key, primary_key=True),
+    Column("kind", ascii_name(12), nullable=False),
+    Column("ticket_id", BigId, ForeignKey("tickets.id"), index=True),
+    Column("message_id", BigId, index=True),
+    Column("delivery_id", BigId),
+    Column("remote", exact(500)),
+    **_KEYED,
+)
+
+events = Table(
+    "events",
+    metadata,
+    big_id(),
+    Column("ticket_id", BigId, ForeignKey("tickets.id"), nullable=False),
+    Column("at", Utc, nullable=False),
+    Column("kind", ascii_name(30), nullable=False),
+    Column("actor_id", BigId, ForeignKey("users.id")),
+    Column("actor_name", exact(200), nullable=False),
+    Column("public", Boolean, nullable=False),
+    Column("queue", ascii_name(40), nullable=False),
+    Column("data", Json, nullable=False),
+    Index("ix_events_ticket_id", "ticket_id", "id"),
+    Index("ix_events_at", "at", "kind"),
+    **_OPTIONS,
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    big_id(),
+    Column("lane", ascii_name(120), nullable=False),
+    Column("channel", ascii_name(20), nullable=False),
+    Column("ticket_id", BigId, nullable=False, server_default="0"),
+    Column("message_id", BigId),
+    Column("place", exact(320), nullable=False),
+    Column("kind", ascii_name(12), nullable=False),
+    Column("desk", Boolean, nullable=False),
+    Column("priority", SmallInteger, nullable=False),
+    Column("seq", BigId, nullable=False),
+    Column("state", ascii_name(12), nullable=False),
+    Column("due_at", Utc),
+    Column("wait_until", Utc),
+    Column("created_at", Utc, nullable=False),
+    Column("sending_at", Utc),
+    Column("settled_at", Utc),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("last_error", exact(500)),
+    Column("remote_id", exact(500)),
+    Column("rendered", ascii_name(80)),
+    Column("to_key", Key),
+    Column("data", Json, nullable=False),
+    Index("ix_deliveries_due", "lane", "due_at"),
+    Index("ix_deliveries_order", "lane", "ticket_id", "state", "seq"),
+    Index("ix_deliveries_ticket", "ticket_id", "id"),
+    Index("ix_deliveries_state", "state", "id"),
+    Index("ix_deliveries_message", "message_id", "kind"),
+    **_OPTIONS,
+)
+
+job_runs = Table(
+    "job_runs",
+    metadata,
+    Column("job", ascii_name(40), primary_key=True),
+    Column("slot", Utc, primary_key=True),
+    Column("started", Utc, nullable=False),
+    Column("finished", Utc),
+    Column("result", exact(500)),
+    **_KEYED,
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("hash", Key, primary_key=True),
+    Column("user_id", BigId, ForeignKey("users.id"), nullable=False, index=True),
+    Column("purpose", ascii_name(12), nullable=False),
+    Column("scopes", Json),
+    Column("created_at", Utc, nullable=False),
+    Column("expires_at", Utc, nullable=False),
+    Column("used_at", Utc),
+    Column("last_used_at", Utc),
+    **_KEYED,
+)
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("key", Key, primary_key=True),
+    Column("window", BigId, primary_key=True, autoincrement=False),
+    Column("n", BigId, nullable=False),
+    **_KEYED,
+)
+
+settings = Table(
+    "settings",
+    metadata,
+    Column("scope", ascii_name(40), primary_key=True),
+    Column("key", ascii_name(120), primary_key=True),
+    Column("value", Json),
+    **_KEYED,
+)

@@ -1,0 +1,87 @@
+"""Small things to tell: a whisper to one person, a sign on a message, a failure to the ticket's staff.
+
+They are noted like every delivery, as the last step of the unit that calls for them.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from core import units
+from core.audience import Told
+from core.database import Tx
+from core.outbox import Noted, enqueue
+from core.shapes import Kind, Person
+from core.status import Ticket
+from core.tables import tickets
+from core.units import Desk
+
+
+async def _note_one(tx: Tx, desk: Desk, ticket_id: int, one: Told, message_id: int | None = None) -> None:
+    now = await tx.now()
+    noted = Noted(
+        ticket_id=ticket_id,
+        version=int(now.timestamp() * 1000),  # small signs order by time, apart from the ticket's versions
+        message_id=message_id,
+        domain=desk.domain(desk.config.queue[0].name),
+    )
+    if await enqueue(tx, desk.specs, noted, [one]):
+        tx.after_commit.append(desk.signals.outbox.set)
+
+
+async def whisper(tx: Tx, desk: Desk, ticket_id: int, person: Person, text: str, *, place: str = "") -> None:
+    """Tell one person something that nobody else sees, at most once."""
+    user = person.address.rpartition("/")[2]
+    told = Told(
+        channel=person.kind,
+        place=place or person.place,
+        kind=Kind.WHISPER,
+        desk=True,
+        priority=1,
+        data={"user": user, "text": text},
+    )
+    if person.kind in desk.specs and desk.specs[person.kind].edits:
+        await _note_one(tx, desk, ticket_id, told)
+
+
+async def mark(
+    tx: Tx, desk: Desk, ticket: Ticket, remote: str, sign: str, message_id: int | None = None
+) -> None:
+    """Put a small sign on a message in the triage thread: sent, note, failed, done."""
+    told = Told(
+        channel="slack",
+        place=remote.rpartition("/")[0],
+        kind=Kind.MARK,
+        desk=True,
+        priority=7,
+        data={"mark": sign, "target": remote},
+    )
+    await _note_one(tx, desk, ticket.id, told, message_id)
+
+
+async def tell_failure(tx: Tx, desk: Desk, ticket: Ticket, delivery_id: int, to: str, reason: str) -> None:
+    """Tell staff that something didn't arrive: in the ticket's thread, with a way to retry; else by mail."""
+    scene = await units.scene(tx, desk, ticket, None)
+    data = {"what": "failed", "delivery_id": delivery_id, "to": to, "reason": reason}
+    alerts = []
+    if scene.triage is not None:
+        channel, place = scene.triage
+        alerts.append(Told(channel=channel, place=place, kind=Kind.ALERT, desk=True, data=data))
+    for agent in scene.agents:
+        alerts.append(
+            Told(
+                channel="email",
+                place=agent.email,
+                kind=Kind.ALERT,
+                desk=True,
+                automatic=True,
+                to_key=agent.key,
+                data=data,
+            )
+        )
+    version = await tx.scalar(select(tickets.c.version).where(tickets.c.id == ticket.id))
+    noted = Noted(
+        ticket_id=ticket.id, version=int(version), message_id=None, domain=desk.domain(ticket.queue)
+    )
+    if await enqueue(tx, desk.specs, noted, alerts, first=500):
+        tx.after_commit.append(desk.signals.outbox.set)

@@ -1,0 +1,137 @@
+"""Which ticket does a message belong to? Pure rules, in the order of policy; who may join is `admission`.
+
+A signed address, a reference or a `[#id]` says which ticket, never who: somebody who takes part joins, anybody else
+is an outsider or opens a ticket of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from core.shapes import Evidence, Ref
+
+
+@dataclass(frozen=True, slots=True)
+class LinkFact:
+    """What is known of an outside name: `kind` is referenced, received, sent, card or tombstone."""
+
+    kind: str
+    ticket_id: int | None
+    message_id: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownLinks:
+    """What the database knows of the names in a message's evidence: by name, and which numbers are tickets."""
+
+    links: Mapping[str, LinkFact]
+    tickets: frozenset[int]
+    recent: int | None = None  # the ticket that this conversation's further messages belong to
+
+    def of(self, ref: Ref) -> LinkFact | None:
+        """Return the fact of a reference: own queue first, then ids that we sent."""
+        own = self.links.get(ref.name)
+        if own is not None and own.ticket_id is not None:
+            return own
+        ours = self.links.get(ref.ours) if ref.ours else None
+        return ours if ours is not None and ours.kind in ("sent", "card") and ours.ticket_id else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A ticket and the rule that named it. `proof`: the message shows that it answers something of ours, so
+    that whom it copies may join."""
+
+    ticket_id: int
+    because: str
+    proof: bool
+
+
+def by_signed_address(evidence: Evidence, known: KnownLinks) -> Found | None:
+    """It was sent to the signed reply address of a ticket."""
+    for ticket in evidence.signed:
+        if ticket in known.tickets:
+            return Found(ticket_id=ticket, because="signed address", proof=True)
+    return None
+
+
+def by_references(evidence: Evidence, known: KnownLinks) -> Found | None:
+    """It answers a message that we know: nearest first."""
+    for ref in evidence.references:
+        fact = known.of(ref)
+        if fact is not None and fact.ticket_id is not None:
+            sent = fact.kind in ("sent", "card")
+            return Found(ticket_id=fact.ticket_id, because=f"reference ({fact.kind})", proof=sent)
+    return None
+
+
+def by_subject_tag(evidence: Evidence, known: KnownLinks) -> Found | None:
+    """Its subject has a `[#123]`."""
+    if evidence.tagged is not None and evidence.tagged in known.tickets:
+        return Found(ticket_id=evidence.tagged, because="subject tag", proof=False)
+    return None
+
+
+def by_conversation(evidence: Evidence, known: KnownLinks) -> Found | None:
+    """It follows closely on the message that opened a ticket in the same conversation."""
+    if evidence.conversation is not None and known.recent is not None:
+        return Found(ticket_id=known.recent, because="same conversation", proof=False)
+    return None
+
+
+RULES: Final = (by_signed_address, by_references, by_subject_tag, by_conversation)
+
+
+def which_ticket(evidence: Evidence, known: KnownLinks) -> Found | None:
+    """Return the first rule's finding, or None: it opens a ticket."""
+    for rule in RULES:
+        found = rule(evidence, known)
+        if found is not None:
+            return found
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """What may happen with a message: `how` is join, staff, outsider, new or refuse; `because` says why."""
+
+    how: str
+    because: str
+    ticket_id: int | None = None
+
+
+def admission(
+    found: Found | None,
+    *,
+    takes_part: bool,
+    staff: bool,
+    desk: bool,
+    in_place: bool,
+    too_old: bool = False,
+    automatic: bool = False,
+) -> Admission:
+    """Decide who may write where.
+
+    `staff`: authenticated and on the staff. `desk`: written in a triage thread. `in_place`: the message stands in
+    the ticket's own thread (Slack), so that it can't open another one. `too_old`: the ticket was closed longer ago
+    than its queue reopens.
+    """
+    if desk:
+        if found is None:
+            return Admission(how="ignore", because="no ticket's thread")
+        return Admission(how="staff" if staff else "refuse", because=found.because, ticket_id=found.ticket_id)
+    if found is None:
+        return Admission(how="new", because="nothing names a ticket")
+    if staff and not takes_part:
+        return Admission(how="staff", because=found.because, ticket_id=found.ticket_id)
+    if takes_part:
+        how = "new" if too_old and not automatic else "join"
+        because = f"{found.because}; closed too long ago" if how == "new" else found.because
+        return Admission(how=how, because=because, ticket_id=found.ticket_id)
+    if found.because == "signed address" or in_place:
+        return Admission(how="outsider", because=found.because, ticket_id=found.ticket_id)
+    return Admission(
+        how="new", because=f"{found.because}, but its sender takes no part in it", ticket_id=found.ticket_id
+    )

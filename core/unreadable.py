@@ -1,0 +1,94 @@
+"""What nobody could read is shown to staff all the same: a bare ticket with the original attached.
+
+Nothing here parses anything: whatever broke the reader can't break this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import Row
+
+from core import inbox, units
+from core.audience import Happened
+from core.blobs import Blobs
+from core.database import Database, Tx
+from core.failures import Unavailable
+from core.people import ensure
+from core.shapes import Auth, File, Person, Priority, Visibility
+from core.units import Desk, Words
+
+_NOBODY = Person(kind="unknown", address="unreadable", name="Unknown sender", place="")
+
+
+async def bare_ticket(
+    desk: Desk,
+    database: Database,
+    blobs: Blobs,
+    row: Row[Any],
+    reason: str,
+    fence: Callable[[Tx], Awaitable[None]],
+) -> int | None:
+    """Set a row aside as `unreadable` and open a ticket that holds its bytes. Returns the ticket's id.
+
+    A row that has one already (it was retried and failed again) keeps it. Raises `Unavailable`, `StaleLease`.
+    """
+    try:
+        raw = await inbox.raw_of(row, blobs)
+        blob = await blobs.put(raw)
+    except OSError as exc:
+        raise Unavailable(f"disk: {exc.strerror}") from exc
+    name = "original.eml" if row.channel == "email" else "original.json"
+    kind = "message/rfc822" if row.channel == "email" else "application/json"
+    file = File(name=name, content_type=kind, size=len(raw), blob=blob, sha256=sha256(raw).digest())
+
+    async def unit(tx: Tx) -> int | None:
+        if not await inbox.take(tx, row.id):
+            return None
+        ticket_id, message_id = row.ticket_id, row.message_id
+        if ticket_id is None:
+            ticket_id, message_id = await _open(tx, desk, row, reason, file)
+        await inbox.note(
+            tx, row.id, state="unreadable", reason=reason, ticket_id=ticket_id, message_id=message_id
+        )
+        await fence(tx)
+        return int(ticket_id)
+
+    return await database.unit(unit)
+
+
+async def _open(tx: Tx, desk: Desk, row: Row[Any], reason: str, file: File) -> tuple[int, int]:
+    nobody = await ensure(tx, _NOBODY)
+    queue = desk.queue_or_first(str(row.envelope.get("queue", "")))
+    text = (
+        f"Something came in by {row.channel} that could not be read ({reason}). The original is attached.\n"
+        f"After a fix it can be read again into this ticket: relaydesk inbox retry {row.id}"
+    )
+    ticket = await units.open_ticket(
+        tx,
+        queue=queue.name,
+        title=f"Unreadable: inbox {row.id}",
+        description=text,
+        priority=Priority.NORMAL,
+        channel=row.channel,
+        requester=nobody,
+        address="",
+    )
+    words = Words(
+        author=nobody,
+        address="",
+        staff=False,
+        visibility=Visibility.NOTE,
+        channel=row.channel,
+        source_time=row.received_at,
+        text=text,
+        auth=Auth.CLAIMED,
+        files=[file],
+    )
+    message_id = await units.add_message(tx, desk, ticket, 1, words)
+    await units.add_event(tx, ticket, "opened", None, public=False, data={"unreadable": row.id})
+    scene = await units.scene(tx, desk, ticket, None, automatic=True, long=True)
+    await units.note(tx, desk, Happened.OPENED, scene, message_id)
+    return ticket.id, message_id

@@ -1,0 +1,336 @@
+"""What the desk shows: tickets, messages and events read from their rows, criteria and pages."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Row, and_, or_, select, union_all
+
+from core.database import Tx
+from core.failures import Invalid
+from core.shapes import Actor, Attachment, Author, Event, Message, Priority, Visibility
+from core.status import Status, Ticket
+from core.tables import attachments, events, identities, links, messages, participants, tickets, users
+from core.visibility import sees_event, sees_message
+
+# A label for the second use of `users` in one statement.
+_assignee = users.alias("assignee")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketCriteria:
+    """Which tickets to list, newest activity first. `q`: a number, or words of title and requester."""
+
+    status: tuple[Status, ...] = ()
+    queue: str | None = None
+    assignee: str | None = None  # a username, "" for nobody
+    requester: str | None = None  # a mail address
+    q: str | None = None
+    limit: int = 50
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketPage:
+    """One page of tickets; `cursor` asks for the next, None on the last."""
+
+    tickets: list[Ticket]
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketDetail:
+    """A ticket with what the viewer may see of its messages and history."""
+
+    ticket: Ticket
+    messages: list[Message]
+    events: list[Event]
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """From `since` (included) to `until` (excluded)."""
+
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Something to tell the people of a ticket: `what` names a notice, `text` its words where they're free."""
+
+    what: str
+    text: str = ""
+
+
+_TICKET = (
+    tickets,
+    users.c.name.label("requester_name"),
+    _assignee.c.username.label("assignee"),
+)
+
+
+def _tickets_from() -> Any:
+    return tickets.join(users, users.c.id == tickets.c.requester_id).outerjoin(
+        _assignee, _assignee.c.id == tickets.c.assignee_id
+    )
+
+
+def ticket_of(row: Row[Any]) -> Ticket:
+    """Return a row of `select_ticket` as a `Ticket`."""
+    return Ticket(
+        id=row.id,
+        queue=row.queue,
+        title=row.title,
+        description=row.description,
+        status=Status(row.status),
+        priority=Priority(row.priority),
+        channel=row.channel,
+        requester_id=row.requester_id,
+        requester_name=row.requester_name,
+        requester_email=row.requester_address,
+        assignee_id=row.assignee_id,
+        assignee=row.assignee,
+        version=row.version,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        public_updated_at=row.public_updated_at,
+        waiting_since=row.waiting_since,
+        first_response_at=row.first_response_at,
+        resolved_at=row.resolved_at,
+        closed_at=row.closed_at,
+        merged_into=row.merged_into,
+        unconfirmed=bool(row.unconfirmed),
+        spam=bool(row.spam),
+    )
+
+
+async def ticket(tx: Tx, ticket_id: int) -> Ticket | None:
+    """Return a ticket, or None."""
+    row = await tx.first(select(*_TICKET).select_from(_tickets_from()).where(tickets.c.id == ticket_id))
+    return None if row is None else ticket_of(row)
+
+
+async def takes_part(tx: Tx, ticket_id: int, user_id: int | None) -> bool:
+    """Is this user the requester or a participant?"""
+    if user_id is None:
+        return False
+    found = await tx.scalar(
+        select(participants.c.ticket_id)
+        .join(identities, identities.c.key == participants.c.identity_key)
+        .where(
+            participants.c.ticket_id == ticket_id,
+            identities.c.user_id == user_id,
+            participants.c.role.in_(("requester", "cc")),
+        )
+        .limit(1)
+    )
+    return found is not None
+
+
+_MESSAGE = (messages, users.c.name.label("author_name"), users.c.role.label("author_role"))
+
+
+def message_of(row: Row[Any], files: Iterable[Attachment] = ()) -> Message:
+    """Return a row of messages (joined with its author) as a `Message`."""
+    return Message(
+        id=row.id,
+        ticket_id=row.ticket_id,
+        seq=row.seq,
+        author=Author(name=row.author_name, email=row.author_address, staff=bool(row.author_staff)),
+        author_id=row.author_id,
+        visibility=Visibility(row.visibility),
+        channel=row.channel,
+        text="" if row.deleted_at else row.text,
+        full_text="" if row.deleted_at else (row.full_text or row.text),
+        source_time=row.source_time,
+        created_at=row.created_at,
+        attachments=() if row.deleted_at else tuple(files),
+        mail_id=row.mail_id,
+        mail_date=row.mail_date,
+        outsider=bool(row.outsider),
+        edited_at=row.edited_at,
+        deleted_at=row.deleted_at,
+    )
+
+
+def attachment_of(row: Row[Any]) -> Attachment:
+    """Return a row of attachments as an `Attachment`."""
+    return Attachment(
+        id=row.id,
+        name=row.name,
+        content_type=row.type,
+        size=row.bytes,
+        blob=row.blob,
+        inline_cid=row.inline_cid,
+        state=row.state,
+    )
+
+
+async def _files(tx: Tx, ids: Sequence[int]) -> dict[int, list[Attachment]]:
+    found: dict[int, list[Attachment]] = {}
+    if ids:
+        for row in await tx.all(
+            select(attachments).where(attachments.c.message_id.in_(ids)).order_by(attachments.c.id)
+        ):
+            found.setdefault(row.message_id, []).append(attachment_of(row))
+    return found
+
+
+async def message(tx: Tx, message_id: int) -> Message | None:
+    """Return a message with its attachments, or None."""
+    row = await tx.first(
+        select(*_MESSAGE).join(users, users.c.id == messages.c.author_id).where(messages.c.id == message_id)
+    )
+    if row is None:
+        return None
+    return message_of(row, (await _files(tx, [message_id])).get(message_id, ()))
+
+
+async def thread(tx: Tx, ticket_id: int, viewer: Actor) -> list[Message]:
+    """Return a ticket's messages as this viewer may see them, in order."""
+    rows = await tx.all(
+        select(*_MESSAGE)
+        .join(users, users.c.id == messages.c.author_id)
+        .where(messages.c.ticket_id == ticket_id)
+        .order_by(messages.c.seq)
+    )
+    seen = [
+        row
+        for row in rows
+        if sees_message(viewer, visibility=Visibility(row.visibility), outsider=bool(row.outsider))
+    ]
+    files = await _files(tx, [row.id for row in seen])
+    return [message_of(row, files.get(row.id, ())) for row in seen]
+
+
+async def history(tx: Tx, ticket_id: int, viewer: Actor) -> list[Event]:
+    """Return a ticket's events as this viewer may see them, in order."""
+    rows = await tx.all(select(events).where(events.c.ticket_id == ticket_id).order_by(events.c.id))
+    return [
+        Event(
+            id=row.id,
+            ticket_id=row.ticket_id,
+            at=row.at,
+            kind=row.kind,
+            actor=row.actor_name,
+            public=bool(row.public),
+            data=row.data,
+        )
+        for row in rows
+        if sees_event(viewer, public=bool(row.public))
+    ]
+
+
+# -- lists ----------------------------------------------------------------------------------------------------
+
+
+def cursor_of(at: datetime, ticket_id: int) -> str:
+    """Return the opaque cursor that continues after this ticket."""
+    raw = json.dumps([at.isoformat(), ticket_id]).encode()
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def parse_cursor(cursor: str) -> tuple[datetime, int]:
+    """Read a cursor of ours. Raises `Invalid`."""
+    try:
+        raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        at, ticket_id = json.loads(raw)
+        moment = datetime.fromisoformat(at)
+        if moment.tzinfo is None or not isinstance(ticket_id, int):
+            raise ValueError(cursor)
+        return moment.astimezone(UTC), ticket_id
+    except (ValueError, TypeError) as exc:
+        raise Invalid("cursor: not one of ours; start again without it") from exc
+
+
+async def list_tickets(tx: Tx, actor: Actor, criteria: TicketCriteria) -> TicketPage:
+    """Return a page of tickets, newest activity first: one limited query a status, joined by UNION ALL.
+
+    Requesters' lists are ordered by public activity, so that notes don't show in the order.
+    """
+    at = tickets.c.updated_at if actor.staff else tickets.c.public_updated_at
+    conditions = await _conditions(tx, actor, criteria)
+    if criteria.cursor:
+        moment, last = parse_cursor(criteria.cursor)
+        conditions.append(or_(at < moment, and_(at == moment, tickets.c.id < last)))
+    limit = max(1, min(criteria.limit, 200))
+    statuses = criteria.status or tuple(Status)
+    parts = [
+        select(tickets.c.id, at.label("at"))
+        .where(tickets.c.status == status, *conditions)
+        .order_by(at.desc(), tickets.c.id.desc())
+        .limit(limit + 1)
+        .subquery()
+        for status in statuses
+    ]
+    whole = union_all(*(select(part) for part in parts)).subquery()
+    rows = await tx.all(select(whole).order_by(whole.c.at.desc(), whole.c.id.desc()).limit(limit + 1))
+    ids = [row.id for row in rows[:limit]]
+    found = {
+        row.id: ticket_of(row)
+        for row in (
+            await tx.all(select(*_TICKET).select_from(_tickets_from()).where(tickets.c.id.in_(ids)))
+            if ids
+            else ()
+        )
+    }
+    more = cursor_of(rows[limit - 1].at, rows[limit - 1].id) if len(rows) > limit else None
+    return TicketPage(tickets=[found[i] for i in ids if i in found], cursor=more)
+
+
+async def _conditions(tx: Tx, actor: Actor, criteria: TicketCriteria) -> list[Any]:
+    conditions: list[Any] = []
+    if not actor.staff:
+        mine = (
+            select(participants.c.ticket_id)
+            .join(identities, identities.c.key == participants.c.identity_key)
+            .where(identities.c.user_id == (actor.user_id or 0), participants.c.role.in_(("requester", "cc")))
+        )
+        conditions.append(tickets.c.id.in_(mine))
+    if criteria.queue is not None:
+        conditions.append(tickets.c.queue == criteria.queue)
+    if criteria.assignee is not None:
+        conditions.append(await _assignee_condition(tx, criteria.assignee))
+    if criteria.requester is not None:
+        conditions.append(tickets.c.requester_address == criteria.requester.strip().lower())
+    if criteria.q:
+        conditions.append(_matches(criteria.q, staff=actor.staff))
+    return conditions
+
+
+async def _assignee_condition(tx: Tx, name: str) -> Any:
+    if not name:
+        return tickets.c.assignee_id.is_(None)
+    user_id = await tx.scalar(select(users.c.id).where(users.c.username == name))
+    return tickets.c.assignee_id == (user_id if user_id is not None else -1)
+
+
+def _matches(q: str, *, staff: bool) -> Any:
+    words = q.strip()
+    number = words.lstrip("#")
+    pattern = f"%{words.replace('!', '!!').replace('%', '!%').replace('_', '!_')}%"
+    choices: list[Any] = [tickets.c.title.like(pattern, escape="!")]
+    if number.isdigit() and len(number) < 18:
+        choices.append(tickets.c.id == int(number))
+    if staff:
+        choices.append(tickets.c.requester_address.like(pattern, escape="!"))
+    return or_(*choices)
+
+
+async def open_roots(tx: Tx) -> list[str]:
+    """Return the remote ids of the cards of tickets that aren't closed, however old: their threads are read again
+    after an absence."""
+    rows = await tx.all(
+        select(links.c.remote)
+        .join(tickets, tickets.c.id == links.c.ticket_id)
+        .where(links.c.kind == "card", links.c.remote.is_not(None), tickets.c.status != Status.CLOSED)
+        .order_by(tickets.c.id.desc())
+        .limit(1000)
+    )
+    return [str(row.remote) for row in rows]

@@ -1,0 +1,1 @@
+"""The terminal's door: the same calls as everybody's, and what only an operator does."""

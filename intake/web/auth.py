@@ -1,0 +1,45 @@
+"""Who asks: a bearer token to an `Actor`. What they may do is the manager's business."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import structlog
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from core.shapes import Actor
+from intake.web.parts import House
+from intake.web.problems import NotSignedIn
+
+# For the document only: its own reading takes a wrong scheme for no credentials at all.
+_documented = HTTPBearer(auto_error=False, description="A token of `relaydesk token create`")
+Documented = Annotated[HTTPAuthorizationCredentials | None, Security(_documented)]
+
+
+async def identify(request: Request, parts: House, _: Documented) -> Actor | None:
+    """Return who asks, None where they don't say. Raises `NotSignedIn` where what they say is wrong."""
+    header = request.headers.get("authorization")
+    if header is None:
+        return None
+    scheme, _space, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise NotSignedIn("send 'Authorization: Bearer TOKEN'", error="invalid_request")
+    actor = await parts.people.by_token(token.strip())
+    if actor is None:
+        raise NotSignedIn("this token is unknown, expired or revoked", error="invalid_token")
+    structlog.contextvars.bind_contextvars(user_id=actor.user_id)
+    return actor
+
+
+Anybody = Annotated[Actor | None, Depends(identify)]
+
+
+async def identified(actor: Anybody) -> Actor:
+    """Return who asks. Raises `NotSignedIn`."""
+    if actor is None:
+        raise NotSignedIn("send 'Authorization: Bearer TOKEN'")
+    return actor
+
+
+Somebody = Annotated[Actor, Depends(identified)]

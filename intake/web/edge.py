@@ -1,0 +1,194 @@
+"""The outermost layer: an id for each request, limits on its body, headers on its answer, one log line.
+
+Bodies are read here, whole, before anything else runs: what is too large or too slow costs no more than its limit,
+and no more than `LARGE_AT_ONCE` large ones are held at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from core.failures import Unavailable
+from intake.web.metrics import Metrics
+from intake.web.problems import TooLarge, TooSlow, problem_of
+
+log = structlog.get_logger()
+
+JSON_LIMIT: Final = 2 * 1024 * 1024
+SMALL: Final = 64 * 1024
+LARGE_AT_ONCE: Final = 16
+BODY_TIMEOUT: Final = 30.0
+# What is refused is read on for a while, so that its sender sees the answer and not a reset.
+DRAIN_BYTES: Final = 64 * 1024 * 1024
+DRAIN_TIMEOUT: Final = 5.0
+
+HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+
+
+class Gone(Exception):
+    """The client hung up while sending."""
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request under way."""
+
+    scope: Scope
+    send: Send
+    id: str
+    began: float = field(default_factory=time.perf_counter)
+    status: int = 0
+
+    async def answer(self, message: Message) -> None:
+        """Pass on what the site answers, with our headers."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            for name, value in HEADERS.items():
+                headers.setdefault(name, value)
+            headers["X-Request-Id"] = self.id
+        await self.send(message)
+
+    @property
+    def route(self) -> str:
+        """The route's template: paths hold tokens and are without number."""
+        return getattr(self.scope.get("route"), "path", "") or "unmatched"
+
+
+class Edge:
+    """ASGI middleware around the whole site."""
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, limit: int) -> None:
+        self._app, self._metrics = app, metrics
+        self._limit = min(limit, JSON_LIMIT)
+        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        method = scope["method"]
+        exchange = Exchange({**scope, "state": dict(scope.get("state") or {})}, send, secrets.token_hex(8))
+        exchange.scope["state"]["request_id"] = exchange.id
+        if method == "HEAD":  # the server leaves the body out
+            exchange.scope["method"] = "GET"
+        structlog.contextvars.clear_contextvars()  # a connection's requests share one context
+        with structlog.contextvars.bound_contextvars(request_id=exchange.id):
+            async with AsyncExitStack() as held:
+                try:
+                    body = await self._body(exchange.scope, receive, held)
+                    await self._app(exchange.scope, _replay(body, receive), exchange.answer)
+                except Gone:
+                    return
+                except Exception as exc:
+                    await self._failed(exchange, receive, exc)
+            self._done(exchange, method)
+
+    async def _body(self, scope: Scope, receive: Receive, held: AsyncExitStack) -> bytes:
+        """Read the body. Raises `TooLarge`, `TooSlow`, `Unavailable`, `Gone`."""
+        headers = Headers(scope=scope)
+        if "transfer-encoding" not in headers and headers.get("content-length", "0") == "0":
+            return b""
+        if _declared(headers) > self._limit:
+            raise TooLarge(self._limit)
+        chunks: list[bytes] = []
+        size = 0
+        large = False
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT):
+                async for chunk in _chunks(receive):
+                    size += len(chunk)
+                    if size > self._limit:
+                        raise TooLarge(self._limit)
+                    chunks.append(chunk)
+                    if size > SMALL and not large:
+                        large = True
+                        await held.enter_async_context(self._large)
+        except TimeoutError:
+            raise (Unavailable() if self._large.locked() and large else TooSlow()) from None
+        return b"".join(chunks)
+
+    async def _failed(self, exchange: Exchange, receive: Receive, exc: Exception) -> None:
+        """Answer what the site had no answer for."""
+        problem = problem_of(exc)
+        if problem.status == 500:
+            log.error("http_failed", route=exchange.route, exc_info=exc)
+        if exchange.status:  # the answer was under way: the connection is cut
+            raise exc
+        if isinstance(exc, TooLarge):
+            await _drain(Headers(scope=exchange.scope), receive)
+        response = problem.response(exchange.id)
+        response.headers["Connection"] = "close"
+        await response(exchange.scope, receive, exchange.answer)
+
+    def _done(self, exchange: Exchange, method: str) -> None:
+        seconds = time.perf_counter() - exchange.began
+        self._metrics.request_done(method, exchange.route, exchange.status, seconds)
+        log.info(
+            "http_request",
+            method=method,
+            route=exchange.route,
+            status=exchange.status,
+            ms=round(seconds * 1000, 1),
+        )
+
+
+def _declared(headers: Headers) -> int:
+    length = headers.get("content-length", "0")
+    return int(length) if length.isascii() and length.isdigit() and len(length) < 19 else 0
+
+
+async def _chunks(receive: Receive) -> Any:
+    """Yield the body's pieces."""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Gone
+        if message.get("body"):
+            yield message["body"]
+        if not message.get("more_body", False):
+            return
+
+
+async def _drain(headers: Headers, receive: Receive) -> None:
+    """Read on and forget, unless the client waits for our leave to send."""
+    if "expect" in headers or _declared(headers) > DRAIN_BYTES:
+        return
+    size = 0
+    try:
+        async with asyncio.timeout(DRAIN_TIMEOUT):
+            async for chunk in _chunks(receive):
+                size += len(chunk)
+                if size > DRAIN_BYTES:
+                    return
+    except (TimeoutError, Gone):
+        return
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Return a `receive` that gives the body once, and then what the server has to say."""
+    given = False
+
+    async def again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again

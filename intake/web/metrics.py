@@ -1,0 +1,85 @@
+"""What Prometheus is told: request times, rows by state, the process. Labels come from fixed sets only."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+import structlog
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+
+log = structlog.get_logger()
+CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
+KEPT: Final = 5.0  # seconds for which counts are not asked again: anybody may ask for metrics
+PATIENCE: Final = 3.0
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
+BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+Counts = Callable[[], Awaitable[Mapping[str, Mapping[str, int]]]]
+
+
+class Metrics:
+    """The measurements of this process. Other parts may add theirs to `registry`."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        self._requests = Histogram(
+            "relaydesk_http_request_seconds",
+            "Time to answer a request",
+            ("method", "route", "status"),
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
+        self._database = Gauge(
+            "relaydesk_database_up", "1 where the counts could be read", registry=self.registry
+        )
+        self._gauges: dict[str, Gauge] = {}
+        self._asked = -KEPT
+        self._asking = asyncio.Lock()
+
+    def request_done(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Note an answered request. `route` is the template, never the path."""
+        known = method if method in METHODS else "other"
+        self._requests.labels(known, route, str(status)).observe(seconds)
+
+    async def render(self, counts: Counts) -> bytes:
+        """Return the Prometheus text, the rows by state as `counts` tells them."""
+        async with self._asking:
+            if time.monotonic() - self._asked >= KEPT:
+                await self._ask(counts)
+                self._asked = time.monotonic()
+        return generate_latest(self.registry)
+
+    async def _ask(self, counts: Counts) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                found = await counts()
+        except Exception as exc:
+            log.warning("metrics_without_counts", error=type(exc).__name__)
+            found = {}
+            self._database.set(0)
+        else:
+            self._database.set(1)
+        for gauge in self._gauges.values():
+            gauge.clear()
+        for name, states in found.items():
+            gauge = self._gauges.get(name) or self._new_gauge(name)
+            for state, rows in states.items():
+                gauge.labels(state).set(rows)
+
+    def _new_gauge(self, name: str) -> Gauge:
+        gauge = Gauge(f"relaydesk_{name}", f"Rows of {name} by state", ("state",), registry=self.registry)
+        self._gauges[name] = gauge
+        return gauge

@@ -1,0 +1,167 @@
+"""Every refusal and failure as an RFC 9457 problem document. The one place that knows which is which status.
+
+What goes out: a sentence for the person who asked, and an id that stands in the log. Never an exception's text,
+unless it is one of ours that was written for them (`Refused.message`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from core.failures import Conflict, Invalid, NotAllowed, NotFound, Refused, Unavailable
+from core.status import ForbiddenMove
+
+MEDIA_TYPE: Final = "application/problem+json"
+RETRY_AFTER: Final = "5"  # seconds; the database is usually back by then
+
+
+class NotSignedIn(Exception):
+    """The request names nobody, or by a token that is wrong, expired or revoked (HTTP 401)."""
+
+    def __init__(self, message: str, *, error: str | None = None) -> None:
+        super().__init__(message)
+        self.message, self.error = message, error
+
+
+class TooLarge(Exception):
+    """The body is larger than we take (HTTP 413)."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self.message = f"the body may have {limit} bytes"
+
+
+class TooSlow(Exception):
+    """The body didn't arrive in time (HTTP 408)."""
+
+    message = "the body took too long to arrive"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A problem document in the making. `kind` ends its `type`; `more` are further members."""
+
+    status: int
+    kind: str
+    title: str
+    detail: str = ""
+    more: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def response(self, request_id: str) -> JSONResponse:
+        """Render it, with the id under which the log knows the request."""
+        document = {
+            "type": f"urn:relaydesk:problem:{self.kind}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "id": request_id,
+            **self.more,
+        }
+        return JSONResponse(document, self.status, dict(self.headers), MEDIA_TYPE)
+
+
+# The nearest class in an exception's ancestry decides.
+TABLE: Final[dict[type[Exception], tuple[int, str, str]]] = {
+    NotSignedIn: (401, "not_signed_in", "Who are you?"),
+    NotAllowed: (403, "not_allowed", "Not allowed"),
+    NotFound: (404, "not_found", "Not found"),
+    TooSlow: (408, "too_slow", "Too slow"),
+    Conflict: (409, "conflict", "Not as things stand"),
+    ForbiddenMove: (409, "forbidden_move", "No such move from this status"),
+    TooLarge: (413, "too_large", "Too large"),
+    Invalid: (422, "invalid", "Makes no sense"),
+    Refused: (422, "refused", "Refused"),
+    Unavailable: (503, "unavailable", "Our own trouble"),
+    Exception: (500, "error", "Our mistake"),
+}
+
+
+def problem_of(exc: Exception) -> Problem:
+    """Return what the outside is told of `exc`."""
+    if isinstance(exc, RequestValidationError):
+        return _of_validation(exc)
+    if isinstance(exc, HTTPException):
+        return _of_framework(exc)
+    status, kind, title = next(TABLE[cls] for cls in type(exc).__mro__ if cls in TABLE)
+    more: dict[str, Any] = {}
+    headers: dict[str, str] = {}
+    if isinstance(exc, ForbiddenMove):
+        more["allowed"] = [status.value for status in exc.allowed]
+    elif isinstance(exc, NotSignedIn):
+        headers["WWW-Authenticate"] = 'Bearer realm="relaydesk"' + (
+            f', error="{exc.error}"' if exc.error else ""
+        )
+    elif isinstance(exc, Unavailable):
+        headers["Retry-After"] = RETRY_AFTER
+        return Problem(status, kind, title, "nothing was lost or changed; please repeat", headers=headers)
+    detail = (
+        exc.message if isinstance(exc, Refused | NotSignedIn | TooLarge | TooSlow) else "it is in our log"
+    )
+    return Problem(status, kind, title, detail, more, headers)
+
+
+def _of_framework(exc: HTTPException) -> Problem:
+    phrase = HTTPStatus(exc.status_code).phrase
+    kind = phrase.lower().replace(" ", "_").replace("-", "_")
+    return Problem(exc.status_code, kind, phrase, headers=exc.headers or {})
+
+
+def _of_validation(exc: RequestValidationError) -> Problem:
+    errors = [_error(error) for error in exc.errors()[:20]]
+    detail = "; ".join(f"{error['where']}: {error['message']}" for error in errors[:3])
+    return Problem(422, "invalid", "Makes no sense", detail, {"errors": errors})
+
+
+def _error(error: Mapping[str, Any]) -> dict[str, str]:
+    if error["type"] == "json_invalid":
+        return {"where": "body", "message": "is no JSON"}
+    where = ".".join(str(part) for part in error["loc"])
+    return {"where": where[:200], "message": str(error["msg"]).removeprefix("Value error, ")[:500]}
+
+
+def request_id_of(request: Request) -> str:
+    """Return the id that the log and the answer share."""
+    return str(getattr(request.state, "request_id", ""))
+
+
+async def _answer(request: Request, exc: Exception) -> JSONResponse:
+    return problem_of(exc).response(request_id_of(request))
+
+
+def install(site: FastAPI) -> None:
+    """Have the site answer what is raised. Anything not in the table is left to `edge.Edge`, which logs it."""
+    for cls in (*(cls for cls in TABLE if cls is not Exception), RequestValidationError, HTTPException):
+        site.add_exception_handler(cls, _answer)
+
+
+class ProblemOut(BaseModel):
+    """An RFC 9457 problem document."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    id: str
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the `responses` of a route that may answer these problems."""
+    schema = {"schema": {"$ref": "#/components/schemas/ProblemOut"}}
+    return {
+        status: {
+            "model": ProblemOut,
+            "description": HTTPStatus(status).phrase,
+            "content": {MEDIA_TYPE: schema},
+        }
+        for status in statuses
+    }

@@ -1,0 +1,42 @@
+"""Slack's rate limits, for those who ask for them (`faults.strict_rates`).
+
+docs.slack.dev/apis/web-api/rate-limits: per method and minute by tier; posting about one message a second and channel,
+with short bursts.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+
+from sandbox.methods import METHODS
+from sandbox.shapes import Json
+
+POST_BURST = 5
+WINDOW = 60.0
+
+
+class Rates:
+    """Token buckets: one per method, and one per channel that is posted to."""
+
+    def __init__(self) -> None:
+        self._buckets: dict[str, tuple[float, float]] = {}  # name: (tokens left, when)
+
+    def wait(self, method: str, args: Json) -> int:
+        """Seconds to wait before this call is taken; 0 takes it."""
+        known = METHODS.get(method)
+        if known is None:
+            return 0
+        if method == "chat.postMessage":
+            return self._take(f"{method} {args.get('channel')}", POST_BURST, 1.0)
+        return self._take(method, known.per_minute, known.per_minute / WINDOW)
+
+    def _take(self, name: str, burst: int, per_second: float) -> int:
+        now = time.monotonic()
+        left, then = self._buckets.get(name, (float(burst), now))
+        left = min(float(burst), left + (now - then) * per_second)
+        if left >= 1:
+            self._buckets[name] = (left - 1, now)
+            return 0
+        self._buckets[name] = (left, now)
+        return math.ceil((1 - left) / per_second)

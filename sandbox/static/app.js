@@ -1,0 +1,63 @@
+// The page: asks for its state each second, and shows what changed.
+import * as mail from "./mail.js";
+import * as slack from "./slack.js";
+
+const $ = (id) => document.getElementById(id);
+
+const page = {
+  state: null,
+  where: Object.fromEntries(new URLSearchParams(location.hash.slice(1))),
+
+  go(change) {
+    Object.assign(this.where, change);
+    history.replaceState(null, "", `#${new URLSearchParams(this.where)}`);
+    return refresh();
+  },
+
+  async post(path, body) {
+    const form = body instanceof FormData;
+    const sent = form ? { body } : { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
+    const answer = await fetch(path, { method: "POST", ...sent }).catch(() => null);
+    if (!answer || !answer.ok) {
+      const said = answer ? await answer.json().catch(() => ({})) : {};
+      this.toast(said.error || "That didn't work.");
+      return false;
+    }
+    await refresh();
+    return true;
+  },
+
+  toast(text) {
+    $("toast").textContent = text;
+    $("toast").hidden = false;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => { $("toast").hidden = true; }, 4000);
+  },
+};
+
+async function refresh() {
+  const answer = await fetch(`/sandbox/state?${new URLSearchParams(page.where)}`).catch(() => null);
+  if (!answer || !answer.ok) { $("status").textContent = "The sandbox is gone."; return; }
+  page.state = await answer.json();
+  const told = page.state.slack.connected ? "Slack app connected" : "No Slack app connected";
+  const text = `${told} · ${page.state.desk.connected ? "mail connected" : "no desk for mail"}`;
+  if ($("status").textContent !== text) $("status").textContent = text;
+  $("status").className = page.state.slack.connected && page.state.desk.connected ? "good" : "";
+  $("desk").hidden = !page.state.desk.url;
+  if (page.state.desk.url) $("desk").href = page.state.desk.url;
+  slack.show(page.state.slack);
+  mail.show(page.state.mail, page.state.desk);
+}
+
+window.addEventListener("hashchange", () => {
+  page.where = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+  refresh();
+});
+mail.start(page);
+slack.start(page);
+(async function forever() {
+  for (;;) {
+    await refresh();
+    await new Promise((next) => setTimeout(next, 1000));
+  }
+})();

@@ -1,0 +1,310 @@
+"""The way in, over the wire: stored first, then acknowledged; both ways in; lines that break in every way."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from aiohttp import web
+
+from core.shapes import Kind
+from sandbox import Sandbox
+from tests.bot.kit import Kit, outgoing, until
+
+
+@pytest.fixture
+async def box() -> AsyncIterator[Sandbox]:
+    box = Sandbox()
+    await box.start()
+    yield box
+    await box.stop()
+
+
+@pytest.fixture
+async def kit(box: Sandbox, tmp_path: Path) -> AsyncIterator[Kit]:
+    kit = Kit(box.api_url, tmp_path)
+    await kit.door.start()
+    assert await kit.door.until_ready(5)
+    yield kit
+    await kit.close()
+
+
+async def test_an_event_is_stored_and_then_acknowledged(box: Sandbox, kit: Kit) -> None:
+    await box.workspace.user("ann").dm("help me")
+    await until(lambda: kit.shelf.texts == ["help me"])
+    await box.workspace.settled()
+    assert box.workspace.delivery.lost == []
+
+
+async def test_what_cannot_be_stored_is_not_acknowledged(box: Sandbox, kit: Kit) -> None:
+    kit.shelf.broken = True
+    box.workspace.delivery.ack_timeout = 0.2
+    await box.workspace.user("ann").dm("help me")
+    await until(lambda: kit.shelf.calls > 0)
+    kit.shelf.broken = False
+    await until(lambda: kit.shelf.texts == ["help me"])  # Slack sent it again
+
+
+async def test_the_same_event_four_times_is_one_row(box: Sandbox, kit: Kit) -> None:
+    box.workspace.faults.duplicate_events = 3
+    await box.workspace.user("ann").dm("help me")
+    await box.workspace.settled()
+    assert kit.shelf.calls == 4
+    assert len(kit.shelf.arrivals) == 1
+
+
+async def test_a_click_is_stored_once(box: Sandbox, kit: Kit) -> None:
+    card = await kit.channel.send(outgoing(Kind.CARD))
+    await box.workspace.settled()
+    kit.shelf.arrivals.clear()
+    answer = await box.workspace.user("ada").click("triage", card.remote_id.rpartition("/")[2], "take")
+    assert answer.acked
+    assert [body["actions"][0]["action_id"] for body in kit.shelf.bodies] == ["take"]
+    assert "response_url" not in kit.shelf.bodies[0]
+
+
+async def test_talk_in_other_channels_is_not_kept(box: Sandbox, kit: Kit) -> None:
+    await box.workspace.user("ann").post("general", "lunch?")
+    await box.workspace.settled()
+    assert kit.shelf.arrivals == {}
+    assert box.workspace.delivery.lost == []
+
+
+@pytest.mark.parametrize("how", ["drop", "silence", "refresh", "warning"])
+async def test_a_line_that_breaks_is_replaced(box: Sandbox, kit: Kit, how: str) -> None:
+    first = box.sockets.sockets[0]
+    faults = box.workspace.faults
+    {
+        "drop": faults.drop_sockets,
+        "silence": faults.silence_sockets,
+        "refresh": faults.disconnect,
+        "warning": lambda: faults.disconnect("warning"),
+    }[how]()
+    await until(lambda: any(s is not first for s in box.sockets.sockets))
+    await until(lambda: kit.door.ready)
+    if how == "silence":
+        await until(lambda: first not in box.sockets.sockets)
+    await box.workspace.user("ann").dm("still there?")
+    await until(lambda: kit.shelf.texts == ["still there?"])
+
+
+async def test_slack_away_is_seen_and_ends(box: Sandbox, kit: Kit) -> None:
+    box.workspace.faults.down()
+    await until(lambda: kit.door.state == "away")
+    box.workspace.faults.up()
+    await until(lambda: kit.door.state == "connected")
+
+
+async def test_an_opening_that_fails_once_is_tried_again(box: Sandbox, tmp_path: Path) -> None:
+    kit = Kit(box.api_url, tmp_path)
+    box.workspace.faults.http_error("auth.test", 503)
+    box.workspace.faults.http_error("apps.connections.open", 503)
+    await kit.door.start()
+    assert await kit.door.until_ready(8)
+    await kit.close()
+
+
+async def test_stopping_lets_what_is_being_stored_be_acknowledged(box: Sandbox, kit: Kit) -> None:
+    kit.shelf.pause = 0.3
+    await box.workspace.user("ann").dm("just in time")
+    await until(lambda: kit.shelf.calls == 1)
+    begun = time.monotonic()
+    await kit.door.stop()
+    assert time.monotonic() - begun < 5
+    await box.workspace.settled()
+    assert kit.shelf.texts == ["just in time"]
+    assert box.workspace.delivery.lost == []
+
+
+async def test_stopping_is_bounded_when_slack_is_silent(box: Sandbox, kit: Kit) -> None:
+    box.workspace.faults.silence_sockets()
+    begun = time.monotonic()
+    await kit.door.stop()
+    assert time.monotonic() - begun < 8
+
+
+# -- HTTP --------------------------------------------------------------------------------------------------------
+
+
+def sign(body: bytes, timestamp: str | None = None, secret: str = Sandbox.signing_secret) -> dict[str, str]:
+    stamp = timestamp or str(int(time.time()))
+    digest = hmac.new(secret.encode(), b"v0:" + stamp.encode() + b":" + body, hashlib.sha256).hexdigest()
+    return {
+        "X-Slack-Request-Timestamp": stamp,
+        "X-Slack-Signature": f"v0={digest}",
+        "Content-Type": "application/json",
+    }
+
+
+@pytest.fixture
+async def http(box: Sandbox, tmp_path: Path) -> AsyncIterator[Kit]:
+    kit = Kit(box.api_url, tmp_path, app_token="")
+    await kit.door.start()
+    assert await kit.door.until_ready(5)
+    yield kit
+    await kit.close()
+
+
+EVENT = {
+    "type": "event_callback",
+    "team_id": "T0SANDBOX1",
+    "event_id": "Ev1",
+    "event": {
+        "type": "message",
+        "channel": "D1",
+        "user": "U1",
+        "text": "grüße",
+        "ts": "1.000001",
+        "event_ts": "1.000001",
+    },
+}
+
+
+async def test_a_signed_event_is_stored(http: Kit) -> None:
+    body = json.dumps(EVENT, ensure_ascii=False).encode()
+    assert (await http.door.handle_http(body, sign(body)))[0] == 200
+    retried = sign(body) | {"X-Slack-Retry-Num": "1", "X-Slack-Retry-Reason": "http_timeout"}
+    assert (await http.door.handle_http(body, retried))[0] == 200
+    assert http.shelf.texts == ["grüße"]
+
+
+async def test_url_verification_is_answered(http: Kit) -> None:
+    body = json.dumps({"type": "url_verification", "token": "x", "challenge": "abc"}).encode()
+    status, _, answer = await http.door.handle_http(body, sign(body))
+    assert status == 200
+    assert b"abc" in answer
+    assert http.shelf.arrivals == {}
+
+
+async def test_a_click_by_http_is_stored(http: Kit) -> None:
+    payload = {
+        "type": "block_actions",
+        "team": {"id": "T0SANDBOX1"},
+        "user": {"id": "U1"},
+        "trigger_id": "1.2.x",
+        "container": {"channel_id": "C0TRIAGE01", "message_ts": "1.000001"},
+        "actions": [{"action_id": "take", "block_id": "ticket:12:1", "value": "12", "action_ts": "2.000001"}],
+    }
+    body = urlencode({"payload": json.dumps(payload)}).encode()
+    headers = sign(body) | {"Content-Type": "application/x-www-form-urlencoded"}
+    assert (await http.door.handle_http(body, headers))[0] == 200
+    assert len(http.shelf.arrivals) == 1
+
+
+BODY = json.dumps(EVENT).encode()
+OLD = str(int(time.time()) - 400)
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status"),
+    [
+        ({}, BODY, 401),
+        (sign(BODY, secret="another"), BODY, 401),
+        (sign(BODY, "soon"), BODY, 401),
+        (sign(BODY, "١٢٣"), BODY, 401),
+        (sign(BODY, OLD), BODY, 401),
+        (sign(BODY) | {"X-Slack-Signature": "v0=ü"}, BODY, 401),
+        (sign(BODY), BODY + b" ", 401),
+        (sign(b"\xff\xfe"), b"\xff\xfe", 400),
+        (sign(b"{"), b"{", 400),
+        (sign(BODY), b"x" * 1_048_577, 413),
+    ],
+)
+async def test_false_requests_are_refused(
+    http: Kit, headers: dict[str, str], body: bytes, status: int
+) -> None:
+    assert (await http.door.handle_http(body, headers))[0] == status
+    assert http.shelf.arrivals == {}
+
+
+async def test_storing_that_fails_is_an_error_so_that_slack_repeats(http: Kit) -> None:
+    http.shelf.broken = True
+    assert (await http.door.handle_http(BODY, sign(BODY)))[0] == 503
+
+
+async def test_events_of_the_workspace_come_by_http(box: Sandbox, http: Kit) -> None:
+    async def events(request: web.Request) -> web.Response:
+        status, headers, body = await http.door.handle_http(await request.read(), request.headers)
+        return web.Response(status=status, headers=headers, body=body)
+
+    app = web.Application()
+    app.router.add_post("/slack/events", events)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    box.events_url = f"http://127.0.0.1:{runner.addresses[0][1]}/slack/events"
+    await box.workspace.user("ann").dm("by http")
+    await until(lambda: http.shelf.texts == ["by http"])
+    await runner.cleanup()
+
+
+# -- catching up ---------------------------------------------------------------------------------------------------
+
+
+async def away(box: Sandbox, tmp_path: Path) -> Kit:
+    """A desk that was here until now, and is away."""
+    kit = Kit(box.api_url, tmp_path)
+    await kit.door.start()
+    assert await kit.door.until_ready(5)
+    await until(lambda: "*" in kit.cursors)
+    await kit.door.stop()
+    box.workspace.delivery.retry_delays = ()
+    kit.cursors = {"*": f"{time.time():.6f}"}
+    await asyncio.sleep(0.01)
+    return kit
+
+
+async def back(kit: Kit, box: Sandbox, count: int) -> Kit:
+    again = Kit(box.api_url, kit.blobs.folder.parent)
+    again.cursors = kit.cursors
+    await again.door.start()
+    await until(lambda: len(again.shelf.arrivals) >= count and again.cursors != kit.cursors)
+    return again
+
+
+async def test_what_was_written_meanwhile_is_read(box: Sandbox, tmp_path: Path) -> None:
+    seed = Kit(box.api_url, tmp_path)
+    card = await seed.channel.send(outgoing(Kind.CARD))
+    root = card.remote_id.rpartition("/")[2]
+    early = await box.workspace.user("ann").dm("early")
+    kit = await away(box, tmp_path)
+    ann, ada = box.workspace.user("ann"), box.workspace.user("ada")
+    dm = await ann.dm("meanwhile")
+    await ann.dm("and more", thread_ts=dm)
+    await ann.edit("dm", early, "early, mended")
+    await ada.post("triage", "an answer", thread_ts=root)
+    await ada.post("triage", "talk")
+    again = await back(kit, box, 4)
+    said = [b["event"].get("text") or b["event"]["message"]["text"] for b in again.shelf.bodies]
+    assert sorted(said) == ["an answer", "and more", "early, mended", "meanwhile"]
+    orders = [a.source_order for a in again.shelf.arrivals.values()]
+    assert all(orders)
+    for one in (seed, kit, again):
+        await one.close()
+
+
+async def test_the_first_start_reads_nothing_old(box: Sandbox, tmp_path: Path) -> None:
+    await box.workspace.user("ann").dm("before there was a desk")
+    kit = Kit(box.api_url, tmp_path)
+    await kit.door.start()
+    await until(lambda: "*" in kit.cursors)
+    assert kit.shelf.arrivals == {}
+    await kit.close()
+
+
+async def test_catching_up_waits_for_a_rate_limit_and_goes_on(box: Sandbox, tmp_path: Path) -> None:
+    kit = await away(box, tmp_path)
+    await box.workspace.user("ann").dm("meanwhile")
+    box.workspace.faults.ratelimit("conversations.history", retry_after=1)
+    again = await back(kit, box, 1)
+    assert again.shelf.texts == ["meanwhile"]
+    await again.close()
+    await kit.close()
