@@ -10,25 +10,17 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from bot.connect import SlackDoor
-    from core.blobs import Blobs
-    from core.channel import Channel, ChannelSpec
-    from core.clock import Clock
+    from core.channel import Channel
     from core.config import Config
-    from core.database import Database
-    from core.inbox import Intake
-    from core.manager import TicketManager
-    from core.operate import Operations
-    from core.people import People
+    from core.parts import Parts
     from core.shapes import Finding, Ref
-    from core.signals import Signals
-    from core.units import Desk
     from intake.web.health import PartState, Readiness
 
 # Doors' commands, loaded when they are used.
@@ -56,74 +48,20 @@ def main() -> None:
 # -- parts ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What every command works with: the desk on its database, without any loop."""
-
-    config: Config
-    clock: Clock
-    database: Database
-    blobs: Blobs
-    intake: Intake
-    people: People
-    manager: TicketManager
-    operations: Operations
-    desk: Desk
-    specs: Mapping[str, ChannelSpec]
-    signals: Signals
-
-
-def build_parts(config: Config, clock: Clock | None = None) -> Parts:
-    """Build the parts; nothing is opened yet."""
+def build_parts(config: Config) -> Parts:
+    """Build the parts for the channels that the configuration turns on; nothing is opened yet."""
     from bot.spec import SPEC as SLACK
-    from core.blobs import Blobs
-    from core.clock import Clock
-    from core.database import Database
-    from core.inbox import Intake
-    from core.manager import TicketManager
-    from core.operate import Operations
-    from core.people import People
-    from core.signals import Signals
-    from core.units import Desk
+    from core.parts import build
     from intake.email.spec import SPEC as EMAIL
 
-    clock = clock or Clock()
-    signals = Signals()
-    database = Database(config.database, clock)
-    blobs = Blobs(config.service.data_dir / "blobs")
-    specs = {EMAIL.name: EMAIL} | ({SLACK.name: SLACK} if config.slack.enabled else {})
-    desk = Desk(config, specs, signals)
-    people = People(database, config)
-    return Parts(
-        config=config,
-        clock=clock,
-        database=database,
-        blobs=blobs,
-        intake=Intake(database, blobs, signals.inbox),
-        people=people,
-        manager=TicketManager(desk, database, blobs, people),
-        operations=Operations(database, blobs, signals),
-        desk=desk,
-        specs=specs,
-        signals=signals,
-    )
-
-
-async def ready_schema(parts: Parts) -> None:
-    """See to it that the schema is what this code needs. Raises `SchemaProblem`, `Unavailable`."""
-    from core import schema
-
-    wanted = parts.config.database.auto_migrate
-    if parts.database.sqlite if wanted is None else wanted:
-        await schema.migrate(parts.database)
-    else:
-        await schema.check(parts.database)
+    return build(config, {EMAIL.name: EMAIL} | ({SLACK.name: SLACK} if config.slack.enabled else {}))
 
 
 @contextlib.asynccontextmanager
 async def open_parts(config: Config) -> AsyncIterator[Parts]:
     """Open the parts for a command and close them. Raises `ConfigError` (the schema), `Unavailable`."""
     from core.failures import Conflict
+    from core.parts import ready_schema
     from core.schema import SchemaProblem
 
     parts = build_parts(config)
@@ -203,6 +141,7 @@ class Service:
         import structlog
 
         from core.failures import Unavailable
+        from core.parts import ready_schema
 
         told = False
         while True:
@@ -243,9 +182,8 @@ class Service:
         return self._channels
 
     def _email_channel(self) -> Channel:
-        from intake.email.channel import EmailChannel
-
         from core.children import Children
+        from intake.email.channel import EmailChannel
 
         worker = self.parts.config.worker
         self._children = Children(
@@ -278,6 +216,7 @@ class Service:
         return SlackChannel(self._slack_api(), self.parts.blobs, self.parts.clock, knows=knows)
 
     async def _start_loops(self) -> None:
+        from core.children import ChildFailed
         from core.courier import Courier
         from core.scheduler import Scheduler
         from core.worker import Worker
@@ -289,7 +228,8 @@ class Service:
                 Courier(parts.config, parts.database, parts.blobs, parts.desk, self._channels, parts.clock),
             )
         if "worker" in self.roles:
-            await self._children.warm()
+            with contextlib.suppress(ChildFailed):  # then the first mail says so
+                await self._children.warm()
             await self._run(
                 "worker",
                 Worker(

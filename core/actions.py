@@ -10,20 +10,21 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, select, update
 
 from core import units, views
 from core.audience import Happened
-from core.database import Tx
+from core.database import Rerun, Tx
 from core.failures import Conflict, Invalid, NotFound
-from core.outbox import cancel, promote, rehead, release_held
+from core.outbox import cancel, lane_kind, rehead, release_held
 from core.people import Known, ensure, mail_person, staff_named
 from core.shapes import Actor, File, Priority, Ref, Visibility, key_of
-from core.status import SETS, Did, Status, Ticket
+from core.status import ACTIVE, SETS, Did, Status, Ticket
 from core.tables import deliveries, links, messages, participants, tickets, users
 from core.threads import LinkFact
 from core.units import Desk, Words
 from core.visibility import check_sees, check_sets, check_staff, check_writes
+from core.work import enqueue as enqueue_work
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,10 @@ async def _locked(tx: Tx, actor: Actor, ticket_id: int, *, adds: int = 0) -> tup
     part = await views.takes_part(tx, ticket_id, actor.user_id)
     if not actor.staff:
         check_sees(actor, ticket_id, takes_part=part)
-    return await units.lock(tx, ticket_id, adds=adds), part
+    ticket = await units.lock(tx, ticket_id, adds=adds)
+    if adds and ticket.merged_into is not None:  # merged away since we looked
+        raise Rerun
+    return ticket, part
 
 
 async def as_known(tx: Tx, actor: Actor) -> Known:
@@ -86,7 +90,7 @@ async def write(tx: Tx, desk: Desk, actor: Actor, ticket_id: int, written: Writt
         Words(
             author=author,
             address=actor.email,
-            staff=actor.staff,
+            staff=staff or written.visibility is Visibility.NOTE,
             visibility=written.visibility,
             channel=written.channel,
             source_time=written.source_time or now,
@@ -198,9 +202,11 @@ async def set_status(
     check_sets(actor, status)
     if ticket.status is status:
         return ticket
+    if ticket.merged_into is not None:
+        raise Conflict(f"ticket {ticket_id} is merged into {ticket.merged_into}; set that one's status")
     moved = await units.move(tx, ticket, SETS[status], actor)
-    if ticket.status in (Status.RESOLVED, Status.CLOSED) and status is Status.OPEN and not actor.staff:
-        moved = replace(moved, waiting_since=await tx.now())
+    if status is Status.OPEN and not actor.staff:
+        moved = replace(moved, waiting_since=moved.waiting_since or await tx.now())
     after = await units.save(tx, ticket, moved, public=True)
     text = f"{units.shown_name(actor)} set the status to {status}."
     scene = await units.scene(
@@ -272,9 +278,8 @@ async def merge(
         if row.role in ("requester", "cc"):
             await units.join(tx, into, row.identity_key, "cc", row.place, 0)
     gone = replace(ticket.update_status(Did.MERGED, now), merged_into=into)
-    await units.add_event(
-        tx, ticket, "merged", actor, public=True, data={"into": into, "from": ticket.status}
-    )
+    kind = "merged_active" if ticket.status in ACTIVE else "merged"  # the figures count the first
+    await units.add_event(tx, ticket, kind, actor, public=True, data={"into": into, "from": ticket.status})
     await units.add_event(tx, target, "merged_in", actor, public=False, data={"ticket": ticket_id})
     after = await units.save(tx, ticket, gone, public=True)
     await units.save(tx, target, target, public=False)
@@ -329,6 +334,8 @@ async def edit(
     public = message.visibility is Visibility.PUBLIC and not message.outsider
     await units.add_event(tx, ticket, kind, actor, public=False, data={"message": message_id})
     after = await units.save(tx, ticket, ticket, public=public)
+    if message.seq == 1:  # the ticket shows its opening message
+        await tx.run(update(tickets).where(tickets.c.id == ticket_id).values(description=text or ""))
     await _stop_unsent(tx, message_id, deleted=text is None)
     copies = await _copies(tx, message_id)
     happened = Happened.DELETED if text is None else Happened.EDITED
@@ -339,28 +346,31 @@ async def edit(
 async def _stop_unsent(tx: Tx, message_id: int, *, deleted: bool) -> None:
     """A message deleted before it went doesn't go; one edited before it went goes as it now is; a correction
     that still waits is replaced by the newer one."""
-    rows = await tx.all(
-        select(deliveries).where(
-            deliveries.c.message_id == message_id, deliveries.c.state.in_(("queued", "held"))
-        )
+    waiting = select(deliveries).where(
+        deliveries.c.message_id == message_id, deliveries.c.state.in_(("queued", "held"))
     )
-    for row in rows:
+    # The lanes' rows come first: a courier that marks one of these has then either committed that, or will see
+    # the new text.
+    lanes = {row.lane: lane_kind(row.channel) for row in await tx.all(waiting)}
+    await enqueue_work(tx, lanes, await tx.now())
+    for row in await tx.all(waiting):
         correction = row.data.get("what") == "correction"
         if (deleted or correction) and await cancel(
             tx, row.id, "deleted before it went" if deleted else "newer text"
         ):
             await rehead(tx, row.lane, row.channel, row.ticket_id)
-            await promote(tx, row.lane, row.ticket_id)
 
 
 async def _copies(tx: Tx, message_id: int) -> list[tuple[str, str, str, bool]]:
-    """Return where the message was posted: channel, place, remote id, desk."""
+    """Return where the message was posted: channel, place, remote id, desk. What was rendered once goes as it
+    was, so it counts."""
     rows = await tx.all(
         select(deliveries.c.channel, deliveries.c.place, deliveries.c.remote_id, deliveries.c.desk)
         .where(
             deliveries.c.message_id == message_id,
             deliveries.c.kind == "message",
-            deliveries.c.state.in_(("sent", "sending")),
+            deliveries.c.state.in_(("sent", "sending"))
+            | and_(deliveries.c.state == "queued", deliveries.c.rendered.is_not(None)),
         )
         .order_by(deliveries.c.id)
     )

@@ -127,7 +127,8 @@ async def reported(tx: Tx, desk: Desk, report: DeliveryReport) -> Receipt:
         "permanent": report.permanent,
     }
     await units.add_event(tx, ticket, "delivery_bounced", None, public=False, data=data)
-    await tell_failure(tx, desk, ticket, row.id, report.recipient or row.place, reason)
+    if row.kind != Kind.ALERT:  # never an alert about an alert
+        await tell_failure(tx, desk, ticket, row.id, report.recipient or row.place, reason)
     return Receipt(outcome="reported", ticket_id=ticket.id, because="a bounce of ours")
 
 

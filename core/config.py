@@ -10,14 +10,16 @@ import os
 import re
 import secrets
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from core.config_names import names, nearest
 
 PREFIX = "RELAYDESK_"
 # Variables with our prefix that are no configuration keys.
@@ -299,15 +301,17 @@ class Config(BaseSettings):
 
     @model_validator(mode="after")
     def _whole(self) -> Config:
-        for what, names in (
+        for what, given in (
             ("queue", [q.name for q in self.queue]),
             ("staff username", [s.username for s in self.staff]),
             ("digest", [d.name for d in self.digest]),
             ("queue address", [a.lower() for q in self.queue for a in q.addresses]),
         ):
-            twice = {n for n in names if names.count(n) > 1}
+            twice = {n for n in given if given.count(n) > 1}
             if twice:
                 raise ValueError(f"{what} '{sorted(twice)[0]}' is named twice")
+        if any(s.username == "operator" for s in self.staff):
+            raise ValueError("staff username 'operator' is the system's own user; choose another")
         if not self.queue:
             raise ValueError("at least one [[queue]] is needed")
         known = {q.name for q in self.queue}
@@ -379,49 +383,14 @@ def _one_line(exc: ValidationError) -> str:
     error = exc.errors(include_url=False, include_context=False, include_input=False)[0]
     where = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
-        return f"unknown key '{where}'{_nearest(error['loc'])}"
+        return f"unknown key '{where}'{nearest(Config, error['loc'])}"
     message = error["msg"].removeprefix("Value error, ")
     return f"{where}: {message}" if where else message
 
 
-def _nearest(loc: tuple[int | str, ...]) -> str:
-    """Say which known key the unknown one may have meant."""
-    model: Any = Config
-    for part in loc[:-1]:
-        if isinstance(part, int):
-            continue
-        model = _inner_model(model.model_fields[part].annotation)
-    near = difflib.get_close_matches(str(loc[-1]), list(model.model_fields), 1, 0.5)
-    if near:
-        prefix = ".".join(str(p) for p in loc[:-1])
-        return f"; did you mean '{prefix + '.' if prefix else ''}{near[0]}'?"
-    return f"; known here: {', '.join(sorted(model.model_fields))}"
-
-
-def _inner_model(annotation: Any) -> Any:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for arg in get_args(annotation):
-        found = _inner_model(arg)
-        if found is not None:
-            return found
-    return None
-
-
-def _names(model: Any, prefix: str) -> Iterator[str]:
-    for name, field in model.model_fields.items():
-        inner = _inner_model(field.annotation)
-        whole = f"{prefix}{name}".upper()
-        yield whole
-        if inner is not None:
-            yield from _names(inner, f"{whole}__")
-        else:
-            yield f"{whole}_FILE"
-
-
 def _check_names(environ: Mapping[str, str]) -> None:
     """Refuse variables with our prefix that name no key: they would be ignored in silence."""
-    known = set(_names(Config, PREFIX))
+    known = set(names(Config, PREFIX))
     for name in environ:
         upper = name.upper()
         if upper.startswith(PREFIX) and upper not in known and upper not in OTHER_VARIABLES:

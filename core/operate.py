@@ -196,7 +196,7 @@ class Operations:
             await tx.run(
                 update(deliveries)
                 .where(deliveries.c.id.in_(ids), deliveries.c.state == "held")
-                .values(state="queued")
+                .values(state="queued", created_at=await tx.now())
             )
         for lane, channel, ticket_id in sorted({(r.lane, r.channel, r.ticket_id) for r in rows}):
             await outbox.rehead(tx, lane, channel, ticket_id)

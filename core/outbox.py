@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, insert, or_, select, update
 
 from core.audience import Told
 from core.channel import ChannelSpec
@@ -61,12 +61,12 @@ def new_mail_id(domain: str, *parts: object) -> str:
     return ".".join([*(str(p) for p in parts), secrets.token_hex(8)]) + f"@{domain}"
 
 
-async def on_hold(tx: Tx) -> bool:
-    """Is everything outgoing on hold?"""
+async def on_hold(tx: Tx, configured: str = "send") -> bool:
+    """Is everything outgoing on hold? `configured` counts until an operator has paused or resumed."""
     value = await tx.scalar(
         select(settings.c.value).where(settings.c.scope == "service", settings.c.key == "outbound")
     )
-    return bool(value == "hold")
+    return bool((value or configured) == "hold")
 
 
 async def enqueue(
@@ -148,7 +148,7 @@ async def _card_waits(tx: Tx, row: Mapping[str, Any]) -> bool:
             .where(
                 deliveries.c.lane == row["lane"],
                 deliveries.c.ticket_id == row["ticket_id"],
-                deliveries.c.state == "queued",
+                deliveries.c.state.in_(("queued", "held")),
                 deliveries.c.kind == Kind.CARD,
                 deliveries.c.place == row["place"],
             )
@@ -221,10 +221,16 @@ async def heads(tx: Tx, lane: str, limit: int = 1) -> Sequence[Row[Any]]:
 
 
 async def sending(tx: Tx, lane: str) -> Sequence[Row[Any]]:
-    """Return what an earlier holder of the lane was sending when it went."""
+    """Return what an earlier holder of the lane was sending when it went; what could not be looked up has a
+    `due_at` for the next look."""
+    now = await tx.now()
     return await tx.all(
         select(deliveries)
-        .where(deliveries.c.lane == lane, deliveries.c.state == "sending")
+        .where(
+            deliveries.c.lane == lane,
+            deliveries.c.state == "sending",
+            or_(deliveries.c.due_at.is_(None), deliveries.c.due_at <= now),
+        )
         .order_by(deliveries.c.seq)
     )
 
@@ -301,7 +307,7 @@ async def release_held(tx: Tx, ticket_id: int) -> int:
     await tx.run(
         update(deliveries)
         .where(deliveries.c.id.in_([row.id for row in rows]), deliveries.c.state == "held")
-        .values(state="queued")
+        .values(state="queued", created_at=await tx.now())  # its age counts from now
     )
     for lane, channel in sorted({(row.lane, row.channel) for row in rows}):
         await rehead(tx, lane, channel, ticket_id)

@@ -26,7 +26,7 @@ async def load(tx: Tx, row: Row[Any]) -> Outgoing:
     if message is not None:
         if not goes_out(desk=bool(row.desk), visibility=message.visibility, outsider=message.outsider):
             raise PermanentFailure("a note or an outsider's words: not for this side")
-        if message.deleted_at is not None and row.kind == Kind.MESSAGE and not row.desk:
+        if message.deleted_at is not None and row.kind in (Kind.MESSAGE, Kind.FILE) and not row.desk:
             raise PermanentFailure("deleted before it went")
     public = not row.desk
     return Outgoing(

@@ -132,4 +132,10 @@ class Ticket:
         if then is self.status:
             return self
         resolved = now if then is R else (self.resolved_at if then is C else None)
-        return replace(self, status=then, resolved_at=resolved, closed_at=now if then is C else None)
+        return replace(
+            self,
+            status=then,
+            resolved_at=resolved,
+            closed_at=now if then is C else None,
+            waiting_since=self.waiting_since if then in (N, O) else None,  # nobody waits for staff any more
+        )

@@ -363,7 +363,7 @@ async def note(
         message_id=message_id,
         domain=desk.domain(ticket.queue),
         held=ticket.unconfirmed,
-        on_hold=desk.config.service.outbound == "hold" or await on_hold(tx),
+        on_hold=await on_hold(tx, desk.config.service.outbound),
     )
     all_told = told(happened, scene)
     if message_id is not None and any(one.kind is Kind.MESSAGE for one in all_told):

@@ -175,7 +175,7 @@ async def retry_delivery(tx: Tx, delivery_id: int, ticket_id: int | None = None)
         update(deliveries)
         .where(
             deliveries.c.id == delivery_id,
-            deliveries.c.state.in_(("failed", "bounced", "queued", "cancelled")),
+            deliveries.c.state.in_(("failed", "bounced", "queued")),
         )
         .values(state="queued", wait_until=None, due_at=None, attempts=0, created_at=await tx.now())
     )

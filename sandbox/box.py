@@ -127,14 +127,23 @@ class Sandbox:
     # -- the smaller doors -----------------------------------------------------------------------------------
 
     async def _upload(self, request: web.Request) -> web.Response:
-        return await files_api.upload(self.workspace.state, request)
+        async def upload() -> web.Response:
+            return await files_api.upload(self.workspace.state, request)
+
+        return await self.api.behind_faults("upload", request, upload)
 
     async def _download(self, request: web.Request) -> web.Response:
-        return files_api.download(self.workspace.state, request, self._tokens)
+        async def download() -> web.Response:
+            return files_api.download(self.workspace.state, request, self._tokens)
+
+        return await self.api.behind_faults("download", request, download)
 
     async def _respond(self, request: web.Request) -> web.Response:
-        try:
-            self.workspace.interactions.respond(request.match_info["key"], await request.json())
-        except SlackError as refused:
-            return web.Response(status=404, text=refused.error)
-        return web.Response(text="ok")
+        async def respond() -> web.Response:
+            try:
+                self.workspace.interactions.respond(request.match_info["key"], await request.json())
+            except SlackError as refused:
+                return web.Response(status=404, text=refused.error)
+            return web.Response(text="ok")
+
+        return await self.api.behind_faults("response_url", request, respond)

@@ -11,7 +11,10 @@ Kind = Literal["ratelimit", "drop_answer", "drop_request", "error", "http_error"
 
 @dataclass
 class Fault:
-    """One thing to do to calls of one method (`*` for any), as often as `times` says."""
+    """One thing to do to calls of one method (`*` for any), as often as `times` says.
+
+    `upload`, `download` and `response_url` name the doors beside the API.
+    """
 
     kind: Kind
     method: str

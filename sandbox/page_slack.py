@@ -9,6 +9,8 @@ from sandbox.shapes import BOT_USER, SLACKBOT, Channel, Json, Message, User, Vie
 from sandbox.wire import view_json
 from sandbox.workspace import Workspace
 
+MOST_SHOWN = 200
+
 
 def shown(driver: Driver, me: str, channel_id: str, thread_ts: str) -> Json:
     """People, the channels of one of them, one channel's messages and one thread."""
@@ -49,7 +51,8 @@ def _channel(channel: Channel) -> Json:
 def _messages(driver: Driver, channel: Channel, user: User) -> list[Json]:
     top = [m for m in channel.messages.values() if not m.is_reply or m.subtype == "thread_broadcast"]
     top += [m for m in channel.ephemerals if m.ephemeral_to == user.id and not m.thread_ts]
-    return [_message(driver, channel, m, user) for m in sorted(top, key=lambda m: m.ts)]
+    newest = sorted(top, key=lambda m: m.ts)[-MOST_SHOWN:]
+    return [_message(driver, channel, m, user) for m in newest]
 
 
 def _thread(driver: Driver, channel: Channel, user: User, root_ts: str) -> Json | None:

@@ -112,9 +112,20 @@ class Channel:
     is_archived: bool = False
     messages: dict[str, Message] = field(default_factory=dict)
     ephemerals: list[Message] = field(default_factory=list)
+    threads: dict[str, dict[str, Message]] = field(default_factory=dict)  # replies by their root's ts
+
+    def put(self, message: Message) -> None:
+        self.messages[message.ts] = message
+        if message.is_reply:
+            self.threads.setdefault(message.thread_ts or "", {})[message.ts] = message
+
+    def drop(self, message: Message) -> None:
+        del self.messages[message.ts]
+        if message.is_reply:
+            del self.threads[message.thread_ts or ""][message.ts]
 
     def replies(self, root_ts: str) -> list[Message]:
-        return [m for m in self.messages.values() if m.thread_ts == root_ts and m.ts != root_ts]
+        return list(self.threads.get(root_ts, {}).values())
 
 
 @dataclass

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
@@ -72,6 +73,20 @@ class WebApi:
         if fault and fault.kind == "drop_answer":
             return _cut(request)
         return self._respond(call.answer, name)
+
+    async def behind_faults(
+        self, name: str, request: web.Request, door: Callable[[], Awaitable[web.Response]]
+    ) -> web.Response:
+        """The doors beside the API meet faults by these names: `upload`, `download`, `response_url`."""
+        fault = self.faults.take(name)
+        if self.faults.is_down or (fault and fault.kind == "http_error"):
+            return web.Response(status=fault.status if fault else 503, text="<html><body>Error</body></html>")
+        if fault and fault.kind == "drop_request":
+            return _cut(request)
+        if fault and fault.kind == "slow":
+            await asyncio.sleep(fault.seconds)
+        answer = await door()
+        return _cut(request) if fault and fault.kind == "drop_answer" else answer
 
     async def _faulty(self, fault: Fault, call: Call) -> web.Response | None:
         if fault.kind == "slow":

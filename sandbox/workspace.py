@@ -123,7 +123,7 @@ class Workspace:
     def add(self, message: Message) -> Message:
         """Store a message and tell of it."""
         channel = self.channels[message.channel]
-        channel.messages[message.ts] = message
+        channel.put(message)
         for file in message.files:
             file.shares.setdefault(channel.id, []).append((message.ts, message.thread_ts))
         self._emit_message(channel, wire.message_event(self, message))
@@ -157,12 +157,12 @@ class Workspace:
         if not message.is_reply and channel.replies(message.ts):
             self._entomb(channel, message, before, now)
         else:
-            del channel.messages[message.ts]
+            channel.drop(message)
             self._emit_deleted(channel, before, now)
             root = channel.messages.get(message.thread_ts or "")
             if root and root.subtype == "tombstone" and not channel.replies(root.ts):
                 gone = wire.inner_message(self, root)
-                del channel.messages[root.ts]
+                channel.drop(root)
                 self._emit_deleted(channel, gone, self.ids.ts())
         self.pulse.beat()
 
@@ -174,7 +174,7 @@ class Workspace:
             user=SLACKBOT,
             subtype="tombstone",
         )
-        channel.messages[message.ts] = grave
+        channel.put(grave)
         self._emit_changed(channel, wire.inner_message(self, grave), before, now)
 
     # -- reactions, members ----------------------------------------------------------------------------------

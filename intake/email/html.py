@@ -263,6 +263,8 @@ class _Writer:
     def _blank(self) -> None:
         if self._lines and self._lines[-1].strip("> "):
             self._lines.append(self._prefix().rstrip())
+        elif self._lines:  # the shallower of two quotes that end together
+            self._lines[-1] = self._prefix().rstrip()
 
     def text(self) -> str:
         self._end_line()

@@ -34,7 +34,7 @@ from intake.email.smtp_protocol import CLOSING, TROUBLE, Dialogue, LocalDialogue
 
 log = structlog.get_logger(__name__)
 
-_STOP_SECONDS: Final = 5.0
+_STOP_SECONDS: Final = 4.0
 # Hashing more than this would hold the loop up for longer than a commit takes.
 _LARGE: Final = 1_048_576
 _BUSY: Final = "421 4.7.0 Too many connections, please try again later"
@@ -42,7 +42,7 @@ _BUSY: Final = "421 4.7.0 Too many connections, please try again later"
 
 class MailDoor:
     """The listener. `start` binds (raises `OSError`, or `ConfigError` for a certificate or socket that can't be
-    used); `stop` takes no more, lets transactions in flight finish for up to five seconds, and returns."""
+    used); `stop` takes no more, lets transactions in flight finish for up to four seconds, and returns."""
 
     def __init__(self, config: Config, intake: Intake, signer: Signer, clock: Clock | None = None) -> None:
         self._settings = config.email.inbound

@@ -144,7 +144,7 @@ def _above_separator(lines: list[str], index: int) -> int:
     for start in range(max(0, index - _LONGEST_ATTRIBUTION), index):
         last = _attribution(lines, start)
         if last is not None and last == index - 1:
-            return start
+            return _with_name(lines, start)
     return index
 
 
@@ -246,6 +246,15 @@ def _attributes(text: str, strong: bool) -> bool:
     return dated and (verb or (address and bool(sep.TIME.search(text))))
 
 
+def _with_name(lines: list[str], first: int) -> int:
+    """Where an attribution begins with `<address>`, the name was wrapped onto a line of its own above it."""
+    if first == 0 or not lines[first].lstrip("> ").startswith("<"):
+        return first
+    name = lines[first - 1].strip()
+    alone = first == 1 or not lines[first - 2].strip("> ")
+    return first - 1 if alone and 0 < len(name) <= 60 else first
+
+
 # --- quoted lines -------------------------------------------------------------------------------------------------
 
 
@@ -297,7 +306,7 @@ def _with_attribution(lines: list[str], start: int) -> int:
     for first in range(max(0, above - _LONGEST_ATTRIBUTION), above):
         last = _attribution(lines, first)
         if last is not None and last == above - 1:
-            return first
+            return _with_name(lines, first)
     if above > 0 and _is_original_line(lines[above - 1].strip()):
         return above - 1
     return start

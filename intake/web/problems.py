@@ -156,12 +156,5 @@ class ProblemOut(BaseModel):
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the `responses` of a route that may answer these problems."""
-    schema = {"schema": {"$ref": "#/components/schemas/ProblemOut"}}
-    return {
-        status: {
-            "model": ProblemOut,
-            "description": HTTPStatus(status).phrase,
-            "content": {MEDIA_TYPE: schema},
-        }
-        for status in statuses
-    }
+    content = {MEDIA_TYPE: {"schema": ProblemOut.model_json_schema()}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
+import pytest
 
 from app import Parts, build_parts
 from core.shapes import Actor
@@ -16,6 +17,8 @@ from tests.stores import Store
 from tests.web.stage import client, serving
 
 ANN, BEN = "ann@customer.example", "ben@customer.example"
+# For what only the door does; what touches rows in a way of its own runs on every store.
+on_sqlite = pytest.mark.parametrize("store_name", ["sqlite"])
 REPORT: dict[str, Any] = {"title": "The printer is on fire", "description": "It burns.\nPlease help."}
 
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from core.shapes import File, Visibility
-from tests.interfaces.counter import ANN, REPORT, Counter, counter_on
+from tests.interfaces.counter import ANN, REPORT, Counter, counter_on, on_sqlite
 from tests.stores import Store
 
 LINES = {
@@ -55,7 +55,7 @@ async def desk(store: Store) -> AsyncIterator[Counter]:
         yield counter
 
 
-@pytest.mark.parametrize("store_name", ["sqlite"])
+@on_sqlite
 async def test_the_document_has_every_line(desk: Counter) -> None:
     """And says for each what problems it may answer."""
     document = (await desk.nobody.get("/openapi.json")).json()
@@ -76,6 +76,7 @@ def test_the_lines_are_those_of_the_interfaces(shared_folder: Path) -> None:
     assert {(method.lower(), path) for method, path in named} == LINES
 
 
+@on_sqlite
 async def test_a_report_is_a_ticket(desk: Counter) -> None:
     """201 with the ticket and where it is; its shape is exactly the table's."""
     answer = await desk.ann.post("/report-issue", json={**REPORT, "priority": "high", "queue": "support"})
@@ -91,6 +92,7 @@ async def test_a_report_is_a_ticket(desk: Counter) -> None:
     assert (await desk.shown(ticket["id"], desk.ann))["messages"][0]["text"] == REPORT["description"]
 
 
+@on_sqlite
 async def test_staff_report_for_others(desk: Counter) -> None:
     """The requester is who `email` names; a requester can't do that."""
     ticket = await desk.opened(desk.ada, email="Carl@Customer.Example", name="Carl")
@@ -100,6 +102,7 @@ async def test_staff_report_for_others(desk: Counter) -> None:
     assert (await desk.opened(desk.ann, email=ANN))["requester"]["email"] == ANN
 
 
+@on_sqlite
 async def test_an_unknown_queue_is_named(desk: Counter) -> None:
     """422, with the queues that there are."""
     answer = await desk.ann.post("/report-issue", json={**REPORT, "queue": "sales"})
@@ -107,6 +110,7 @@ async def test_an_unknown_queue_is_named(desk: Counter) -> None:
     assert "support" in answer.json()["detail"]
 
 
+@on_sqlite
 async def test_a_stranger_is_not_taken_to_be_who_they_say(desk: Counter) -> None:
     """Their answer holds what they wrote, and nothing that we know of the address; the ticket is unconfirmed."""
     await desk.parts.people.create_token("carl@customer.example", timedelta(days=1))
@@ -179,6 +183,7 @@ async def test_the_list_can_be_narrowed(desk: Counter) -> None:
     assert await ids(f"q=%23{burning['id']}") == [burning["id"]]
 
 
+@on_sqlite
 async def test_messages_go_both_ways(desk: Counter) -> None:
     """201 with the message; the ticket has them in order, with its history."""
     ticket = await desk.opened()
@@ -195,6 +200,7 @@ async def test_messages_go_both_ways(desk: Counter) -> None:
     assert (shown["status"], bool(shown["first_response_at"])) == ("open", True)
 
 
+@on_sqlite
 async def test_statuses_move_by_the_table(desk: Counter) -> None:
     """409 names what is allowed; the status it has already is 200 and no event."""
     ticket = await desk.opened()
@@ -212,6 +218,7 @@ async def test_statuses_move_by_the_table(desk: Counter) -> None:
     ).status_code == 409
 
 
+@on_sqlite
 async def test_somebody_is_assigned_and_nobody(desk: Counter) -> None:
     """An unknown name is refused; a new ticket is open once somebody has it."""
     ticket = await desk.opened()
@@ -247,7 +254,7 @@ async def test_figures_of_a_period(desk: Counter) -> None:
         "until=0001-01-01T00:00:00Z",
     ],
 )
-@pytest.mark.parametrize("store_name", ["sqlite"])
+@on_sqlite
 async def test_periods_that_make_no_sense(desk: Counter, query: str) -> None:
     """422."""
     assert (await desk.ada.get(f"/analyze-data?{query}")).status_code == 422

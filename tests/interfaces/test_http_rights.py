@@ -9,7 +9,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from tests.interfaces.counter import ANN, REPORT, Counter, counter_on
+from tests.interfaces.counter import ANN, REPORT, Counter, counter_on, on_sqlite
 from tests.stores import Store
 from tests.web.stage import client
 
@@ -23,6 +23,7 @@ async def desk(store: Store) -> AsyncIterator[Counter]:
         yield counter
 
 
+@on_sqlite
 async def test_another_s_ticket_is_not_there(desk: Counter) -> None:
     """Like one that doesn't exist, to the letter; nothing of it changes."""
     ticket = await desk.opened()
@@ -42,6 +43,7 @@ async def test_another_s_ticket_is_not_there(desk: Counter) -> None:
     assert await desk.shown(ticket["id"]) == before
 
 
+@on_sqlite
 async def test_a_list_holds_one_s_own(desk: Counter) -> None:
     """Whatever one asks for."""
     mine, theirs = await desk.opened(), await desk.opened(desk.ben, title="Mouse")
@@ -52,6 +54,7 @@ async def test_a_list_holds_one_s_own(desk: Counter) -> None:
     assert len((await desk.grace.get("/view-tickets")).json()) == 2
 
 
+@on_sqlite
 async def test_notes_stay_with_the_staff(desk: Counter) -> None:
     """Not in the ticket, its history, the list's order, nor what a search finds; nor may a requester write one."""
     first, second = await desk.opened(), await desk.opened(title="Second")
@@ -68,6 +71,7 @@ async def test_notes_stay_with_the_staff(desk: Counter) -> None:
     assert (await desk.ann.get(f"/view-tickets?q={SECRET}")).json() == []
 
 
+@on_sqlite
 async def test_a_note_does_not_show_in_the_times(desk: Counter) -> None:
     """`updated_at` moves for staff alone."""
     ticket = await desk.opened()
@@ -78,6 +82,7 @@ async def test_a_note_does_not_show_in_the_times(desk: Counter) -> None:
     assert [one["updated_at"] for one in listed] == [before["updated_at"]]
 
 
+@on_sqlite
 async def test_a_requester_sees_no_staff_address(desk: Counter) -> None:
     """Their names, yes."""
     ticket = await desk.opened()
@@ -88,6 +93,7 @@ async def test_a_requester_sees_no_staff_address(desk: Counter) -> None:
     assert seen["messages"][0]["author"]["email"] == ANN
 
 
+@on_sqlite
 async def test_what_a_requester_may_do(desk: Counter) -> None:
     """Write, resolve and reopen; the rest is the staff's."""
     ticket = await desk.opened()
@@ -126,6 +132,7 @@ def _hash(token: str) -> bytes:
     return token_hash(token)
 
 
+@on_sqlite
 async def test_cursors_that_are_not_ours(desk: Counter) -> None:
     """422, however they are bent."""
     for cursor in (
@@ -164,7 +171,7 @@ async def test_the_longest_and_strangest_words(desk: Counter) -> None:
         assert answer.status_code in (413, 422)
 
 
-@pytest.mark.parametrize("store_name", ["sqlite"])
+@on_sqlite
 async def test_without_the_database(desk: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
     """503 with Retry-After, whatever is asked; alive all the same, and back by itself."""
 
@@ -194,7 +201,6 @@ async def test_strangers_mails_are_capped(desk: Counter) -> None:
     assert desk.store.count("tokens", "purpose = 'confirm'") == 1
 
 
-@pytest.mark.parametrize("store_name", ["sqlite"])
 async def test_many_at_once(desk: Counter) -> None:
     """One key, sent at once, is one ticket."""
     import asyncio

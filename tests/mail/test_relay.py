@@ -81,7 +81,7 @@ class FakeRelay:
 
 @asynccontextmanager
 async def relayed(fake: FakeRelay, **settings: Any) -> AsyncIterator[Relay]:
-    server = await asyncio.start_server(fake.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(fake.serve, "127.0.0.1", 0, limit=2**24)
     fake.port = server.sockets[0].getsockname()[1]
     relay = Relay(EmailOutbound(**{"port": fake.port, "tls": "none", "timeout": "300ms"} | settings))
     try:

@@ -23,9 +23,6 @@ async def test_the_sdks_upload(box: Sandbox, client: AsyncWebClient) -> None:
     assert (message.subtype, message.text, message.user) == ("file_share", "see", box.bot_user_id)
     info = (await client.files_info(file=file["id"]))["file"]
     assert info["mimetype"] == "text/plain"
-    assert info["shares"]["private"][TRIAGE][0] | {"ts": "", "thread_ts": ""} == (
-        info["shares"]["private"][TRIAGE][0] | {"ts": "", "thread_ts": ""}
-    )
     assert info["shares"]["private"][TRIAGE][0]["ts"] == message.ts
     assert info["shares"]["private"][TRIAGE][0]["thread_ts"] == root
 
@@ -83,3 +80,15 @@ async def test_a_deleted_file(box: Sandbox, client: AsyncWebClient) -> None:
     shown = (await client.conversations_history(channel=TRIAGE))["messages"][0]
     assert shown["files"][0]["mode"] == "tombstone"
     assert box.workspace.events[-1]["event"]["type"] == "file_deleted"
+
+
+async def test_the_doors_beside_the_api_have_faults(box: Sandbox, client: AsyncWebClient) -> None:
+    step = await client.files_getUploadURLExternal(filename="a.txt", length=3)
+    async with aiohttp.ClientSession() as session:
+        box.workspace.faults.http_error("upload", 502)
+        async with session.post(step["upload_url"], data=b"abc") as answer:
+            assert answer.status == 502
+        box.workspace.faults.drop_answer("upload")
+        with pytest.raises(aiohttp.ServerDisconnectedError):
+            await session.post(step["upload_url"], data=b"abc")
+    assert box.workspace.state.files.all[step["file_id"]].uploaded

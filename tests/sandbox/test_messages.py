@@ -144,6 +144,7 @@ async def test_metadata_is_shown_to_who_asks(box: Sandbox, client: AsyncWebClien
     assert error(raised) == "invalid_metadata_format"
 
 
+@pytest.mark.filterwarnings("ignore:The top-level `text` argument")
 async def test_texts_have_limits(box: Sandbox, client: AsyncWebClient) -> None:
     cut = await client.chat_postMessage(channel=TRIAGE, text="x" * 40_001)
     assert len(cut["message"]["text"]) == 40_000

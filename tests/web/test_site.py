@@ -345,3 +345,14 @@ async def test_a_taken_address_is_said_at_start() -> None:
         await WebDoor(site, "127.0.0.1", first.port).start()
     assert port_answers(first.port)
     await first.stop()
+
+
+async def test_answers_are_not_held_back() -> None:
+    """With Nagle's algorithm each answer on a kept connection would wait 40 ms for an acknowledgement."""
+    times = []
+    async with serving(parts_with()) as url, client(url) as http:
+        for _ in range(10):
+            began = time.perf_counter()
+            await http.get("/nothing")
+            times.append(time.perf_counter() - began)
+    assert min(times[1:]) < 0.02
