@@ -409,7 +409,7 @@ async def _sandbox(config_file: str | None) -> int:
 
     async def started(service: Service) -> None:
         mail, web = ("127.0.0.1", service.mail_port), f"http://127.0.0.1:{service.http_port}"
-        box.connect_desk(mail, web)
+        box.connect_desk(mail)
         sys.stdout.write(words(box, mail, web))
         sys.stdout.flush()
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
+
+import structlog
 
 from bench import footprint, intake, latency
 from bench.figures import Figure
@@ -27,6 +30,7 @@ def main() -> int:
     wanted = parser.parse_args().names or list(MEASURES)
     if unknown := [name for name in wanted if name not in MEASURES]:
         parser.error(f"no measure named '{unknown[0]}'; there are {', '.join(MEASURES)}")
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     run = Run.begin()
     missed = False
     try:

@@ -250,6 +250,8 @@ def _message(outgoing: Outgoing) -> Message:
 
 
 def _link(ticket: Ticket, look: Look, label: str) -> str:
+    if not look.base_url:
+        return label
     return f"<{look.base_url.rstrip('/')}/tickets/{ticket.id}|{label}>"
 
 

@@ -56,7 +56,7 @@ class SlackChannel:
     ) -> None:
         config = api.config
         self.api, self._blobs, self._clock = api, blobs, clock or Clock()
-        self._look = Look(config.service.base_url, config.service.name)
+        self._look = Look("", config.service.name)  # no page shows a ticket yet
         self._knows = knows
         self.directory = Directory(api)
         self._poster = Poster(api, self._look, config.slack.pace)

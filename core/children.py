@@ -25,7 +25,8 @@ from typing import Any, Final
 
 _LENGTH: Final = struct.Struct("!Q")
 _LARGEST_REPLY: Final = 268_435_456  # bytes
-_RETIRE_ABOVE: Final = 160 * 1_048_576  # bytes of peak memory after which a child isn't used again
+_RETIRE_ABOVE: Final = 160 * 1_048_576  # bytes held after a call above which a child isn't used again
+_LAST_BREATH: Final = 2.0  # seconds that a process may take to end
 _PLAIN: Final = frozenset(
     {
         ("builtins", "set"),
@@ -80,7 +81,9 @@ class Children:
                 await child.kill()
                 raise ChildFailed(f"took longer than {self._timeout:g} s") from None
             except (EOFError, OSError) as exc:
-                raise ChildFailed(await child.kill() or type(exc).__name__) from None
+                how = await child.gone()
+                await child.kill()
+                raise ChildFailed(how or type(exc).__name__) from None
             except BaseException:  # cancelled: an answer that nobody reads would be taken for the next one
                 await asyncio.shield(child.kill())
                 raise
@@ -127,6 +130,7 @@ class _Child:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
+        self._transport: asyncio.SubprocessTransport = process._transport  # type: ignore[attr-defined]
 
     @classmethod
     async def start(cls, memory: int, timeout: float, preload: Sequence[str]) -> _Child:
@@ -169,18 +173,22 @@ class _Child:
             raise OSError("the answer can't be read") from exc
         return how, value, keep
 
-    async def kill(self) -> str:
-        """End the process and wait for it; return how it ended by itself, '' where we ended it."""
-        ended_itself = self._process.returncode
-        if ended_itself is None:
-            with suppress(asyncio.TimeoutError):  # its pipe may have ended just before it did
-                ended_itself = await asyncio.wait_for(self._process.wait(), 0.05)
+    async def gone(self) -> str:
+        """Its pipe ended: wait for how the process did; '' where it goes on."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_BREATH):
+                await self._process.wait()
+        code = self._process.returncode
+        return "" if code is None else _how_ended(code)
+
+    async def kill(self) -> None:
+        """End the process, wait for it, let its pipes go."""
         with suppress(ProcessLookupError):
             self._process.kill()
-        await self._process.wait()
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        return "" if ended_itself is None else _how_ended(ended_itself)
+        self._transport.close()  # or unread answers keep `wait` from returning
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_BREATH):
+                await self._process.wait()
 
 
 def _how_ended(code: int) -> str:
@@ -278,10 +286,11 @@ def _where(exc: Exception) -> str:
 
 def _fit() -> bool:
     """Say whether this process is still small enough to be kept."""
-    import resource
-
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit < _RETIRE_ABOVE
+    try:  # what it holds now; the peak of getrusage is inherited from the parent
+        pages = int(Path("/proc/self/statm").read_bytes().split()[1])
+    except (OSError, IndexError, ValueError):
+        return True
+    return pages * os.sysconf("SC_PAGE_SIZE") < _RETIRE_ABOVE
 
 
 def _limit(memory: int) -> None:

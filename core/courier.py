@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -35,13 +35,14 @@ from core.failures import (
 from core.outgoing import load, written_at_desk
 from core.retry import Fail, Requeue, after
 from core.shapes import Kind, Outgoing, Seen, Sent, key_of
-from core.tables import deliveries, links
+from core.tables import deliveries, links, tickets
 from core.tell import mark, tell_failure
 from core.units import Desk
 
 log = structlog.get_logger(__name__)
 
 PER_CLAIM = 50  # deliveries that one holder sends before it gives others a turn
+LOOK_AGAIN = timedelta(seconds=30)
 LOOKS = (0.0, 2.0, 8.0, 20.0)  # seconds between looks for a delivery of unknown outcome
 
 
@@ -99,7 +100,7 @@ class Courier:
                 await self._desk.signals.outbox.wait(self._config.courier.poll.total_seconds())
 
     async def _claim_all(self) -> int:
-        if await self._database.read(outbox.on_hold):
+        if await self._database.read(self._held):
             return 0
         claimed = 0
         for name in self._channels:
@@ -117,6 +118,12 @@ class Courier:
         if self._gate.locked() and self._running:
             await asyncio.wait(self._running, timeout=1, return_when=asyncio.FIRST_COMPLETED)
         return claimed
+
+    async def _held(self, tx: Tx) -> bool:
+        return await outbox.on_hold(tx, self._config.service.outbound)
+
+    async def _heads(self, tx: Tx, lane: str) -> Sequence[Row[Any]]:
+        return () if await self._held(tx) else await outbox.heads(tx, lane)
 
     async def _hold(self, lease: work.Lease, channel: Channel) -> None:
         self.tokens.add(lease.token)
@@ -153,7 +160,7 @@ class Courier:
         for _ in range(PER_CLAIM):
             if self._stopping.is_set():
                 return None
-            rows = await self._database.read(lambda tx: outbox.heads(tx, lease.name))
+            rows = await self._database.read(lambda tx: self._heads(tx, lease.name))
             if not rows:
                 return None
             rest = await self.deliver_one(lease, channel, rows[0])
@@ -165,9 +172,13 @@ class Courier:
         """Mark, send, settle one delivery. Returns until when the lane must rest, None where it needn't."""
         try:
             outgoing = await self._database.read(lambda tx: load(tx, row))
-            rendered = await self._render(channel, row, outgoing)
         except PermanentFailure as exc:
             await self._give_up(lease, row, exc.reason, told=False)
+            return None
+        try:
+            rendered = await self._render(channel, row, outgoing)
+        except PermanentFailure as exc:
+            await self._give_up(lease, row, exc.reason)
             return None
         except (Unavailable, StaleLease):
             raise
@@ -175,7 +186,7 @@ class Courier:
             log.exception("render_failed", delivery=row.id, kind=row.kind)
             await self._give_up(lease, row, f"could not be rendered ({type(exc).__name__})")
             return None
-        marked = await self._mark(lease, row, rendered)
+        marked = await self._mark(lease, row, rendered, outgoing)
         if marked is None:
             return None
         row = marked
@@ -189,24 +200,39 @@ class Courier:
 
     async def _render(self, channel: Channel, row: Row[Any], outgoing: Outgoing) -> bytes | None:
         """The bytes of the first try are kept and repeated on every other."""
-        if row.rendered is not None:
-            return await self._blobs.get(row.rendered)
-        return await channel.render(outgoing)
+        try:
+            if row.rendered is not None:
+                return await self._blobs.get(row.rendered)
+            return await channel.render(outgoing)
+        except FileNotFoundError:
+            raise  # gone for good
+        except OSError as exc:
+            raise Unavailable(f"disk: {exc.strerror}") from exc
 
-    async def _mark(self, lease: work.Lease, row: Row[Any], rendered: bytes | None) -> Row[Any] | None:
-        """Commit that it is being sent before the first byte leaves."""
+    async def _mark(
+        self, lease: work.Lease, row: Row[Any], rendered: bytes | None, loaded: Outgoing
+    ) -> Row[Any] | None:
+        """Commit that it is being sent before the first byte leaves. None where it was cancelled, or where its
+        ticket changed since it was loaded: then it is loaded again."""
         blob = None
         if rendered is not None and row.rendered is None:
-            blob = await self._blobs.put(rendered)
+            try:
+                blob = await self._blobs.put(rendered)
+            except OSError as exc:
+                raise Unavailable(f"disk: {exc.strerror}") from exc
 
         async def unit(tx: Tx) -> Row[Any] | None:
-            if not await outbox.mark_sending(tx, row.id, blob):
-                await work.fence(tx, lease)
-                return None
+            marked = await outbox.mark_sending(tx, row.id, blob)
             await work.fence(tx, lease)
-            return await tx.first(select(deliveries).where(deliveries.c.id == row.id))
+            # Whoever changes what is shown locks this lane too, so from here on they see it being sent.
+            if marked and row.rendered is None and await _changed(tx, loaded):
+                raise _Changed
+            return await tx.first(select(deliveries).where(deliveries.c.id == row.id)) if marked else None
 
-        return await self._database.unit(unit)
+        try:
+            return await self._database.unit(unit)
+        except _Changed:
+            return None
 
     async def _sent(self, lease: work.Lease, row: Row[Any], sent: Sent) -> datetime | None:
         """It was accepted: note its outside names, promote the next."""
@@ -327,9 +353,11 @@ class Courier:
         elif how == "repeat":
             due = self._clock.now() + timedelta(seconds=0 if row.attempts <= 1 else 5)
             await self._settle(lease, row, "queued", due_at=due, error="the outcome was unknown")
-        else:
-            due = self._clock.now() + timedelta(seconds=30)
-            await self._settle(lease, row, "queued", due_at=due, error="could not look whether it went")
+        elif self._clock.now() - row.created_at > self._config.courier.give_up_after:
+            await self._give_up(lease, row, "nobody could say whether it went")
+        else:  # still `sending`, and looked for again
+            due = self._clock.now() + LOOK_AGAIN
+            await self._settle(lease, row, "sending", due_at=due, error="could not look whether it went")
 
     async def _look(self, channel: Channel, row: Row[Any]) -> tuple[Seen, Sent | None]:
         """Look several times: what was accepted may show late."""
@@ -348,8 +376,10 @@ class Courier:
                 seen = (Seen.UNKNOWN, None)
                 if isinstance(failure, TemporaryFailure | UnknownOutcome):
                     continue
-            if seen[0] is Seen.SENT or self._stopping.is_set():
+            if seen[0] is Seen.SENT:
                 break
+            if self._stopping.is_set():  # it may show yet: whoever comes next looks again
+                return Seen.UNKNOWN, None
         return seen
 
     async def _settle(
@@ -358,7 +388,7 @@ class Courier:
         async def unit(tx: Tx) -> None:
             await outbox.settle(tx, row.id, state, due_at=due_at, error=error)
             await work.fence(tx, lease)
-            if state != "queued":
+            if state == "cancelled":
                 await outbox.promote(tx, row.lane, row.ticket_id)
 
         await self._database.unit(unit)
@@ -389,6 +419,17 @@ class Courier:
         await self._database.unit(unit)
         log.warning("gave_up", delivery=row.id, ticket=row.ticket_id, kind=row.kind, reason=reason[:200])
         await self._mark_answer(row, "failed")
+
+
+class _Changed(Exception):
+    """The ticket changed between loading a delivery and marking it."""
+
+
+async def _changed(tx: Tx, loaded: Outgoing) -> bool:
+    if loaded.ticket is None:
+        return False
+    version = await tx.scalar(select(tickets.c.version).where(tickets.c.id == loaded.ticket.id))
+    return bool(version != loaded.ticket.version)
 
 
 async def _link(tx: Tx, row: Row[Any], name: str, sent: Sent) -> None:

@@ -6,7 +6,7 @@ Only this insert is batched, across connections: what waits is committed as soon
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -229,25 +229,31 @@ async def raw_of(row: Row[Any], blobs: Blobs) -> bytes:
     return await blobs.get(row.blob) if row.blob else bytes(row.raw or b"")
 
 
-async def shards_with_work(tx: Tx) -> list[int]:
-    """Return the shards in which something can be read now."""
+async def shards_with_work(tx: Tx, channels: Iterable[str]) -> list[int]:
+    """Return the shards in which something of these channels can be read now."""
     now = await tx.now()
     rows = await tx.all(
         select(inbox.c.shard)
-        .where(inbox.c.state == "new", or_(inbox.c.not_before.is_(None), inbox.c.not_before <= now))
+        .where(
+            inbox.c.state == "new",
+            inbox.c.channel.in_(list(channels)),
+            or_(inbox.c.not_before.is_(None), inbox.c.not_before <= now),
+        )
         .distinct()
     )
     return [row.shard for row in rows]
 
 
-async def window(tx: Tx, shard: int, limit: int) -> Sequence[Row[Any]]:
-    """Return the next rows of a shard, in order, without their bytes."""
+async def window(tx: Tx, shard: int, limit: int, channels: Iterable[str]) -> Sequence[Row[Any]]:
+    """Return the next rows of a shard, in order, without their bytes. Those of a channel that isn't mounted here
+    wait without holding up the others."""
     now = await tx.now()
     return await tx.all(
         select(inbox.c.id, inbox.c.attempts, inbox.c.channel)
         .where(
             inbox.c.state == "new",
             inbox.c.shard == shard,
+            inbox.c.channel.in_(list(channels)),
             or_(inbox.c.not_before.is_(None), inbox.c.not_before <= now),
         )
         .order_by(inbox.c.source_order, inbox.c.id)

@@ -32,11 +32,16 @@ class Jobs:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job: how long its slots are, and one bounded turn of it, which says whether there is more."""
+    """A job: how long its slots are, and one bounded turn of it, which says whether there is more.
+
+    `repeats`: each effect is guarded by the row that it changes, so a second run of a slot harms nobody (after the
+    clock was put back, slots that were done come again).
+    """
 
     name: str
     every: timedelta
     turn: Callable[[Jobs], Awaitable[bool]]
+    repeats: bool = True
 
     def slot(self, now: datetime) -> datetime:
         """Return the slot that `now` is in."""

@@ -280,7 +280,9 @@ class TicketManager:
             ticket = await self._seen(tx, actor, ticket_id)
             messages = await views.thread(tx, ticket.id, actor)
             return TicketDetail(
-                ticket=ticket, messages=messages, events=await views.history(tx, ticket.id, actor)
+                ticket=views.ticket_for(actor, ticket),
+                messages=messages,
+                events=await views.history(tx, ticket.id, actor),
             )
 
         return await self._database.read(look)
@@ -325,13 +327,14 @@ class TicketManager:
                 message_id = int(row.message_id)
             found = await views.message(tx, message_id)
             assert found is not None
-            return found
+            return views.message_for(actor, found)
 
         return await self._database.unit(unit)
 
     async def assign_status(self, actor: Actor, ticket_id: int, status: Status) -> Ticket:
         """Set a ticket's status. Raises `ForbiddenMove`, `NotAllowed`, `NotFound`."""
-        return await self._unit(lambda tx: actions.set_status(tx, self._desk, actor, ticket_id, status))
+        ticket = await self._unit(lambda tx: actions.set_status(tx, self._desk, actor, ticket_id, status))
+        return views.ticket_for(actor, ticket)
 
     async def assign(self, actor: Actor, ticket_id: int, username: str | None) -> Ticket:
         """Give a ticket to a staff member (None: to nobody). Raises as `assign_status`."""

@@ -265,9 +265,10 @@ async def settle(
     error: str | None = None,
     remote_id: str | None = None,
 ) -> bool:
-    """Write how a delivery that was being sent ended. False where somebody else did already."""
+    """Write how a delivery that was being sent ended (`sending`: nobody knows yet, look again at `due_at`). False
+    where somebody else did already."""
     values: dict[str, Any] = {"state": state, "due_at": due_at}
-    if state != "queued":
+    if state not in ("queued", "sending"):
         values["settled_at"] = await tx.now()
     if error is not None:
         values["last_error"] = error[:500]

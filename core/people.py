@@ -206,6 +206,7 @@ class People:
                 if member.name:
                     values["name"] = member.name
                 await tx.run(update(users).where(users.c.id == known.user_id).values(**values))
+            await self._claim_slack_ids(tx, kept)
             await tx.run(
                 update(users)
                 .where(users.c.staff_source == "config", users.c.id.not_in(kept))
@@ -213,6 +214,20 @@ class People:
             )
 
         await self._database.unit(write)
+
+    async def _claim_slack_ids(self, tx: Tx, user_ids: Sequence[int]) -> None:
+        """Who wrote in Slack before the configuration named them is that staff member from now on."""
+        for member, user_id in zip(self._config.staff, user_ids, strict=True):
+            if member.slack_user:
+                await tx.run(
+                    update(identities)
+                    .where(
+                        identities.c.kind == "slack",
+                        identities.c.address.endswith(f"/{member.slack_user}", autoescape=True),
+                        identities.c.user_id != user_id,
+                    )
+                    .values(user_id=user_id)
+                )
 
     async def _ensure_operator(self, tx: Tx) -> None:
         if await tx.scalar(select(users.c.id).where(users.c.username == OPERATOR)) is None:

@@ -18,7 +18,7 @@ from core.actions import Written
 from core.audience import Happened
 from core.blobs import Blobs
 from core.brakes import allow
-from core.database import Database, Tx
+from core.database import Database, Rerun, Tx
 from core.failures import Unavailable
 from core.people import Known, People, actor_of, address_of
 from core.shapes import (
@@ -42,7 +42,7 @@ from core.shapes import (
     key_of,
 )
 from core.status import Status, Ticket
-from core.tables import links, tickets
+from core.tables import links, participants, tickets
 from core.tell import mark, whisper
 from core.threads import Admission, Found, KnownLinks, LinkFact, admission, which_ticket
 from core.units import CARD_WORDS, Desk, Words
@@ -164,9 +164,21 @@ class Receiver:
         if ticket is None:
             found = None
         decision = await self._decide(tx, prepared, found, ticket)
+        while found is not None and decision.too_old:
+            # Their thread goes on in the ticket that an earlier message of theirs opened instead.
+            heir = await tx.scalar(
+                select(links.c.ticket_id).where(links.c.key == key_of(_heir(found.ticket_id, sender)))
+            )
+            if heir is None:
+                break
+            found = replace(found, ticket_id=int(heir))
+            ticket = await self._target(tx, found)
+            decision = await self._decide(tx, prepared, found, ticket)
         names = _names(new, known, twice=own is not None and own.kind == "received")
         if decision.how in ("ignore", "refuse"):
             return await self._turned_away(tx, prepared, decision)
+        if decision.too_old and found is not None:
+            names = [*names, (_heir(found.ticket_id, sender), "heir", None)]
         if decision.how == "new" or ticket is None:
             return await self._open(tx, prepared, decision, names)
         return await self._add(tx, prepared, found, ticket, decision, names)
@@ -187,9 +199,13 @@ class Receiver:
         window = self._desk.config.slack.group_window
         if window <= timedelta():
             return None
+        place = new.evidence.conversation or ""
         found: int | None = await tx.scalar(
             select(tickets.c.id)
+            .join(participants, participants.c.ticket_id == tickets.c.id)
             .where(
+                participants.c.identity_key == new.sender.key,
+                participants.c.place.startswith(f"{place}#", autoescape=True),
                 tickets.c.requester_id == sender.user_id,
                 tickets.c.channel == new.channel,
                 tickets.c.first_response_at.is_(None),
@@ -288,6 +304,8 @@ class Receiver:
         message_id = await units.add_message(tx, desk, ticket, int(seq), words)
         await units.add_links(tx, ticket_id, message_id, names)
         await units.join(tx, ticket_id, new.sender.key, "requester", new.sender.place, int(seq))
+        for person in new.to_others[:MOST_JOINING] if new.automatic is None else ():
+            await units.join(tx, ticket_id, person.key, "cc", person.place, int(seq))
         await tx.run(
             update(tickets)
             .where(tickets.c.id == ticket_id)
@@ -300,6 +318,7 @@ class Receiver:
         )
         actor = actor_of(sender, new.channel, new.auth)
         await units.add_event(tx, ticket, "read_again", actor, public=False, data={"message": message_id})
+        await self._remarks(tx, ticket, new, None)
         await units.save(tx, ticket, ticket, public=True)
         after = await views.ticket(tx, ticket_id)
         assert after is not None
@@ -309,11 +328,11 @@ class Receiver:
         await units.note(tx, desk, Happened.OPENED, scene, message_id)
         return Receipt(outcome="opened", ticket_id=ticket_id, message_id=message_id, because="read again")
 
-    async def _remarks(self, tx: Tx, ticket: Ticket, new: NewMessage, decision: Admission) -> None:
+    async def _remarks(self, tx: Tx, ticket: Ticket, new: NewMessage, decision: Admission | None) -> None:
         """What the reader, or the way here, has to tell staff beside the words."""
         for remark in new.remarks:
             await units.add_event(tx, ticket, "remark", None, public=False, data={"text": remark})
-        if decision.ticket_id is not None:
+        if decision is not None and decision.ticket_id is not None:
             data = {"ticket": decision.ticket_id, "because": decision.because}
             await units.add_event(tx, ticket, "related", None, public=False, data=data)
 
@@ -346,6 +365,8 @@ class Receiver:
         address = await _mail_address(tx, new.sender, sender)
         actor = replace(actor, email=address)
         visibility, text = _asked_visibility(new, desk.queue_or_first(ticket.queue).default_visibility)
+        if decision.how == "staff" and new.automatic is not None:
+            visibility = Visibility.NOTE  # an absence note isn't an answer to the requester
         if decision.how != "staff":
             actor = replace(actor, role=actor.role if not sender.staff else Role.REQUESTER)
             visibility = Visibility.PUBLIC
@@ -360,7 +381,9 @@ class Receiver:
             html_blob=prepared.html_blob,
             mail_id=new.mail_id,
             names=names,
-            from_thread=new.desk,
+            from_thread=new.desk
+            and found is not None
+            and found.ticket_id == ticket.id,  # not the merged one's
             place=new.sender.place,
             automatic=new.automatic,
         )
@@ -406,6 +429,8 @@ class Receiver:
         back."""
         new, sender, desk = prepared.new, prepared.sender, self._desk
         locked = await units.lock(tx, ticket.id, adds=1)
+        if locked.merged_into is not None:  # merged away since we looked
+            raise Rerun
         seq = await tx.scalar(select(tickets.c.last_seq).where(tickets.c.id == ticket.id))
         address = await _mail_address(tx, new.sender, sender)
         words = _words(prepared, address, staff=False, visibility=Visibility.PUBLIC, outsider=True)
@@ -430,6 +455,11 @@ class _Prepared:
     html_blob: str | None
     sender: Known
     others: Sequence[Known]
+
+
+def _heir(ticket_id: int, sender: Known) -> str:
+    """The name of the ticket in which somebody's words to a ticket closed too long ago go on."""
+    return f"heir:{ticket_id}:{sender.user_id}"
 
 
 async def _nothing(inbound: Ignored | Held) -> Receipt:

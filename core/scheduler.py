@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from sqlalchemy import insert, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from core.database import Database, Tx
@@ -118,8 +118,15 @@ class Scheduler:
         try:
             await self._database.unit(unit)
         except IntegrityError:
-            return False
+            return job.repeats and await self._went_back(job, slot)
         return True
+
+    async def _went_back(self, job: Job, slot: datetime) -> bool:
+        """Was the clock put back, so that slots to come are taken already?"""
+        last = await self._database.read(
+            lambda tx: tx.scalar(select(func.max(job_runs.c.slot)).where(job_runs.c.job == job.name))
+        )
+        return last is not None and last - slot > job.every
 
     async def _note(self, job: Job, slot: datetime, result: str) -> None:
         async def unit(tx: Tx) -> None:

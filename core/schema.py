@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import Connection, inspect, select, update
+from sqlalchemy import Connection, Index, inspect, select, update
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from core import work
 from core.database import Database, Tx
 from core.failures import Unavailable
-from core.tables import metadata, schema_state, settings
+from core.tables import schema_state, settings
 from core.tables import work as work_table
 
 log = structlog.get_logger(__name__)
@@ -43,7 +44,20 @@ def _config(connection: Connection) -> Any:
 
 
 def _first_tables(connection: Connection) -> None:
-    metadata.create_all(connection, tables=[work_table, schema_state], checkfirst=True)
+    for table in (work_table, schema_state):
+        if not inspect(connection).has_table(table.name):
+            connection.execute(CreateTable(table, if_not_exists=True))
+            for index in table.indexes:
+                _create_index(connection, index)
+
+
+def _create_index(connection: Connection, index: Index) -> None:
+    """Create an index that another start may be creating too (MySQL knows no IF NOT EXISTS here)."""
+    try:
+        connection.execute(CreateIndex(index))
+    except DBAPIError as exc:
+        if not any(words in str(exc.orig) for words in ("Duplicate key name", "already exists")):
+            raise
 
 
 def _upgrade(connection: Connection) -> None:

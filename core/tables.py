@@ -74,7 +74,12 @@ class Json(TypeDecorator[Any]):
         return dialect.type_descriptor(Text())
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
-        return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        if value is None:
+            return None
+        written = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        if sound(written) != written:  # half a surrogate pair: escaped, it comes back as it was
+            written = json.dumps(value, separators=(",", ":"))
+        return written
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
         return None if value is None else json.loads(value)
@@ -83,30 +88,73 @@ class Json(TypeDecorator[Any]):
 BigId = BigInteger().with_variant(Integer(), "sqlite")
 Key = LargeBinary(32).with_variant(mysql.BINARY(32), "mysql", "mariadb")
 Bytes = LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
-LongText = Text().with_variant(
-    mysql.MEDIUMTEXT(charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
-)
+
+
+def sound(text: str) -> str:
+    """Return a text that every store takes: half a surrogate pair can't be encoded."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+class Letters(TypeDecorator[str]):
+    """A text of any letters, of at most `length` characters (None: 16 MB), compared by the collation."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, length: int | None, collation: str = "utf8mb4_bin") -> None:
+        super().__init__()
+        self.length = length
+        self.collation = collation
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        if dialect.name not in ("mysql", "mariadb"):
+            return dialect.type_descriptor(String(self.length) if self.length else Text())
+        if self.length is None:
+            return dialect.type_descriptor(mysql.MEDIUMTEXT(charset="utf8mb4", collation=self.collation))
+        return dialect.type_descriptor(
+            mysql.VARCHAR(self.length, charset="utf8mb4", collation=self.collation)
+        )
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else sound(str(value))
+
+
+LongText = Letters(None)
 
 
 def exact(length: int) -> Any:
     """A string compared byte by byte."""
-    return String(length).with_variant(
-        mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
-    )
+    return Letters(length)
+
+
+class Ascii(TypeDecorator[str]):
+    """An ASCII name, compared byte by byte. What isn't ASCII is escaped: it then equals no name, where MySQL would
+    refuse to compare it."""
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, length: int) -> None:
+        super().__init__(length)
+        self.length = length
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        if dialect.name in ("mysql", "mariadb"):
+            return dialect.type_descriptor(mysql.VARCHAR(self.length, charset="ascii", collation="ascii_bin"))
+        return dialect.type_descriptor(String(self.length))
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else str(value).encode("ascii", "backslashreplace").decode("ascii")
 
 
 def ascii_name(length: int) -> Any:
-    """An ASCII name, compared byte by byte."""
-    return String(length).with_variant(
-        mysql.VARCHAR(length, charset="ascii", collation="ascii_bin"), "mysql", "mariadb"
-    )
+    """An ASCII name of at most this length."""
+    return Ascii(length)
 
 
 def words(length: int) -> Any:
     """A string that people search: compared as people do."""
-    return String(length).with_variant(
-        mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_general_ci"), "mysql", "mariadb"
-    )
+    return Letters(length, "utf8mb4_general_ci")
 
 
 def big_id(name: str = "id") -> Column[int]:

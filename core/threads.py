@@ -100,6 +100,7 @@ class Admission:
     how: str
     because: str
     ticket_id: int | None = None
+    too_old: bool = False  # it would have joined, had the ticket not been closed too long ago
 
 
 def admission(
@@ -127,9 +128,10 @@ def admission(
     if staff and not takes_part:
         return Admission(how="staff", because=found.because, ticket_id=found.ticket_id)
     if takes_part:
-        how = "new" if too_old and not automatic else "join"
-        because = f"{found.because}; closed too long ago" if how == "new" else found.because
-        return Admission(how=how, because=because, ticket_id=found.ticket_id)
+        if too_old and not automatic:
+            because = f"{found.because}; closed too long ago"
+            return Admission(how="new", because=because, ticket_id=found.ticket_id, too_old=True)
+        return Admission(how="join", because=found.because, ticket_id=found.ticket_id)
     if found.because == "signed address" or in_place:
         return Admission(how="outsider", because=found.because, ticket_id=found.ticket_id)
     return Admission(

@@ -37,12 +37,21 @@ async def bare_ticket(
     """
     try:
         raw = await inbox.raw_of(row, blobs)
-        blob = await blobs.put(raw)
+        blob: str | None = await blobs.put(raw)
+    except FileNotFoundError:
+        raw, blob = b"", None
     except OSError as exc:
         raise Unavailable(f"disk: {exc.strerror}") from exc
     name = "original.eml" if row.channel == "email" else "original.json"
     kind = "message/rfc822" if row.channel == "email" else "application/json"
-    file = File(name=name, content_type=kind, size=len(raw), blob=blob, sha256=sha256(raw).digest())
+    file = File(
+        name=name,
+        content_type=kind,
+        size=len(raw),
+        blob=blob,
+        sha256=sha256(raw).digest(),
+        unavailable=None if blob else "its bytes are gone from the data folder",
+    )
 
     async def unit(tx: Tx) -> int | None:
         if not await inbox.take(tx, row.id):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from core.failures import Invalid
 from core.shapes import Actor, Attachment, Author, Event, Message, Priority, Visibility
 from core.status import Status, Ticket
 from core.tables import attachments, events, identities, links, messages, participants, tickets, users
-from core.visibility import sees_event, sees_message
+from core.visibility import sees_event, sees_message, shown_email
 
 # A label for the second use of `users` in one statement.
 _assignee = users.alias("assignee")
@@ -108,6 +108,22 @@ def ticket_of(row: Row[Any]) -> Ticket:
         unconfirmed=bool(row.unconfirmed),
         spam=bool(row.spam),
     )
+
+
+def ticket_for(viewer: Actor, ticket: Ticket) -> Ticket:
+    """Return the ticket as this viewer may see it: notes don't show in a requester's times."""
+    if viewer.staff:
+        return ticket
+    own = ticket.requester_id == viewer.user_id
+    email = shown_email(viewer, own=own, email=ticket.requester_email)
+    return replace(ticket, updated_at=ticket.public_updated_at, requester_email=email)
+
+
+def message_for(viewer: Actor, message: Message) -> Message:
+    """Return the message as this viewer may see it: staff's and others' addresses are the desk's."""
+    own = message.author_id == viewer.user_id
+    email = shown_email(viewer, own=own, email=message.author.email)
+    return replace(message, author=replace(message.author, email=email))
 
 
 async def ticket(tx: Tx, ticket_id: int) -> Ticket | None:
@@ -206,7 +222,7 @@ async def thread(tx: Tx, ticket_id: int, viewer: Actor) -> list[Message]:
         if sees_message(viewer, visibility=Visibility(row.visibility), outsider=bool(row.outsider))
     ]
     files = await _files(tx, [row.id for row in seen])
-    return [message_of(row, files.get(row.id, ())) for row in seen]
+    return [message_for(viewer, message_of(row, files.get(row.id, ()))) for row in seen]
 
 
 async def history(tx: Tx, ticket_id: int, viewer: Actor) -> list[Event]:
@@ -281,7 +297,7 @@ async def list_tickets(tx: Tx, actor: Actor, criteria: TicketCriteria) -> Ticket
         )
     }
     more = cursor_of(rows[limit - 1].at, rows[limit - 1].id) if len(rows) > limit else None
-    return TicketPage(tickets=[found[i] for i in ids if i in found], cursor=more)
+    return TicketPage(tickets=[ticket_for(actor, found[i]) for i in ids if i in found], cursor=more)
 
 
 async def _conditions(tx: Tx, actor: Actor, criteria: TicketCriteria) -> list[Any]:

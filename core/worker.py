@@ -99,7 +99,8 @@ class Worker:
 
     async def _start_shards(self) -> int:
         """Claim free shards with work, up to the configured number of lanes."""
-        shards = [s for s in await self._database.read(shards_with_work) if s not in self._busy]
+        found = await self._database.read(lambda tx: shards_with_work(tx, self._channels))
+        shards = [s for s in found if s not in self._busy]
         random.shuffle(shards)
         started = 0
         for shard in shards:
@@ -151,7 +152,7 @@ class Worker:
 
     async def _work_window(self, lease: work.Lease, shard: int) -> bool:
         """Read the shard's next rows, in order. False where there were none."""
-        rows = await self._database.read(lambda tx: window(tx, shard, WINDOW))
+        rows = await self._database.read(lambda tx: window(tx, shard, WINDOW, self._channels))
         if not rows:
             return False
         if rows[0].attempts:  # it crashed before: alone
@@ -192,6 +193,9 @@ class Worker:
         )
         if row is None:
             return
+        if attempt > TRIES:  # each try so far took the whole process with it
+            await self._crashed(lease, row, attempt, RuntimeError())
+            return
         try:
             inbound = await self._read(row)
             claim = Claim(item_id=item_id, fence=lambda tx: work.fence(tx, lease), refill=row.ticket_id)
@@ -204,10 +208,13 @@ class Worker:
         _told(row, receipt)
 
     async def _read(self, row: Row[Any]) -> Inbound:
-        channel = self._channels.get(row.channel)
-        if channel is None:
-            raise Unavailable(f"channel {row.channel} isn't mounted here")
-        return await channel.read(item_of(row, await raw_of(row, self._blobs)))
+        try:
+            raw = await raw_of(row, self._blobs)
+        except FileNotFoundError:
+            raise  # gone for good: shown like what can't be read
+        except OSError as exc:
+            raise Unavailable(f"disk: {exc.strerror}") from exc
+        return await self._channels[row.channel].read(item_of(row, raw))
 
     async def _crashed(self, lease: work.Lease, row: Row[Any], attempt: int, exc: Exception) -> None:
         """A limit, a crash or an exception: later and alone, or, the third time, set aside and shown."""

@@ -84,7 +84,7 @@ class House:
         self._process: asyncio.subprocess.Process | None = None
         self._readers: list[asyncio.Task[None]] = []
         self._news = asyncio.Condition()
-        self._session = 0
+        self._started: list[asyncio.subprocess.Process] = []  # each leads a session of all that it starts
         self._started_at = 0
         folder.mkdir(parents=True, exist_ok=True)
         self.write_config()
@@ -125,7 +125,7 @@ class House:
 
     def _argv(self, *arguments: str) -> list[str]:
         beside = Path(sys.executable).parent / "relaydesk"
-        start = [str(beside)] if beside.exists() else [sys.executable, "-m", "app"]
+        start = [str(beside)] if beside.exists() else [sys.executable, "-c", "from app import main; main()"]
         return [*start, "--config", str(self.config_file), *arguments]
 
     def _environment(self) -> dict[str, str]:
@@ -135,8 +135,12 @@ class House:
     # -- life ------------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
-        await self.start()
-        await self.ready()
+        try:
+            await self.start()
+            await self.ready()
+        except BaseException:
+            await self.close()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -165,10 +169,10 @@ class House:
             start_new_session=True,
             limit=16 * 1024 * 1024,
         )
-        self._session = self._process.pid
+        self._started.append(self._process)
         assert self._process.stdout
         assert self._process.stderr
-        self._readers = [
+        self._readers += [
             asyncio.create_task(self._read(self._process.stdout)),
             asyncio.create_task(self._read(self._process.stderr)),
             asyncio.create_task(self._watch(self._process)),
@@ -189,7 +193,7 @@ class House:
                 self._news.notify_all()
 
     async def _watch(self, process: asyncio.subprocess.Process) -> None:
-        await process.wait()
+        await _exited(process)
         async with self._news:
             self._news.notify_all()
 
@@ -210,7 +214,7 @@ class House:
         began = time.monotonic()
         self._process.send_signal(signal.SIGTERM)
         try:
-            status = await asyncio.wait_for(self._process.wait(), within)
+            status = await asyncio.wait_for(_exited(self._process), within)
         except TimeoutError:
             await self.close()
             raise AssertionError(f"still there {within:g} s after SIGTERM\n{self.tail()}") from None
@@ -222,24 +226,34 @@ class House:
         assert self._process is not None, "not started"
         with suppress(ProcessLookupError):
             self._process.kill()
-        await self._process.wait()
+        await _exited(self._process)
+
+    def freeze(self) -> None:
+        """Let the service and all that it started stand still; connections stay open."""
+        self._signal_all(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let them go on."""
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, how: signal.Signals) -> None:
+        for process in self._started:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, how)
 
     async def close(self) -> None:
         """End the process and all that it started, whatever state it is in."""
-        if self._session:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._session, signal.SIGKILL)
-        if self._process is not None:
-            await self._process.wait()
-        await self._drained()
+        self._signal_all(signal.SIGKILL)
+        await self._drained(5)
+        for reader in self._readers:
+            reader.cancel()
+        self._readers.clear()
+        self._started.clear()
 
-    async def _drained(self) -> None:
-        """Wait for the rest of what it wrote; a child may hold the pipe a moment longer."""
+    async def _drained(self, timeout: float = 0.5) -> None:
+        """Wait for the rest of what it wrote. What it had started may hold its pipes longer, until `close`."""
         if self._readers:
-            _, late = await asyncio.wait(self._readers, timeout=2)
-            for reader in late:
-                reader.cancel()
-            self._readers = []
+            await asyncio.wait(self._readers, timeout=timeout)
 
     # -- its log ---------------------------------------------------------------------------------------------
 
@@ -350,11 +364,11 @@ class House:
 
     def processes(self) -> list[int]:
         """The service's processes (Linux): itself and what it started."""
-        found = []
+        sessions, found = {process.pid for process in self._started}, []
         for stat in Path("/proc").glob("[0-9]*/stat"):
             with suppress(OSError):
                 after_name = stat.read_text().rpartition(")")[2].split()
-                if int(after_name[3]) == self._session:
+                if int(after_name[3]) in sessions:
                     found.append(int(stat.parent.name))
         return sorted(found)
 
@@ -372,3 +386,10 @@ class House:
     def listening(self) -> bool:
         """Say whether its mail door accepts connections."""
         return port_answers(self.smtp_port)
+
+
+async def _exited(process: asyncio.subprocess.Process) -> int:
+    """Wait until the process itself has ended; its own `wait` also waits for children that hold its pipes."""
+    while process.returncode is None:
+        await asyncio.sleep(0.01)
+    return process.returncode

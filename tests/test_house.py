@@ -46,8 +46,7 @@ class Hut(House):
 @pytest.fixture
 async def hut(store: Store, tmp_path: Path, request: pytest.FixtureRequest) -> House:
     """A hut that isn't started."""
-    hut = Hut(store, tmp_path / "hut", command=getattr(request, "param", ("0",)))
-    return hut
+    return Hut(store, tmp_path / "hut", command=getattr(request, "param", ("0",)))
 
 
 def _lives(pid: int) -> bool:
@@ -103,11 +102,13 @@ async def test_waiting_ends_when_the_service_does(hut: House) -> None:
 async def test_a_restart_waits_for_its_own_ready(hut: House) -> None:
     """The `ready` of the process before doesn't count."""
     async with hut:
-        first = hut.pid
+        first, orphan = hut.pid, (await hut.logged("ready"))["child"]
         await hut.kill9()
         await hut.restart()
         assert hut.pid != first
         assert len(hut.entries("ready")) == 2
+        assert _lives(orphan)
+    until_true(lambda: not _lives(orphan))
 
 
 async def test_its_configuration_is_read_as_meant(store: Store, tmp_path: Path) -> None:

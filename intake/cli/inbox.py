@@ -10,7 +10,7 @@ from intake.cli.terminal import Terminal, at_the_desk
 
 _STATES = ("new", "unreadable", "held", "ignored", "done")
 _HEAD = ("id", "channel", "state", "received", "attempts", "ticket", "reason")
-_KEYS = ("id", "channel", "state", "received_at", "attempts", "ticket", "reason")
+_NAMES = ("id", "channel", "state", "received_at", "attempts", "ticket_id", "reason")
 item_id = click.argument("item_id", metavar="ID", type=NUMBER)
 
 
@@ -27,11 +27,11 @@ def inbox() -> None:
 def list_items(terminal: Terminal, state: str | None, limit: int, as_json: bool) -> None:
     """List what waits, could not be read, or is held."""
     found = at_the_desk(terminal, lambda parts: parts.operations.inbox(state, limit))
-    rows = [row.as_json() for row in found]
     if as_json:
-        print_json(rows)
+        print_json([row.as_json() for row in found])
         return
-    print_table(_HEAD, [[row.get(key) for key in _KEYS] for row in rows], empty="nothing waits, all was read")
+    rows = [[getattr(row, name) for name in _NAMES] for row in found]
+    print_table(_HEAD, rows, empty="nothing waits, all was read")
 
 
 @inbox.command()

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from intake.cli.options import NUMBER, acting, as_json, limit, username
 from intake.cli.out import print_json, print_table
-from intake.cli.terminal import CliParts, Terminal, at_the_desk
+from intake.cli.terminal import Terminal, at_the_desk
+
+if TYPE_CHECKING:
+    from core.parts import Parts
 
 _STATES = ("queued", "held", "sending", "sent", "failed", "bounced", "cancelled")
 _HEAD = ("id", "ticket", "channel", "kind", "place", "state", "due", "attempts", "last error")
-_KEYS = ("id", "ticket", "channel", "kind", "place", "state", "due_at", "attempts", "last_error")
+_NAMES = ("id", "ticket_id", "channel", "kind", "place", "state", "due_at", "attempts", "last_error")
 delivery_id = click.argument("delivery_id", metavar="ID", type=NUMBER)
 
 
@@ -28,13 +33,11 @@ def outbox() -> None:
 def list_deliveries(terminal: Terminal, state: str | None, limit: int, as_json: bool) -> None:
     """List the deliveries that wait or failed."""
     found = at_the_desk(terminal, lambda parts: parts.operations.outbox(state, limit))
-    rows = [row.as_json() for row in found]
     if as_json:
-        print_json(rows)
+        print_json([row.as_json() for row in found])
         return
-    print_table(
-        _HEAD, [[row.get(key) for key in _KEYS] for row in rows], empty="nothing waits, nothing failed"
-    )
+    rows = [[getattr(row, name) for name in _NAMES] for row in found]
+    print_table(_HEAD, rows, empty="nothing waits, nothing failed")
 
 
 @outbox.command()
@@ -45,7 +48,7 @@ def retry(terminal: Terminal, delivery_id: int) -> None:
     """Try a delivery again at once."""
     name = username()
 
-    async def work(parts: CliParts) -> None:
+    async def work(parts: Parts) -> None:
         await parts.operations.retry_delivery(delivery_id, await parts.people.staff_actor(name))
 
     at_the_desk(terminal, work)
@@ -60,7 +63,7 @@ def cancel(terminal: Terminal, delivery_id: int) -> None:
     """Never send a delivery that waits."""
     name = username()
 
-    async def work(parts: CliParts) -> None:
+    async def work(parts: Parts) -> None:
         await parts.operations.cancel_delivery(delivery_id, await parts.people.staff_actor(name))
 
     at_the_desk(terminal, work)

@@ -10,27 +10,14 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
     from core.config import Config
-    from core.manager import TicketManager
-    from core.operate import Operations
-    from core.people import People
+    from core.parts import Parts
 
 T = TypeVar("T")
 _COLLECTOR: Final = gc.get_threshold()
-
-
-class CliParts(Protocol):
-    """The parts that commands work with; `app.Parts` fits."""
-
-    @property
-    def people(self) -> People: ...
-    @property
-    def manager(self) -> TicketManager: ...
-    @property
-    def operations(self) -> Operations: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +38,9 @@ class Terminal:
         """Return what the composition root gives under this name."""
         return loaded(self.hooks[name])
 
-    def open_parts(self, config: Config, **options: Any) -> AbstractAsyncContextManager[CliParts]:
+    def open_parts(self, config: Config, **options: Any) -> AbstractAsyncContextManager[Parts]:
         """Open the database and what lies on it, without any loop."""
-        opened: AbstractAsyncContextManager[CliParts] = self.hook("open_parts")(config, **options)
+        opened: AbstractAsyncContextManager[Parts] = self.hook("open_parts")(config, **options)
         return opened
 
 
@@ -73,7 +60,7 @@ def long_life() -> None:
     gc.set_threshold(*_COLLECTOR)
 
 
-def at_the_desk(terminal: Terminal, work: Callable[[CliParts], Awaitable[T]]) -> T:
+def at_the_desk(terminal: Terminal, work: Callable[[Parts], Awaitable[T]]) -> T:
     """Open the parts, do the work, close them."""
     config = terminal.load_config()
     quiet_logs()

@@ -20,9 +20,10 @@ from intake.cli.out import (
     print_table,
     ticket_json,
 )
-from intake.cli.terminal import CliParts, Terminal, at_the_desk
+from intake.cli.terminal import Terminal, at_the_desk
 
 if TYPE_CHECKING:
+    from core.parts import Parts
     from core.shapes import Actor, Message, Visibility
     from core.status import Ticket
     from core.views import TicketCriteria, TicketDetail
@@ -38,11 +39,11 @@ def tickets() -> None:
     """List, show and work on tickets."""
 
 
-def _act(terminal: Terminal, work: Callable[[CliParts, Actor], Awaitable[Any]]) -> Any:
+def _act(terminal: Terminal, work: Callable[[Parts, Actor], Awaitable[Any]]) -> Any:
     """Do something as the staff member that `--as` names."""
     name = username()
 
-    async def acted(parts: CliParts) -> Any:
+    async def acted(parts: Parts) -> Any:
         return await work(parts, await parts.people.staff_actor(name))
 
     return at_the_desk(terminal, acted)
@@ -96,7 +97,7 @@ def list_tickets(
 
 
 async def _pages(
-    parts: CliParts, actor: Actor, criteria: TicketCriteria, limit: int
+    parts: Parts, actor: Actor, criteria: TicketCriteria, limit: int
 ) -> tuple[list[Ticket], bool]:
     """Follow the cursor until `limit` tickets are there."""
     from dataclasses import replace
@@ -274,7 +275,7 @@ def _write(terminal: Terminal, ticket_id: int, text: str, visibility: Visibility
 def merge(terminal: Terminal, ticket_id: int, into: int, as_json: bool) -> None:
     """Close a ticket in favour of another, to which later mail goes."""
     ticket = _act(terminal, lambda parts, actor: parts.manager.merge(actor, ticket_id, into))
-    _print_ticket(ticket, as_json, f"({ticket.status}) has what #{ticket_id} goes on with")
+    _print_ticket(ticket, as_json, f"is merged into #{ticket.merged_into}")
 
 
 @tickets.command()

@@ -14,7 +14,7 @@ from core.clock import Clock
 from core.config import Config, Queue, secret_keys
 from core.failures import Failure
 from core.shapes import Finding, Inbound, InboxItem, Outgoing, Seen, Sent
-from intake.email.addresses import LONGEST_LOCAL_PART, Signer, domain_of, redact
+from intake.email.addresses import LONGEST_LOCAL_PART, Signer, domain_of
 from intake.email.compose import ComposeContext, carries_files, compose_mail
 from intake.email.composed import ComposedMail
 from intake.email.read import ReadContext
@@ -64,6 +64,7 @@ class EmailChannel:
         inbound: Inbound = await self._children.call(
             "intake.email.read:read_mail", item.raw, dict(item.envelope), self._reading, item.received_at
         )
+        log.info("read_mail", item=item.id, what=type(inbound).__name__, bytes=len(item.raw))
         return inbound
 
     async def render(self, outgoing: Outgoing) -> bytes:
@@ -71,15 +72,18 @@ class EmailChannel:
         contents = await self._contents(outgoing) if carries_files(outgoing) else {}
         context = ComposeContext(
             service=self._config.service.name,
-            base_url=self._config.service.base_url if self._config.http.enabled else "",
+            base_url="",  # there is no page yet that shows a ticket to somebody who follows a link
             queue_address=on_the_wire(self._queue(outgoing.queue).addresses[0]),
             signer=self._signer,
             ours=self._ours,
             contents=contents,
         )
         if sum(map(len, contents.values())) < _LARGE:
-            return compose_mail(outgoing, context).pack()
-        return await asyncio.to_thread(lambda: compose_mail(outgoing, context).pack())
+            mail = compose_mail(outgoing, context)
+        else:
+            mail = await asyncio.to_thread(compose_mail, outgoing, context)
+        log.info("compose_mail", delivery=outgoing.delivery_id, bytes=len(mail.content))
+        return mail.pack()
 
     async def _contents(self, outgoing: Outgoing) -> dict[int, bytes]:
         """The bytes of the message's files; what is gone is named in the mail instead."""
@@ -109,7 +113,7 @@ class EmailChannel:
             "send",
             delivery=outgoing.delivery_id,
             ticket=outgoing.ticket.id if outgoing.ticket else None,
-            recipients=[redact(address) for address in mail.rcpt_tos],
+            recipients=len(mail.rcpt_tos),
             bytes=len(mail.content),
             answer=accepted.answer,
         )

@@ -18,7 +18,6 @@ from intake.email.charsets import clean
 
 LARGEST: Final = 2_000_000  # characters that are looked at; the whole stays attached
 _SAFE_TO_SANITISE: Final = 500_000
-_DEEPEST_TO_SANITISE: Final = 400  # nh3 takes quadratic time with depth
 _DEEPEST: Final = 250  # open elements while parsing
 _HEADS: Final = 100  # nodes that are looked at for a quoted head
 _LONGEST_LINK: Final = 2_000
@@ -305,10 +304,10 @@ def _start_of(node: Any) -> str:
 def sanitised(markup: str) -> str | None:
     """Return HTML that is safe to show in a page: no scripts, styles, forms, nothing fetched from outside.
 
-    None where it's too large or too deep to be made safe in time; the text is shown then. Images stay only as
-    `cid:` (a part of the mail); links are http, https, mailto or tel.
+    None where it's too large or too deep to be made safe in time (nh3 takes quadratic time with depth). Images stay
+    only as `cid:` (a part of the mail); links are http, https, mailto or tel.
     """
-    if len(markup) > _SAFE_TO_SANITISE or _too_deep(markup):
+    if len(markup) > _SAFE_TO_SANITISE or flattened(markup) is not markup:
         return None
     import nh3
 
@@ -351,20 +350,3 @@ def as_file(markup: str) -> File:
         content=content,
         sha256=hashlib.sha256(content).digest(),
     )
-
-
-def _too_deep(markup: str) -> bool:
-    """Count open elements roughly; wrong only on the careful side for unclosed `<p>`, `<li>`, `<br>`."""
-    deepest = depth = 0
-    for match in _TAG.finditer(markup):
-        depth = max(0, depth - 1) if match[1] else depth + 1
-        deepest = max(deepest, depth)
-        if deepest > _DEEPEST_TO_SANITISE:
-            return True
-    return False
-
-
-_TAG = re.compile(
-    r"<(/?)(?:div|span|table|tr|td|blockquote|font|b|i|u|em|strong|ul|ol|dl|center|a|h\d|section|sub|sup|small|big)\b",
-    re.IGNORECASE,
-)

@@ -105,8 +105,14 @@ SENT_FROM: Final = (
 )  # fmt: skip
 
 # Prefixes of subjects: answers and forwards.
-_ANSWER = r"re|aw|antw|antwort|sv|vs|ref|odp|res|ris|r|ynt|yanıt|atb|απ|ответ|відп|回复|回覆|答复|답장|回信|trả lời|balas"
-_FORWARD = r"fwd?|wg|tr|rv|enc|i|doorst|pd|vl|vb|vid|videresendt|переслано|пересл|iletilen|ilt|továbbítás|转发|轉寄|전달"
+_ANSWER = (
+    r"re|aw|antw|antwort|sv|vs|ref|odp|res|ris|r|ynt|yanıt|atb|απ|ответ|відп|balas|trả lời|"
+    r"回复|回覆|答复|답장|回信"
+)
+_FORWARD = (
+    r"fwd?|wg|tr|rv|enc|i|doorst|pd|vl|vb|vid|videresendt|переслано|пересл|iletilen|ilt|továbbítás|"
+    r"转发|轉寄|전달"
+)
 ANSWER: Final = re.compile(rf"\s*(?:{_ANSWER})\s*(?:[\[(]\d+[\])])?\s*[:：]", re.IGNORECASE)
 FORWARD: Final = re.compile(rf"\s*(?:\[[^\]]{{0,40}}\]\s*)?(?:{_FORWARD})\s*[:：]", re.IGNORECASE)
 PREFIX: Final = re.compile(

@@ -112,8 +112,10 @@ def references(mail_ids: Sequence[str], octets: int = REFERENCES_OCTETS) -> tupl
 
 
 def subject(title: str, ticket_id: int | None, *, reply: bool) -> str:
-    """`Re: title [#12]`: one base subject for all mails of a ticket. Foreign tags in the title stay."""
+    """`Re: [#12] title`: one base subject for all mails of a ticket, and the requester's own too: a leading blob in
+    brackets isn't part of it (RFC 5256, section 2.1). Foreign tags in the title stay."""
     base = _REPLY.sub("", one_line(title, _SUBJECT_CHARACTERS)) or "Your request"
-    if ticket_id is not None and f"[#{ticket_id}]" not in base:
-        base = f"{base} [#{ticket_id}]"
+    if ticket_id is not None:
+        tag = f"[#{ticket_id}]"
+        base = " ".join(f"{tag} {base.replace(tag, ' ')}".split())
     return f"Re: {base}" if reply else base

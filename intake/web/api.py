@@ -10,10 +10,11 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from core.failures import Invalid
+from core.parts import Parts
 from core.shapes import key_of
 from core.views import Period, TicketCriteria
 from intake.web.auth import Anybody, Somebody
-from intake.web.parts import House, WebParts
+from intake.web.parts import House
 from intake.web.problems import documented
 from intake.web.schemas import (
     LARGEST_ID,
@@ -66,9 +67,7 @@ async def report_issue(
     return TicketOut.of(ticket)
 
 
-async def _stranger_reports(
-    report: ReportIn, request: Request, parts: WebParts, key: str | None
-) -> TicketOut:
+async def _stranger_reports(report: ReportIn, request: Request, parts: Parts, key: str | None) -> TicketOut:
     """Report for somebody who isn't taken to be who they say: they see nothing that they didn't write."""
     person = report.person()
     if person is None:

@@ -12,11 +12,11 @@ import structlog
 import uvicorn
 from fastapi import APIRouter, FastAPI
 
+from core.parts import Parts
 from intake.web import api, confirm, files, health, problems
 from intake.web.edge import Edge
 from intake.web.health import Look
 from intake.web.metrics import Metrics
-from intake.web.parts import WebParts
 from intake.web.slack_events import SlackEvents, router_for
 
 log = structlog.get_logger()
@@ -25,7 +25,7 @@ DRAIN: Final = 4  # seconds for requests in hand when the door closes
 
 
 def build_site(
-    parts: WebParts,
+    parts: Parts,
     *,
     readiness: Look,
     slack_events: SlackEvents | None = None,

@@ -177,7 +177,9 @@ def test_children_end_with_their_parent(tmp_path: Path) -> None:
         "asyncio.run(main())\n"
     )
     root = Path(__file__).resolve().parents[2]
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=20, cwd=root)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=20, cwd=root
+    )
     child = int(done.stdout)
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline and _runs(child):

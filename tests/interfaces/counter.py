@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from app import Parts, build_parts
+from app import build_parts
+from core.parts import Parts
 from core.shapes import Actor
 from tests.stores import Store
 from tests.web.stage import client, serving

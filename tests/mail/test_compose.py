@@ -117,7 +117,7 @@ def test_a_staff_answer() -> None:
     assert mail.rcpt_tos == ("zoe@example.net",)
     assert made["From"] == "Ada via Acme Support <support@example.com>"
     assert made["To"] == "Zoe Q <zoe@example.net>"
-    assert made["Subject"] == "Re: The printer is on fire [#12]"
+    assert made["Subject"] == "Re: [#12] The printer is on fire"
     assert made["Message-ID"] == "<ticket.12.77.abcd@example.com>"
     assert made["Date"] == "Wed, 04 Mar 2026 09:30:15 +0000"
     assert made["In-Reply-To"] == "<second@example.net>"
@@ -255,10 +255,10 @@ def test_no_line_end_gets_into_a_header() -> None:
 @pytest.mark.parametrize(
     ("title", "expected"),
     [
-        ("Re: Re: AW: Broken", "Re: Broken [#12]"),
-        ("Broken [#12]", "Re: Broken [#12]"),
-        ("[TICKET-9] Broken", "Re: [TICKET-9] Broken [#12]"),
-        ("", "Re: Your request [#12]"),
+        ("Re: Re: AW: Broken", "Re: [#12] Broken"),
+        ("Broken [#12]", "Re: [#12] Broken"),
+        ("[TICKET-9] Broken", "Re: [#12] [TICKET-9] Broken"),
+        ("", "Re: [#12] Your request"),
         ("Grüße 🙂 " * 40, None),
         ("x" * 1000, None),
     ],
@@ -267,7 +267,7 @@ def test_subjects(title: str, expected: str | None) -> None:
     mail = compose_mail(outgoing(ticket=ticket(title)), CONTEXT)
     subject = parsed(mail)["Subject"]
     assert subject.startswith("Re: ")
-    assert subject.endswith("[#12]")
+    assert subject.startswith("Re: [#12] ")
     if expected:
         assert subject == expected
     assert max(map(len, mail.content.split(b"\r\n"))) <= 998

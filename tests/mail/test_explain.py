@@ -22,7 +22,9 @@ def config(tmp_path: Path) -> Config:
 
 
 def run(config: Config, *args: str) -> Result:
-    return CliRunner().invoke(explain, args, obj=SimpleNamespace(load_config=lambda: config), standalone_mode=False)
+    return CliRunner().invoke(
+        explain, args, obj=SimpleNamespace(load_config=lambda: config), standalone_mode=False
+    )
 
 
 def explained(config: Config, tmp_path: Path, raw: bytes) -> dict[str, Any]:
@@ -36,7 +38,9 @@ def explained(config: Config, tmp_path: Path, raw: bytes) -> dict[str, Any]:
 
 def test_the_object(config: Config, tmp_path: Path) -> None:
     file = 'Content-Type: application/pdf\r\nContent-Disposition: attachment; filename="a.pdf"\r\n\r\nx'
-    raw = multipart("mixed", "Content-Type: text/plain\r\n\r\nHi\r\n\r\n-- \r\nAda", file, cc="Bob <bob@x.example>")
+    raw = multipart(
+        "mixed", "Content-Type: text/plain\r\n\r\nHi\r\n\r\n-- \r\nAda", file, cc="Bob <bob@x.example>"
+    )
     assert explained(config, tmp_path, raw) == {
         "file": str(tmp_path / "one.eml"),
         "sender": {"name": "Ada", "address": "ada@customer.example"},
@@ -104,7 +108,9 @@ def test_it_changes_nothing(config: Config, tmp_path: Path) -> None:
 
 def test_many_files_in_order_whatever_is_in_them(config: Config, tmp_path: Path) -> None:
     names = []
-    for number, raw in enumerate([b"", b"\x00\xff" * 500, mail(), b"Content-Type: multipart/x; boundary=x\n\n--x"] * 50):
+    for number, raw in enumerate(
+        [b"", b"\x00\xff" * 500, mail(), b"Content-Type: multipart/x; boundary=x\n\n--x"] * 50
+    ):
         path = tmp_path / f"{number:03}.eml"
         path.write_bytes(raw)
         names.append(str(path))

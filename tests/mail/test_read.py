@@ -24,10 +24,16 @@ def new(raw: bytes, **envelope: object) -> NewMessage:
 
 
 def test_an_ordinary_mail() -> None:
-    message = new(mail("It smokes.\n\n-- \nAda\n", to="support@example.com, Bob <bob@x.example>", cc="help@example.com"))
+    message = new(
+        mail("It smokes.\n\n-- \nAda\n", to="support@example.com, Bob <bob@x.example>", cc="help@example.com")
+    )
     assert message.ref == Ref("mail:support:1@customer.example", "mail:1@customer.example")
     assert (message.channel, message.queue, message.subject) == ("email", "support", "Printer")
-    assert (message.sender.kind, message.sender.address, message.sender.name) == ("email", "ada@customer.example", "Ada")
+    assert (message.sender.kind, message.sender.address, message.sender.name) == (
+        "email",
+        "ada@customer.example",
+        "Ada",
+    )
     assert (message.sender.email, message.sender.place) == ("ada@customer.example", "ada@customer.example")
     assert (message.text, message.visible) == ("It smokes.\n\n-- \nAda", "It smokes.")
     assert [person.address for person in message.to_others] == ["bob@x.example"]
@@ -69,7 +75,9 @@ def test_our_own_mail_that_comes_back_is_ignored() -> None:
     notice = mail(from_="support@example.com", message_id="<notice.12.0123456789abcdef@example.com>")
     assert isinstance(read_mail(notice, ENVELOPE, CONTEXT), Ignored)
     by_hand = mail(from_="sales@example.com", message_id="<1@mua.example>")
-    assert isinstance(read_mail(by_hand, ENVELOPE, CONTEXT), NewMessage), "a mailbox of ours may write to another"
+    assert isinstance(read_mail(by_hand, ENVELOPE, CONTEXT), NewMessage), (
+        "a mailbox of ours may write to another"
+    )
     forged = mail(message_id="<ticket.12.34.0123456789abcdef@example.com>")
     assert isinstance(read_mail(forged, ENVELOPE, CONTEXT), NewMessage)
 
@@ -87,16 +95,29 @@ REPORT = (
 
 def bounce(original: str, **fields: str) -> bytes:
     returned = f"Content-Type: message/rfc822\r\n\r\nMessage-ID: <{original}>\r\n\r\nHi"
-    raw = multipart("report", "Content-Type: text/plain\r\n\r\nfailed", REPORT, returned, from_="mailer-daemon@x.example", **fields)  # type: ignore[arg-type]
-    return raw
+    return multipart(
+        "report",
+        "Content-Type: text/plain\r\n\r\nfailed",
+        REPORT,
+        returned,
+        from_="mailer-daemon@x.example",
+        **fields,
+    )
 
 
 def test_a_bounce_of_ours_by_its_address() -> None:
     address = SIGNER.bounce_address("support@example.com", 77)
-    report = read_mail(bounce("x@y.example"), {"sender": "", "recipients": [address], "queue": "support"}, CONTEXT, NOW)
+    report = read_mail(
+        bounce("x@y.example"), {"sender": "", "recipients": [address], "queue": "support"}, CONTEXT, NOW
+    )
     assert isinstance(report, DeliveryReport)
     assert (report.delivery_id, report.ref) == (77, None)
-    assert (report.recipient, report.status, report.action, report.permanent) == ("ada@customer.example", "5.1.1", "failed", True)
+    assert (report.recipient, report.status, report.action, report.permanent) == (
+        "ada@customer.example",
+        "5.1.1",
+        "failed",
+        True,
+    )
     assert report.text
 
 
@@ -116,7 +137,9 @@ def test_a_bounce_of_something_else_is_kept_as_mail() -> None:
 
 def test_a_vacation_note_to_our_bounce_address_knows_its_delivery() -> None:
     address = SIGNER.bounce_address("support@example.com", 77)
-    reading = read(mail("away", auto_submitted="auto-replied"), {"sender": "", "recipients": [address]}, CONTEXT)
+    reading = read(
+        mail("away", auto_submitted="auto-replied"), {"sender": "", "recipients": [address]}, CONTEXT
+    )
     assert (reading.delivery, reading.automatic, reading.bounce) == (77, "auto-reply", None)
 
 
@@ -141,12 +164,19 @@ def test_it_can_be_pickled() -> None:
 @settings(max_examples=80, deadline=None)
 @given(st.binary(max_size=1_500), st.text(max_size=60))
 def test_any_bytes_are_read(raw: bytes, envelope: str) -> None:
-    for whole in (raw, mail(raw), mail(raw, content_type="text/html"), mail(raw, in_reply_to="<x@y>", subject="Re: x")):
+    for whole in (
+        raw,
+        mail(raw),
+        mail(raw, content_type="text/html"),
+        mail(raw, in_reply_to="<x@y>", subject="Re: x"),
+    ):
         inbound = read_mail(whole, {"sender": envelope, "recipients": [envelope]}, CONTEXT, NOW)
         if isinstance(inbound, NewMessage):
             f"{inbound.subject}{inbound.text}{inbound.visible}{inbound.html}{inbound.sender}".encode()
 
 
-@pytest.mark.parametrize("name", ["subject", "to", "cc", "references", "content_type", "reply_to", "authentication_results"])
+@pytest.mark.parametrize(
+    "name", ["subject", "to", "cc", "references", "content_type", "reply_to", "authentication_results"]
+)
 def test_no_field_is_too_long(name: str) -> None:
-    assert new(mail(**{name: "(<a@b>, \"=?utf-8?q?x?= " * 20_000}))  # type: ignore[arg-type]
+    assert new(mail(**{name: '(<a@b>, "=?utf-8?q?x?= ' * 20_000}))

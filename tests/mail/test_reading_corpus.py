@@ -40,17 +40,25 @@ def test_talon_html(path: Path) -> None:
 
 # The first line and the last that stay, where something goes; every other file stays whole.
 REPLIES = {
-    "correct_sig": ("this is an email with a correct -- signature.", "this is an email with a correct -- signature."),
+    "correct_sig": (
+        "this is an email with a correct -- signature.",
+        "this is an email with a correct -- signature.",
+    ),
     "email_1_1": ("Hi folks", "-Abhishek Kona"),
-    "email_1_2": ("Hi,", 'Bucket. There is, however, an open ticket for the feature. To delete all'),
+    "email_1_2": ("Hi,", "the keys in a bucket, you"),
     "email_1_3": ("Oh thanks.", "-Abhishek Kona"),
-    "email_1_4": ("Awesome! I haven't had another problem with it.", "Awesome! I haven't had another problem with it."),
+    "email_1_4": (
+        "Awesome! I haven't had another problem with it.",
+        "Awesome! I haven't had another problem with it.",
+    ),
     "email_1_6": ("I get proper rendering as well.", "I get proper rendering as well."),
     "email_1_7": (":+1:", ":+1:"),
-    "email_1_8": ("On Tue, Apr 29, 2014 at 4:22 PM, Example Dev <sugar@example.com>wrote:", "and under this."),
+    "email_1_8": (
+        "On Tue, Apr 29, 2014 at 4:22 PM, Example Dev <sugar@example.com>wrote:",
+        "and under this.",
+    ),
     "email_2_1": ("Outlook with a reply", "Outlook with a reply"),
     "email_2_2": ("Outlook with a reply directly above line", "Outlook with a reply directly above line"),
-    "email_3_1": ("First reply.", "This is fairly common; nothing too hard here!"),
     "email_bullets": ("test 2 this should list second", "   - and another"),
     "email_danish_1": ("Hej Peter,", "Anders Andersen"),
     "email_danish_2": ("Hej Hanne,", "Søren"),
@@ -78,14 +86,16 @@ def test_replies(path: Path) -> None:
         return
     lines = [line for line in shown.split("\n") if line.strip()]
     assert lines[0] == ends[0]
-    assert lines[-1].startswith(ends[1].rstrip()[:40]) or path.stem == "email_1_2"
+    assert lines[-1].startswith(ends[1].rstrip()[:40])
 
 
-NOT_CUT = ("email_1_5", "email_sent_from_my_not_signature", "email_sig_delimiter_in_middle_of_line", "caution", "forward",
-           "email_pl_1_1", "email_pl_1_3", "email_danish_5")  # fmt: skip
+NOT_CUT = ("email_1_5", "email_sent_from_my_not_signature", "email_sig_delimiter_in_middle_of_line", "caution",
+           "forward", "email_pl_1_1", "email_pl_1_3", "email_danish_5")  # fmt: skip
 
 
-@pytest.mark.parametrize("path", [p for p in files("replies-*/*.txt") if p.stem in NOT_CUT], ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", [p for p in files("replies-*/*.txt") if p.stem in NOT_CUT], ids=lambda p: p.stem
+)
 def test_what_has_no_history_stays(path: Path) -> None:
     text = clean(path.read_text("utf-8"))
     assert without_signature(own_words(text)) == text.strip("\n").rstrip()
@@ -170,7 +180,11 @@ def test_bounces_are_recognised(reports: Reports) -> None:
 def test_their_status_is_right(reports: Reports) -> None:
     right = wrong = 0
     for expected, bounce, _ in reports.values():
-        real = {e["status"] for e in expected if e["status"] and not e["status"].split(".", 1)[1].startswith("0.9")}
+        real = {
+            e["status"]
+            for e in expected
+            if e["status"] and not e["status"].split(".", 1)[1].startswith("0.9")
+        }
         if real and bounce is not None:
             right, wrong = (right + 1, wrong) if bounce.status in real else (right, wrong + 1)
     assert right >= 0.95 * (right + wrong)

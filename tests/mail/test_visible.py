@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from intake.email.history import Hints
 from intake.email.marker import MARKER
 from intake.email.parse import parse
-from intake.email.visible import Hints, own_words, visible_text, without_signature
+from intake.email.visible import own_words, visible_text, without_signature
 from tests.mail.written import mail, multipart, parsed
 
 ANSWER = {"subject": "Re: Printer", "in_reply_to": "<x@example.com>"}
@@ -63,13 +64,18 @@ HEADS = [
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("rule", ["", "________________________________\n", "-----Original Message-----\n"])
 def test_quoted_heads_of_outlook(head: str, rule: str) -> None:
-    read = parsed(f"Thanks!\n\n{rule}{head}\n\nPlease restart it.\n", **ANSWER)  # type: ignore[arg-type]
+    read = parsed(f"Thanks!\n\n{rule}{head}\n\nPlease restart it.\n", **ANSWER)
     assert visible_text(read) == "Thanks!"
 
 
 @pytest.mark.parametrize(
     "line",
-    ["-----Original Message-----", "----- Ursprüngliche Nachricht -----", "-------- Message d'origine --------", "----- Mensaje original -----"],
+    [
+        "-----Original Message-----",
+        "----- Ursprüngliche Nachricht -----",
+        "-------- Message d'origine --------",
+        "----- Mensaje original -----",
+    ],
 )
 def test_original_message_lines(line: str) -> None:
     assert own_words(f"Thanks!\n\n{line}\nold text\n") == "Thanks!"
@@ -96,7 +102,7 @@ KEPT = [
     "From: here to there\nit's all broken",
     "1. On\n2. Off\nOn 5 of 7 days: nothing.",
     "Begin forwarded message:\n\nFrom: a@b.example\nDate: 1 May 2026\nSubject: Printer\n\nlook at this",
-    "See\n\n---------- Forwarded message ---------\nFrom: A <a@b.example>\nDate: 1 May 2026\nTo: x\nSubject: Printer\n\ntext",
+    "See\n\n---------- Forwarded message ---------\nFrom: A <a@b.example>\nDate: 1 May 2026\nTo: x\nSubject: Printer\n\ntext",  # noqa: E501
     "My answers are in red below\n\nFrom: S\nSent: 1 May 2026\nTo: A\nSubject: Printer\n\nHow old? Two years.",
     "> only\n> quotes",
     "On Mon, May 4, 2026 at 10:00 AM Support <support@example.com> wrote:\n> nothing else",
@@ -105,12 +111,12 @@ KEPT = [
 
 @pytest.mark.parametrize("text", KEPT)
 def test_own_words_stay(text: str) -> None:
-    assert visible_text(parsed(text, **ANSWER)) == text  # type: ignore[arg-type]
+    assert visible_text(parsed(text, **ANSWER)) == text
 
 
 def test_a_head_with_another_subject_is_pasted() -> None:
     pasted = "This came:\n\nFrom: Bank\nSent: 1 May 2026\nTo: me\nSubject: Your account\n\nIs it real?"
-    assert visible_text(parsed(pasted, **ANSWER)) == pasted  # type: ignore[arg-type]
+    assert visible_text(parsed(pasted, **ANSWER)) == pasted
 
 
 def test_a_first_mail_isnt_cut() -> None:
@@ -126,6 +132,13 @@ def test_a_forward_stays_whole() -> None:
 
 def test_an_answer_below_the_quote() -> None:
     assert own_words("On 4 May 2026 10:00, S <s@x.example> wrote:\n> old\n\nMy answer") == "My answer"
+
+
+@pytest.mark.parametrize("separator", [ATTRIBUTIONS[0], "-----Original Message-----", HEADS[0]])
+def test_an_answer_above_and_another_below_the_quote(separator: str) -> None:
+    shown = own_words(f"Thanks!\n\n{separator}\n\n> old\n> text\n\nAnd one more question.")
+    assert shown.startswith("Thanks!")
+    assert shown.endswith("And one more question.")
 
 
 def test_the_last_quote_goes_where_others_stay() -> None:
@@ -177,14 +190,14 @@ def test_a_signature_alone_stays() -> None:
 
 OLD = "<p>Please restart it.</p>"
 PROGRAMS = {
-    "gmail": f'<div dir="ltr">Thanks!</div><br><div class="gmail_quote"><div dir="ltr" class="gmail_attr">S, gestern:<br></div><blockquote class="gmail_quote">{OLD}</blockquote></div>',
-    "outlook on the web": f'<div>Thanks!</div><div id="appendonsend"></div><hr><div id="divRplyFwdMsg"><b>From:</b> S<br></div>{OLD}',
-    "outlook": f'<div class=WordSection1><p class=MsoNormal>Thanks!</p><div><div style="border:none;border-top:solid #E1E1E1 1.0pt;padding:3.0pt 0cm 0cm 0cm"><p class=MsoNormal><b>Von:</b> S<br><b>Gesendet:</b> Montag<br><b>An:</b> A<br><b>Betreff:</b> Ganz anders</p></div></div>{OLD}</div>',
-    "outlook mobile": f'<div>Thanks!</div><div id="mail-editor-reference-message-container"><div class="ms-outlook-mobile-reference-message">{OLD}</div></div>',
-    "apple mail": f'Thanks!<br><div><blockquote type="cite"><div>On 4 May 2026, at 10:00, S &lt;s@x.example&gt; wrote:</div>{OLD}</blockquote></div>',
-    "thunderbird": f'<p>Thanks!</p><div class="moz-cite-prefix">S skrifaði þann 4:<br></div><blockquote type="cite" cite="mid:x">{OLD}</blockquote>',
+    "gmail": f'<div dir="ltr">Thanks!</div><br><div class="gmail_quote"><div dir="ltr" class="gmail_attr">S, gestern:<br></div><blockquote class="gmail_quote">{OLD}</blockquote></div>',  # noqa: E501
+    "outlook on the web": f'<div>Thanks!</div><div id="appendonsend"></div><hr><div id="divRplyFwdMsg"><b>From:</b> S<br></div>{OLD}',  # noqa: E501
+    "outlook": f'<div class=WordSection1><p class=MsoNormal>Thanks!</p><div><div style="border:none;border-top:solid #E1E1E1 1.0pt;padding:3.0pt 0cm 0cm 0cm"><p class=MsoNormal><b>Von:</b> S<br><b>Gesendet:</b> Montag<br><b>An:</b> A<br><b>Betreff:</b> Ganz anders</p></div></div>{OLD}</div>',  # noqa: E501
+    "outlook mobile": f'<div>Thanks!</div><div id="mail-editor-reference-message-container"><div class="ms-outlook-mobile-reference-message">{OLD}</div></div>',  # noqa: E501
+    "apple mail": f'Thanks!<br><div><blockquote type="cite"><div>On 4 May 2026, at 10:00, S &lt;s@x.example&gt; wrote:</div>{OLD}</blockquote></div>',  # noqa: E501
+    "thunderbird": f'<p>Thanks!</p><div class="moz-cite-prefix">S skrifaði þann 4:<br></div><blockquote type="cite" cite="mid:x">{OLD}</blockquote>',  # noqa: E501
     "yahoo": f'<div>Thanks!</div><div id="yahoo_quoted_123" class="yahoo_quoted"><div>S:</div>{OLD}</div>',
-    "proton": f'<div>Thanks!</div><div class="protonmail_quote">S:<br><blockquote class="protonmail_quote">{OLD}</blockquote></div>',
+    "proton": f'<div>Thanks!</div><div class="protonmail_quote">S:<br><blockquote class="protonmail_quote">{OLD}</blockquote></div>',  # noqa: E501
     "gmx": f'<div>Thanks!</div><div name="quote" style="border-left:2px solid #C3D9E5;">{OLD}</div>',
     "zimbra": f'<div>Thanks!<hr id="zwchr"><b>From: </b>S<br></div>{OLD}',
 }
@@ -196,8 +209,16 @@ def test_programs(program: str, with_text: bool) -> None:
     page = f"Content-Type: text/html; charset=utf-8\r\n\r\n<html><body>{PROGRAMS[program]}</body></html>".encode()
     text = b"Content-Type: text/plain\r\n\r\nThanks!\r\n\r\nPlease restart it.\r\n"
     parts = [text, page] if with_text else [page]
-    read = parse(multipart("alternative", *parts, **ANSWER))  # type: ignore[arg-type]
-    if with_text and program in ("gmail", "apple mail", "thunderbird", "proton", "gmx", "yahoo", "outlook mobile"):
+    read = parse(multipart("alternative", *parts, **ANSWER))
+    if with_text and program in (
+        "gmail",
+        "apple mail",
+        "thunderbird",
+        "proton",
+        "gmx",
+        "yahoo",
+        "outlook mobile",
+    ):
         assert "Thanks!" in visible_text(read), "a quote too many is the lesser harm"
     else:
         assert visible_text(read) == "Thanks!"
@@ -205,7 +226,7 @@ def test_programs(program: str, with_text: bool) -> None:
 
 
 def test_answers_inside_a_gmail_quote_stay() -> None:
-    page = '<div class="gmail_quote"><div class="gmail_attr">S:</div><blockquote>one?</blockquote><div>Yes.</div><blockquote>two?</blockquote><div>No.</div></div>'
-    shown = visible_text(parse(mail(page, content_type="text/html", **ANSWER)))  # type: ignore[arg-type]
+    page = '<div class="gmail_quote"><div class="gmail_attr">S:</div><blockquote>one?</blockquote><div>Yes.</div><blockquote>two?</blockquote><div>No.</div></div>'  # noqa: E501
+    shown = visible_text(parse(mail(page, content_type="text/html", **ANSWER)))
     assert "Yes." in shown
     assert "No." in shown

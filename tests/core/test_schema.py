@@ -1,0 +1,132 @@
+"""The schema: brought up to date once, refused where it doesn't fit, and a restored backup is noticed."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from sqlalchemy import inspect
+
+from core import outbox, schema
+from core.database import Database, Tx
+from core.schema import SchemaProblem
+from core.tables import metadata
+from tests.core.desk import TestDesk
+from tests.stores import Store
+
+
+@pytest.fixture
+async def empty(empty_store: Store):
+    opened = Database(empty_store.config().database)
+    yield opened
+    await opened.close()
+
+
+async def _tables(database: Database) -> set[str]:
+    return await database.read(lambda tx: tx.connection.run_sync(lambda c: set(inspect(c).get_table_names())))
+
+
+async def test_an_empty_database_gets_everything(empty: Database) -> None:
+    """Refused before, complete after, and nothing to do the second time."""
+    assert await schema.revision(empty) is None
+    with pytest.raises(SchemaProblem, match="relaydesk migrate"):
+        await schema.check(empty)
+    assert "to 0001" in await schema.migrate(empty)
+    assert await _tables(empty) == {*metadata.tables, "alembic_version"}
+    await schema.check(empty)
+    assert "up to date" in await schema.migrate(empty)
+
+
+async def test_several_start_at_once(empty_store: Store) -> None:
+    """Three instances on an empty database: each returns with the whole schema, none fails."""
+    instances = [Database(empty_store.config().database) for _ in range(3)]
+    try:
+        async with asyncio.timeout(30):
+            await asyncio.gather(*(schema.migrate(database) for database in instances))
+        for database in instances:
+            await schema.check(database)
+        assert empty_store.count("schema_state") == 1
+        assert empty_store.count("alembic_version") == 1
+        assert await _tables(instances[0]) == {*metadata.tables, "alembic_version"}
+    finally:
+        for database in instances:
+            await database.close()
+
+
+async def test_an_interrupted_migration_is_done_again(empty: Database, empty_store: Store) -> None:
+    """An instance that died after the first tables leaves nothing that stops the next."""
+    await empty.unit(lambda tx: tx.connection.run_sync(schema._first_tables))
+    assert await schema.revision(empty) is None
+    await schema.migrate(empty)
+    await schema.check(empty)
+    assert empty_store.count("work", "name = 'schema' AND token IS NOT NULL") == 0
+
+
+async def test_what_does_not_fit_is_refused(empty: Database, empty_store: Store) -> None:
+    """An older schema asks for `migrate`, one of a newer relaydesk for that one; the database stays as it is."""
+    await schema.migrate(empty)
+    empty_store.execute("UPDATE alembic_version SET version_num = '0000'")
+    with pytest.raises(SchemaProblem, match="run: relaydesk migrate"):
+        await schema.check(empty)
+    empty_store.execute("UPDATE alembic_version SET version_num = '0009'")
+    await schema.check(empty)  # additive: this code may still run
+    empty_store.execute("UPDATE schema_state SET oldest_code = 99")
+    with pytest.raises(SchemaProblem, match="newer relaydesk"):
+        await schema.check(empty)
+    with pytest.raises(SchemaProblem, match="newer relaydesk"):
+        await schema.migrate(empty)
+
+
+async def test_a_restored_backup_holds_what_goes_out(empty: Database, empty_store: Store, tmp_path) -> None:
+    """Starts count up; a database that is behind the folder's note sends nothing until an operator says so."""
+    await schema.migrate(empty)
+
+    async def held() -> bool:
+        return await empty.read(outbox.on_hold)
+
+    for _ in range(3):
+        assert not await schema.begin_generation(empty, tmp_path)
+    assert not await held()
+    empty_store.execute("UPDATE schema_state SET generation = 1")  # the backup of two starts ago
+    assert await schema.begin_generation(empty, tmp_path)
+    assert await held()
+    assert not await schema.begin_generation(empty, tmp_path), "said once"
+    assert await held(), "until an operator resumes"
+
+
+async def test_another_folder_knows_nothing(empty: Database, tmp_path) -> None:
+    """A second machine's first start is no restored backup; a note that can't be read counts as none."""
+    await schema.migrate(empty)
+    for folder in (tmp_path / "one", tmp_path / "two", tmp_path / "one"):
+        assert not await schema.begin_generation(empty, folder)
+    (tmp_path / "one" / "generation").write_text("?")
+    assert not await schema.begin_generation(empty, tmp_path / "one")
+
+
+async def test_every_store_takes_every_byte(desk: TestDesk) -> None:
+    """Keys of any bytes, letters of any script, times to the microsecond."""
+    from core.shapes import key_of
+    from core.tables import links
+
+    key, name = bytes([255, 0]) * 16, "𝒻öö 😀 \x00 end"
+
+    async def unit(tx: Tx) -> None:
+        await tx.run(links.insert().values(key=key, kind="x", remote=name))
+        await tx.run(links.insert().values(key=key_of(name), kind="x", remote=None))
+
+    await desk.database.unit(unit)
+    row = await desk.database.read(lambda tx: tx.first(links.select().where(links.c.key == key)))
+    assert row is not None
+    assert (row.key, row.remote) == (key, name)
+
+
+@pytest.mark.parametrize("name", ["é", "😀", "a\ud800", "support"])
+async def test_names_of_any_letters_can_be_asked_for(desk: TestDesk, name: str) -> None:
+    """What isn't ASCII equals no ASCII name; it is no error of the database's."""
+    from core.views import TicketCriteria
+
+    await desk.write()
+    actor = await desk.staff()
+    for criteria in (TicketCriteria(queue=name), TicketCriteria(assignee=name)):
+        page = await desk.manager.view_tickets(actor, criteria)
+        assert len(page.tickets) == (1 if criteria.queue == "support" else 0)
