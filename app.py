@@ -225,7 +225,15 @@ class Service:
         if "courier" in self.roles:
             await self._run(
                 "courier",
-                Courier(parts.config, parts.database, parts.blobs, parts.desk, self._channels, parts.clock),
+                Courier(
+                    parts.config,
+                    parts.database,
+                    parts.blobs,
+                    parts.desk,
+                    self._channels,
+                    parts.clock,
+                    parts.intake.quiet,
+                ),
             )
         if "worker" in self.roles:
             with contextlib.suppress(ChildFailed):  # then the first mail says so
@@ -419,3 +427,7 @@ async def _sandbox(config_file: str | None) -> int:
         return await _serve(parse(data, environ=os.environ, source="sandbox"), everything, around=started)
     finally:
         await box.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import and_, or_, select, update
 
 from core import units, views
 from core.audience import Happened
@@ -43,6 +43,7 @@ class Written:
     names: Sequence[tuple[str, str, str | None]] = ()
     from_thread: bool = False
     place: str = ""  # where it was written, so that it isn't repeated there
+    had: frozenset[bytes] = frozenset()  # identities whom the mail itself went to
     automatic: str | None = None
 
 
@@ -140,7 +141,14 @@ async def _staff_replied(
     after = await units.save(tx, ticket, moved, public=True)
     data: dict[str, Any] = {"hold": units.hold_of(desk, written.channel)}
     scene = await units.scene(
-        tx, desk, after, actor, from_thread=written.from_thread, actor_place=written.place, data=data
+        tx,
+        desk,
+        after,
+        actor,
+        from_thread=written.from_thread,
+        actor_place=written.place,
+        had=written.had,
+        data=data,
     )
     if ticket.unconfirmed:
         await release_held(tx, ticket.id)
@@ -370,7 +378,10 @@ async def _copies(tx: Tx, message_id: int) -> list[tuple[str, str, str, bool]]:
             deliveries.c.message_id == message_id,
             deliveries.c.kind == "message",
             deliveries.c.state.in_(("sent", "sending"))
-            | and_(deliveries.c.state == "queued", deliveries.c.rendered.is_not(None)),
+            | and_(
+                deliveries.c.state == "queued",
+                or_(deliveries.c.rendered.is_not(None), deliveries.c.rendered_raw.is_not(None)),
+            ),
         )
         .order_by(deliveries.c.id)
     )

@@ -71,6 +71,7 @@ class Scene:
     acknowledge: bool = True
     long: bool = False
     actor_place: str = ""  # where they wrote: it isn't repeated there
+    had: frozenset[bytes] = frozenset()  # identities whom the mail itself went to: they get no copy of ours
     was: Status | None = None
     timer: bool = False
     copies: Sequence[
@@ -221,7 +222,8 @@ def _answer(scene: Scene) -> Iterator[Told]:
     mailed = False
     ordered = sorted(scene.listeners, key=lambda x: x.role != "requester")
     for listener in ordered[: MOST_COPIED + 1]:
-        if listener.user_id == scene.actor_id or listener.place == scene.actor_place:
+        mine = listener.user_id == scene.actor_id or listener.place == scene.actor_place
+        if mine or listener.key in scene.had:
             continue
         if (listener.channel, listener.place) in places:
             continue
@@ -237,6 +239,7 @@ def _answer(scene: Scene) -> Iterator[Told]:
             priority=_TALK,
             delay=scene.data.get("hold", timedelta()),
             to_key=listener.key,
+            data={"had": sorted(key.hex() for key in scene.had)} if scene.had else {},
         )
 
 

@@ -80,6 +80,9 @@ class Children:
             except TimeoutError:
                 await child.kill()
                 raise ChildFailed(f"took longer than {self._timeout:g} s") from None
+            except _BadAnswerError as exc:
+                await child.kill()
+                raise ChildFailed(str(exc)) from None
             except (EOFError, OSError) as exc:
                 how = await child.gone()
                 await child.kill()
@@ -125,6 +128,10 @@ def ready() -> bool:
     return True
 
 
+class _BadAnswerError(Exception):
+    """What a child sent isn't an answer."""
+
+
 class _Child:
     """One process and its pipes."""
 
@@ -155,7 +162,8 @@ class _Child:
         return self._process.returncode is None
 
     async def ask(self, question: tuple[str, tuple[Any, ...]]) -> tuple[Any, ...]:
-        """Send a call and wait for its answer. Raises `EOFError` or `OSError` where the child is gone."""
+        """Send a call and wait for its answer. Raises `EOFError` or `OSError` where the child is gone, and
+        `_BadAnswerError`."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
@@ -165,12 +173,12 @@ class _Child:
         await stdin.drain()
         (length,) = _LENGTH.unpack(await stdout.readexactly(_LENGTH.size))
         if length > _LARGEST_REPLY:
-            raise OSError("the answer is too large")
+            raise _BadAnswerError("the answer is too large")
         answer = _Answer(io.BytesIO(await stdout.readexactly(length)))
         try:
             how, value, keep = answer.load()
         except Exception as exc:
-            raise OSError("the answer can't be read") from exc
+            raise _BadAnswerError("the answer can't be read") from exc
         return how, value, keep
 
     async def gone(self) -> str:

@@ -115,6 +115,7 @@ class Intake:
         self._in_flight = 0
         self._quiet = asyncio.Event()
         self._quiet.set()
+        self._turnstile = asyncio.Lock()
 
     async def store(self, arrivals: Sequence[Arrival]) -> int:
         """Store all of them in one transaction and return how many after a durable commit. Safe to repeat.
@@ -146,14 +147,18 @@ class Intake:
             if not self._in_flight:
                 self._quiet.set()
 
-    async def quiet(self, longest: timedelta = timedelta(milliseconds=200)) -> None:
-        """Return when no SMTP transaction is in flight, after `longest` at the latest."""
-        if self._in_flight:
-            try:
-                async with asyncio.timeout(longest.total_seconds()):
-                    await self._quiet.wait()
-            except TimeoutError:
-                pass
+    async def quiet(self, longest: timedelta = timedelta(milliseconds=100)) -> None:
+        """Return when no SMTP transaction is in flight, after `longest` at the latest; one caller after the other, so
+        that under a flood of mail all the work together gets one turn per `longest`."""
+        if not self._in_flight:
+            return
+        async with self._turnstile:
+            if self._in_flight:
+                try:
+                    async with asyncio.timeout(longest.total_seconds()):
+                        await self._quiet.wait()
+                except TimeoutError:
+                    pass
 
     async def _flush(self) -> None:
         try:

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Row, insert, or_, select, update
+from sqlalchemy import Row, delete, insert, or_, select, update
 
 from core.audience import Told
 from core.channel import ChannelSpec
 from core.database import Tx
-from core.shapes import Kind, key_of
+from core.shapes import Kind, Sent, key_of
 from core.tables import deliveries, links, settings
 from core.work import enqueue as enqueue_work
 
@@ -235,17 +235,17 @@ async def sending(tx: Tx, lane: str) -> Sequence[Row[Any]]:
     )
 
 
-async def mark_sending(tx: Tx, delivery_id: int, rendered: str | None) -> bool:
-    """Note, before the first byte leaves, that a delivery is being sent. False where it was cancelled meanwhile."""
+async def mark_sending(tx: Tx, delivery_id: int, kept: Mapping[str, Any]) -> bool:
+    """Note, before the first byte leaves, that a delivery is being sent (`kept`: its rendered bytes). False where it
+    was cancelled meanwhile."""
     now = await tx.now()
     values: dict[str, Any] = {
         "state": "sending",
         "due_at": None,
         "sending_at": now,
         "attempts": deliveries.c.attempts + 1,
+        **kept,
     }
-    if rendered is not None:
-        values["rendered"] = rendered
     return (
         await tx.changed(
             update(deliveries)
@@ -313,3 +313,24 @@ async def release_held(tx: Tx, ticket_id: int) -> int:
     for lane, channel in sorted({(row.lane, row.channel) for row in rows}):
         await rehead(tx, lane, channel, ticket_id)
     return len(rows)
+
+
+async def link(tx: Tx, row: Row[Any], name: str, sent: Sent) -> None:
+    """Remember an outside name of what was sent. A card posted anew takes the place of the old one."""
+    kind = "card" if row.kind == Kind.CARD or name == sent.card else "sent"
+    values = {
+        "kind": kind,
+        "ticket_id": row.ticket_id or None,
+        "message_id": row.message_id,
+        "delivery_id": row.id,
+        "remote": name.partition(":")[2][:500],
+    }
+    existing = await tx.first(select(links).where(links.c.key == key_of(name)))
+    if existing is None:
+        await tx.run(insert(links).values(key=key_of(name), **values))
+    elif existing.kind == "sent" and kind == "card":
+        await tx.run(update(links).where(links.c.key == key_of(name)).values(kind="card", delivery_id=row.id))
+    elif existing.kind not in ("card", "sent"):
+        # Our own post was read back before we noted it: it is ours all the same.
+        await tx.run(delete(links).where(links.c.key == key_of(name)))
+        await tx.run(insert(links).values(key=key_of(name), **values))

@@ -88,7 +88,7 @@ async def _copied(tx: Tx, row: Row[Any]) -> tuple[Person, ...]:
             participants.c.ticket_id == row.ticket_id,
             participants.c.role.in_(("requester", "cc")),
             identities.c.kind == "email",
-            identities.c.key != (row.to_key or b""),
+            identities.c.key.not_in([row.to_key or b"", *map(bytes.fromhex, row.data.get("had", ()))]),
             identities.c.suppressed_at.is_(None),
         )
         .order_by(participants.c.since_seq, identities.c.address)

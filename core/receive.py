@@ -19,6 +19,7 @@ from core.audience import Happened
 from core.blobs import Blobs
 from core.brakes import allow
 from core.database import Database, Rerun, Tx
+from core.evidence import heir_name, heir_of, look_up, names_of, target
 from core.failures import Unavailable
 from core.people import Known, People, actor_of, address_of
 from core.shapes import (
@@ -39,13 +40,13 @@ from core.shapes import (
     Role,
     StaffCommand,
     Visibility,
-    key_of,
 )
 from core.status import Status, Ticket
-from core.tables import links, participants, tickets
+from core.tables import tickets
 from core.tell import mark, whisper
-from core.threads import Admission, Found, KnownLinks, LinkFact, admission, which_ticket
+from core.threads import Admission, Found, admission, which_ticket
 from core.units import CARD_WORDS, Desk, Words
+from core.visibility import asked_visibility
 
 log = structlog.get_logger(__name__)
 
@@ -145,7 +146,9 @@ class Receiver:
 
     async def _new_message(self, tx: Tx, prepared: _Prepared, refill: int | None) -> Receipt:
         new, sender = prepared.new, prepared.sender
-        known = await self._look_up(tx, new, sender)
+        if new.automatic == "bounce" and refill is None:
+            return Receipt(outcome="ignored", because="a bounce of nothing that we sent")
+        known = await look_up(tx, self._desk, new, sender)
         own = known.links.get(new.ref.name)
         unique = new.ref.ours in (None, new.ref.name)
         if own is not None and (own.kind in ("sent", "card") or (unique and own.kind != "referenced")):
@@ -156,75 +159,30 @@ class Receiver:
                 because=f"known already ({own.kind})",
             )
         if refill is not None:
-            return await self._refill(tx, prepared, refill, _names(new, known, twice=own is not None))
+            return await self._refill(tx, prepared, refill, names_of(new, known, twice=own is not None))
         found = which_ticket(new.evidence, known)
         if found is None and own is not None and own.kind == "referenced" and own.ticket_id:
             found = Found(ticket_id=own.ticket_id, because="an answer to it came before it", proof=False)
-        ticket = await self._target(tx, found)
+        ticket = await target(tx, found)
         if ticket is None:
             found = None
         decision = await self._decide(tx, prepared, found, ticket)
         while found is not None and decision.too_old:
             # Their thread goes on in the ticket that an earlier message of theirs opened instead.
-            heir = await tx.scalar(
-                select(links.c.ticket_id).where(links.c.key == key_of(_heir(found.ticket_id, sender)))
-            )
+            heir = await heir_of(tx, found.ticket_id, sender)
             if heir is None:
                 break
-            found = replace(found, ticket_id=int(heir))
-            ticket = await self._target(tx, found)
+            found = replace(found, ticket_id=heir)
+            ticket = await target(tx, found)
             decision = await self._decide(tx, prepared, found, ticket)
-        names = _names(new, known, twice=own is not None and own.kind == "received")
+        names = names_of(new, known, twice=own is not None and own.kind == "received")
         if decision.how in ("ignore", "refuse"):
             return await self._turned_away(tx, prepared, decision)
         if decision.too_old and found is not None:
-            names = [*names, (_heir(found.ticket_id, sender), "heir", None)]
+            names = [*names, (heir_name(found.ticket_id, sender), "heir", None)]
         if decision.how == "new" or ticket is None:
             return await self._open(tx, prepared, decision, names)
         return await self._add(tx, prepared, found, ticket, decision, names)
-
-    async def _look_up(self, tx: Tx, new: NewMessage, sender: Known) -> KnownLinks:
-        names = [*new.ref.names, *(n for ref in new.evidence.references for n in ref.names)]
-        by_key = {key_of(name): name for name in names}
-        rows = await tx.all(select(links).where(links.c.key.in_(list(by_key))))
-        facts = {by_key[r.key]: LinkFact(r.kind, r.ticket_id, r.message_id) for r in rows}
-        numbers = [n for n in (*new.evidence.signed, new.evidence.tagged) if n is not None]
-        existing = await tx.all(select(tickets.c.id).where(tickets.c.id.in_(numbers))) if numbers else ()
-        recent = await self._recent(tx, new, sender) if new.evidence.conversation else None
-        return KnownLinks(links=facts, tickets=frozenset(r.id for r in existing), recent=recent)
-
-    async def _recent(self, tx: Tx, new: NewMessage, sender: Known) -> int | None:
-        """The ticket that a further top-level message of this conversation belongs to: opened by the same
-        person within the window, and unanswered."""
-        window = self._desk.config.slack.group_window
-        if window <= timedelta():
-            return None
-        place = new.evidence.conversation or ""
-        found: int | None = await tx.scalar(
-            select(tickets.c.id)
-            .join(participants, participants.c.ticket_id == tickets.c.id)
-            .where(
-                participants.c.identity_key == new.sender.key,
-                participants.c.place.startswith(f"{place}#", autoescape=True),
-                tickets.c.requester_id == sender.user_id,
-                tickets.c.channel == new.channel,
-                tickets.c.first_response_at.is_(None),
-                tickets.c.status.in_((Status.NEW, Status.OPEN)),
-                tickets.c.public_updated_at >= await tx.now() - window,
-            )
-            .order_by(tickets.c.public_updated_at.desc())
-            .limit(1)
-        )
-        return found
-
-    async def _target(self, tx: Tx, found: Found | None) -> Ticket | None:
-        """The ticket that was found, or the one it was merged into."""
-        if found is None:
-            return None
-        ticket = await views.ticket(tx, found.ticket_id)
-        if ticket is not None and ticket.merged_into is not None:
-            return await views.ticket(tx, ticket.merged_into)
-        return ticket
 
     async def _decide(
         self, tx: Tx, prepared: _Prepared, found: Found | None, ticket: Ticket | None
@@ -364,9 +322,7 @@ class Receiver:
         actor = actor_of(sender, new.channel, new.auth)
         address = await _mail_address(tx, new.sender, sender)
         actor = replace(actor, email=address)
-        visibility, text = _asked_visibility(new, desk.queue_or_first(ticket.queue).default_visibility)
-        if decision.how == "staff" and new.automatic is not None:
-            visibility = Visibility.NOTE  # an absence note isn't an answer to the requester
+        visibility, text = asked_visibility(new, desk.queue_or_first(ticket.queue).default_visibility)
         if decision.how != "staff":
             actor = replace(actor, role=actor.role if not sender.staff else Role.REQUESTER)
             visibility = Visibility.PUBLIC
@@ -385,6 +341,7 @@ class Receiver:
             and found is not None
             and found.ticket_id == ticket.id,  # not the merged one's
             place=new.sender.place,
+            had=frozenset(person.key for person in new.to_others),
             automatic=new.automatic,
         )
         if decision.how == "join" and not await self._may_reopen(tx, ticket, sender):
@@ -457,40 +414,8 @@ class _Prepared:
     others: Sequence[Known]
 
 
-def _heir(ticket_id: int, sender: Known) -> str:
-    """The name of the ticket in which somebody's words to a ticket closed too long ago go on."""
-    return f"heir:{ticket_id}:{sender.user_id}"
-
-
 async def _nothing(inbound: Ignored | Held) -> Receipt:
     return Receipt(outcome="held" if isinstance(inbound, Held) else "ignored", because=inbound.reason)
-
-
-def _names(new: NewMessage, known: KnownLinks, *, twice: bool) -> list[tuple[str, str, str | None]]:
-    """The names to claim: its own (unless another mail has it), and referenced ones that nobody has."""
-    remote = new.mail_id or units.remote_of(new.ref)
-    own = known.links.get(new.ref.name)
-    names: list[tuple[str, str, str | None]] = []
-    if not twice and (own is None or own.kind == "tombstone"):
-        names.append((new.ref.name, "received", remote))
-    for ref in new.evidence.references:
-        if ref.name != new.ref.name and not any(n in known.links for n in ref.names):
-            names.append((ref.name, "referenced", None))
-    unique = {name: (name, kind, where) for name, kind, where in names}
-    return [n for n in unique.values() if known.links.get(n[0]) is None]
-
-
-def _asked_visibility(new: NewMessage, default: str) -> tuple[Visibility, str]:
-    """A staff's message and what it is: the door's finding, a `note:` in a mail, else the queue's default."""
-    text = new.visible or new.text
-    if new.visibility is not None:
-        return new.visibility, text
-    if new.desk:
-        return Visibility(default), text
-    head = text.lstrip()
-    if head[:5].lower() == "note:":
-        return Visibility.NOTE, head[5:].lstrip()
-    return Visibility.PUBLIC, text
 
 
 def _words(

@@ -127,13 +127,15 @@ class Evidence:
 
     `signed`: ticket numbers of our signed reply addresses that it was sent to. `references`: messages it
     answers, nearest first. `tagged`: the number in a `[#123]` of the subject. `conversation`: a place whose
-    further messages may belong together (a DM with the bot).
+    further messages may belong together (a DM with the bot). `delivery`: the delivery of ours to whose envelope
+    sender it was sent (a vacation program answers there).
     """
 
     signed: tuple[int, ...] = ()
     references: tuple[Ref, ...] = ()
     tagged: int | None = None
     conversation: str | None = None
+    delivery: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

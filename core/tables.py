@@ -387,7 +387,8 @@ deliveries = Table(
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("last_error", exact(500)),
     Column("remote_id", exact(500)),
-    Column("rendered", ascii_name(80)),
+    Column("rendered", ascii_name(80)),  # a blob
+    Column("rendered_raw", Bytes),
     Column("to_key", Key),
     Column("data", Json, nullable=False),
     Index("ix_deliveries_due", "lane", "due_at"),

@@ -28,6 +28,7 @@ class KnownLinks:
 
     links: Mapping[str, LinkFact]
     tickets: frozenset[int]
+    answered: int | None = None  # the ticket of the delivery to whose envelope sender it was sent
     recent: int | None = None  # the ticket that this conversation's further messages belong to
 
     def of(self, ref: Ref) -> LinkFact | None:
@@ -57,6 +58,13 @@ def by_signed_address(evidence: Evidence, known: KnownLinks) -> Found | None:
     return None
 
 
+def by_bounce_address(evidence: Evidence, known: KnownLinks) -> Found | None:
+    """It was sent to the signed envelope sender of a mail of ours, as vacation programs do."""
+    if evidence.delivery is not None and known.answered is not None:
+        return Found(ticket_id=known.answered, because="signed bounce address", proof=True)
+    return None
+
+
 def by_references(evidence: Evidence, known: KnownLinks) -> Found | None:
     """It answers a message that we know: nearest first."""
     for ref in evidence.references:
@@ -81,7 +89,7 @@ def by_conversation(evidence: Evidence, known: KnownLinks) -> Found | None:
     return None
 
 
-RULES: Final = (by_signed_address, by_references, by_subject_tag, by_conversation)
+RULES: Final = (by_signed_address, by_bounce_address, by_references, by_subject_tag, by_conversation)
 
 
 def which_ticket(evidence: Evidence, known: KnownLinks) -> Found | None:
@@ -132,7 +140,7 @@ def admission(
             because = f"{found.because}; closed too long ago"
             return Admission(how="new", because=because, ticket_id=found.ticket_id, too_old=True)
         return Admission(how="join", because=found.because, ticket_id=found.ticket_id)
-    if found.because == "signed address" or in_place:
+    if found.because.startswith("signed") or in_place:
         return Admission(how="outsider", because=found.because, ticket_id=found.ticket_id)
     return Admission(
         how="new", because=f"{found.because}, but its sender takes no part in it", ticket_id=found.ticket_id

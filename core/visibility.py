@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.failures import NotAllowed, NotFound
-from core.shapes import Actor, Visibility
+from core.shapes import Actor, NewMessage, Visibility
 from core.status import Status
 
 
@@ -54,3 +54,19 @@ def check_staff(actor: Actor, what: str) -> None:
 def shown_email(actor: Actor, *, own: bool, email: str) -> str:
     """An address as the viewer may see it: staff see all, others their own."""
     return email if actor.staff or own else ""
+
+
+def asked_visibility(new: NewMessage, default: str) -> tuple[Visibility, str]:
+    """Return what a staff's message is, and its words: the door's finding, a `note:` in a mail, else the queue's
+    default. Automatic mail of theirs (an absence note) is never an answer."""
+    text = new.visible or new.text
+    if new.automatic is not None:
+        return Visibility.NOTE, text
+    if new.visibility is not None:
+        return new.visibility, text
+    if new.desk:
+        return Visibility(default), text
+    head = text.lstrip()
+    if head[:5].lower() == "note:":
+        return Visibility.NOTE, head[5:].lstrip()
+    return Visibility.PUBLIC, text

@@ -161,15 +161,11 @@ async def pause(database: Database, name: str, kind: str, until: datetime) -> No
     await database.unit(write)
 
 
-async def waits_until(database: Database, name: str) -> datetime | None:
-    """Return until when this work is paused, or None."""
-
-    async def look(tx: Tx) -> datetime | None:
-        now = await tx.now()
-        until: datetime | None = await tx.scalar(select(work.c.not_before).where(work.c.name == name))
-        return until if until is not None and until > now else None
-
-    return await database.read(look)
+async def paused(tx: Tx, names: Iterable[str]) -> set[str]:
+    """Return those of the named pieces of work that are paused now."""
+    now = await tx.now()
+    rows = await tx.all(select(work.c.name).where(work.c.name.in_(list(names)), work.c.not_before > now))
+    return {row.name for row in rows}
 
 
 async def remember(database: Database, name: str, kind: str, data: dict[str, Any]) -> None:

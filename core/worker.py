@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import random
+import traceback
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -35,6 +37,7 @@ log = structlog.get_logger(__name__)
 
 WINDOW = 20  # rows looked at together
 TRIES = 3
+DEATHS = 10  # reading is in a child, so a process that dies says little about the mail in its hands
 
 
 def shard_name(shard: int) -> str:
@@ -99,6 +102,9 @@ class Worker:
 
     async def _start_shards(self) -> int:
         """Claim free shards with work, up to the configured number of lanes."""
+        if len(self._busy) >= self._config.worker.lanes:
+            return 0
+        await self._intake.quiet()
         found = await self._database.read(lambda tx: shards_with_work(tx, self._channels))
         shards = [s for s in found if s not in self._busy]
         random.shuffle(shards)
@@ -193,7 +199,7 @@ class Worker:
         )
         if row is None:
             return
-        if attempt > TRIES:  # each try so far took the whole process with it
+        if attempt > DEATHS:  # each try so far took the whole process with it
             await self._crashed(lease, row, attempt, RuntimeError())
             return
         try:
@@ -219,7 +225,7 @@ class Worker:
     async def _crashed(self, lease: work.Lease, row: Row[Any], attempt: int, exc: Exception) -> None:
         """A limit, a crash or an exception: later and alone, or, the third time, set aside and shown."""
         reason = f"{type(exc).__name__}: {exc}"[:300] if _harmless(exc) else type(exc).__name__
-        log.warning("read_failed", item=row.id, attempt=attempt, error=type(exc).__name__)
+        log.warning("read_failed", item=row.id, attempt=attempt, error=type(exc).__name__, at=_place(exc))
         if attempt < TRIES:
             steps = self._config.worker.retry_after
             wait = steps[min(attempt, len(steps)) - 1]
@@ -240,6 +246,12 @@ class Worker:
             self._manager.desk, self._database, self._blobs, row, reason, lambda tx: work.fence(tx, lease)
         )
         log.error("unreadable", item=row.id, ticket=ticket_id)
+
+
+def _place(exc: BaseException) -> str:
+    """Where it was raised: a file and a line, never a value."""
+    frames = traceback.extract_tb(exc.__traceback__)
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "unknown"
 
 
 def _harmless(exc: Exception) -> bool:

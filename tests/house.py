@@ -85,6 +85,7 @@ class House:
         self._readers: list[asyncio.Task[None]] = []
         self._news = asyncio.Condition()
         self._started: list[asyncio.subprocess.Process] = []  # each leads a session of all that it starts
+        self._left: set[int] = set()  # what ran when it was killed
         self._started_at = 0
         folder.mkdir(parents=True, exist_ok=True)
         self.write_config()
@@ -166,7 +167,7 @@ class House:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,
+            start_new_session=True,  # all that it starts is in it, or is a child of what is
             limit=16 * 1024 * 1024,
         )
         self._started.append(self._process)
@@ -197,7 +198,7 @@ class House:
         async with self._news:
             self._news.notify_all()
 
-    async def ready(self, timeout: float = 15) -> None:
+    async def ready(self, timeout: float = 30) -> None:
         """Wait until this start has logged `ready`."""
         await self.logged("ready", timeout=timeout, since=self._started_at)
 
@@ -224,6 +225,7 @@ class House:
     async def kill9(self) -> None:
         """SIGKILL to the service alone; what it had started must notice by itself."""
         assert self._process is not None, "not started"
+        self._left |= set(self.processes()) - {self._process.pid}
         with suppress(ProcessLookupError):
             self._process.kill()
         await _exited(self._process)
@@ -237,9 +239,10 @@ class House:
         self._signal_all(signal.SIGCONT)
 
     def _signal_all(self, how: signal.Signals) -> None:
-        for process in self._started:
+        living = {process.pid for process in self._started if process.returncode is None}
+        for pid in living | set(self.processes()):
             with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, how)
+                os.kill(pid, how)
 
     async def close(self) -> None:
         """End the process and all that it started, whatever state it is in."""
@@ -249,6 +252,7 @@ class House:
             reader.cancel()
         self._readers.clear()
         self._started.clear()
+        self._left.clear()
 
     async def _drained(self, timeout: float = 0.5) -> None:
         """Wait for the rest of what it wrote. What it had started may hold its pipes longer, until `close`."""
@@ -271,7 +275,7 @@ class House:
         return len(self.log)
 
     async def logged(
-        self, event: str, *, timeout: float = 10, since: int = 0, times: int = 1, **fields: Any
+        self, event: str, *, timeout: float = 20, since: int = 0, times: int = 1, **fields: Any
     ) -> Entry:
         """Wait for a log entry with this event and these fields, or the nth; already logged ones count."""
 
@@ -363,13 +367,21 @@ class House:
     # -- what it costs -----------------------------------------------------------------------------------------
 
     def processes(self) -> list[int]:
-        """The service's processes (Linux): itself and what it started."""
-        sessions, found = {process.pid for process in self._started}, []
+        """What lives of the service (Linux): itself and what it started, also what a killed one left behind."""
+        parents: dict[int, int] = {}
+        found = set()
+        ours = {process.pid for process in self._started}
         for stat in Path("/proc").glob("[0-9]*/stat"):
             with suppress(OSError):
-                after_name = stat.read_text().rpartition(")")[2].split()
-                if int(after_name[3]) in sessions:
-                    found.append(int(stat.parent.name))
+                state, parent, _, session, *_ = stat.read_text().rpartition(")")[2].split()
+                pid = int(stat.parent.name)
+                if state == "Z":
+                    continue
+                parents[pid] = int(parent)
+                if int(session) in ours or pid in self._left:
+                    found.add(pid)
+        while more := {pid for pid, parent in parents.items() if parent in found} - found:
+            found |= more
         return sorted(found)
 
     def pss_bytes(self) -> int:

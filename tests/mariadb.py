@@ -6,6 +6,7 @@ process holds the server and kills it when the test run has gone, in whatever wa
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -15,8 +16,9 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -28,6 +30,7 @@ import pymysql.cursors
 from tests.waiting import free_port, port_answers, until_true
 
 USER = "relaydesk"
+PREFIX = "relaydesk-tests-"
 # Names the run's folder to the workers of pytest-xdist.
 RUN_VARIABLE = "RD_TEST_RUN"
 
@@ -197,7 +200,8 @@ class Run:
     @classmethod
     def begin(cls) -> Run:
         """Make the folder and hold the FIFO that keeps servers alive; done by the process that starts the run."""
-        folder = Path(tempfile.mkdtemp(prefix="relaydesk-tests-"))
+        _sweep()
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX))
         folder.chmod(0o755)  # the server runs as another user where we are root
         run = cls(folder)
         os.mkfifo(run.alive)
@@ -248,6 +252,20 @@ class Run:
         folder.mkdir()
         _give_to_server(folder)
         return MariaDbServer(folder, self.alive, options=options)
+
+
+def _sweep() -> None:
+    """Remove what runs that were killed have left: folders of ours whose FIFO nobody holds any more."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with suppress(OSError):
+            about = folder.stat()
+            if about.st_uid != os.geteuid() or time.time() - about.st_mtime < 60:
+                continue
+            try:
+                os.close(os.open(folder / "alive", os.O_WRONLY | os.O_NONBLOCK))
+            except OSError as exc:
+                if exc.errno in (errno.ENXIO, errno.ENOENT):
+                    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _install(folder: Path) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
@@ -239,7 +239,7 @@ def _message(reading: Reading, raw: bytes, received_at: datetime | None) -> NewM
         subject=mail.subject,
         text=mail.text,
         visible=reading.visible,
-        evidence=reading.evidence,
+        evidence=replace(reading.evidence, delivery=reading.delivery),
         html=safe,
         files=files,
         automatic=reading.automatic,

@@ -113,7 +113,9 @@ _FORWARD = (
     r"fwd?|wg|tr|rv|enc|i|doorst|pd|vl|vb|vid|videresendt|переслано|пересл|iletilen|ilt|továbbítás|"
     r"转发|轉寄|전달"
 )
-ANSWER: Final = re.compile(rf"\s*(?:{_ANSWER})\s*(?:[\[(]\d+[\])])?\s*[:：]", re.IGNORECASE)
+ANSWER: Final = re.compile(
+    rf"\s*(?:\[[^\]]{{0,40}}\]\s*)?(?:{_ANSWER})\s*(?:[\[(]\d+[\])])?\s*[:：]", re.IGNORECASE
+)
 FORWARD: Final = re.compile(rf"\s*(?:\[[^\]]{{0,40}}\]\s*)?(?:{_FORWARD})\s*[:：]", re.IGNORECASE)
 PREFIX: Final = re.compile(
     rf"\s*(?:(?:{_ANSWER}|{_FORWARD})\s*(?:[\[(]\d+[\])])?\s*[:：]|\[[^\]]{{0,40}}\])", re.IGNORECASE

@@ -125,6 +125,18 @@ def test_an_answer_is_one_mail_and_a_post_to_each_place() -> None:
     assert [one.channel for one in own if not one.desk] == ["slack"]
 
 
+def test_who_had_the_mail_itself_gets_no_copy() -> None:
+    """Nobody gets our copy of a mail that already had them in To or Cc; the others do."""
+    found = told(Happened.STAFF_REPLIED, scene(listeners=[ANN, BOB, DAN], had=frozenset({ANN.key})))
+    out = [one for one in found if not one.desk]
+    assert [one.place for one in out] == [BOB.place, DAN.place]
+    assert out[0].data["had"] == [ANN.key.hex()]
+    everybody = frozenset({ANN.key, BOB.key, DAN.key})
+    assert all(
+        one.desk for one in told(Happened.STAFF_REPLIED, scene(listeners=[ANN, BOB, DAN], had=everybody))
+    )
+
+
 def test_a_hold_delays_only_what_goes_out() -> None:
     """`reply_hold` gives time to take an answer back; the desk's side sees it at once."""
     found = told(Happened.STAFF_REPLIED, scene(data={"hold": timedelta(seconds=30)}))

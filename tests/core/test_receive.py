@@ -597,11 +597,12 @@ async def test_an_answer_edited_after_it_went(desk: TestDesk, store: Store) -> N
     assert await texts(desk, ticket) == ["Help!", ""]
 
 
-async def test_what_was_rendered_once_is_corrected(desk: TestDesk, store: Store) -> None:
+@pytest.mark.parametrize("kept", ["rendered", "rendered_raw"])
+async def test_what_was_rendered_once_is_corrected(desk: TestDesk, store: Store, kept: str) -> None:
     """A mail that waits for its next try goes byte for byte as at the first; so the new text follows it."""
     _, root = await carded(desk)
     await desk.manager.receive(post("101.0", "Try agian", sender=ADA, root=root, desk=True))
-    store.execute("UPDATE deliveries SET rendered = 'x' WHERE kind = 'message'")
+    store.execute(f"UPDATE deliveries SET {kept} = 'x' WHERE kind = 'message'")
     await desk.manager.receive(edit("101.0", "Try again", ADA))
     assert noted(store)[-1] == "out email notice:correction"
 

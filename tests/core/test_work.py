@@ -80,7 +80,7 @@ class Worlds:
             await self.step("before marking")
 
             async def mark(tx: outbox.Tx, row_id: int = row.id) -> bool:
-                marked = await outbox.mark_sending(tx, row_id, None)
+                marked = await outbox.mark_sending(tx, row_id, {})
                 await work.fence(tx, lease)
                 return marked
 

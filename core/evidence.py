@@ -1,0 +1,97 @@
+"""What the database knows of a message's evidence: the names in it, and which tickets they lead to."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from core import units, views
+from core.database import Tx
+from core.people import Known
+from core.shapes import NewMessage, key_of
+from core.status import Status, Ticket
+from core.tables import deliveries, links, participants, tickets
+from core.threads import Found, KnownLinks, LinkFact
+from core.units import Desk
+
+
+async def look_up(tx: Tx, desk: Desk, new: NewMessage, sender: Known) -> KnownLinks:
+    """Return what is known of a message's own name and of those it refers to."""
+    names = [*new.ref.names, *(n for ref in new.evidence.references for n in ref.names)]
+    by_key = {key_of(name): name for name in names}
+    rows = await tx.all(select(links).where(links.c.key.in_(list(by_key))))
+    facts = {by_key[r.key]: LinkFact(r.kind, r.ticket_id, r.message_id) for r in rows}
+    numbers = [n for n in (*new.evidence.signed, new.evidence.tagged) if n is not None]
+    existing = await tx.all(select(tickets.c.id).where(tickets.c.id.in_(numbers))) if numbers else ()
+    recent = await _recent(tx, desk, new, sender) if new.evidence.conversation else None
+    answered = None
+    if new.evidence.delivery is not None:
+        answered = await tx.scalar(
+            select(deliveries.c.ticket_id).where(deliveries.c.id == new.evidence.delivery)
+        )
+    return KnownLinks(
+        links=facts, tickets=frozenset(r.id for r in existing), answered=answered or None, recent=recent
+    )
+
+
+async def _recent(tx: Tx, desk: Desk, new: NewMessage, sender: Known) -> int | None:
+    """The ticket that a further top-level message of this conversation belongs to: opened there by the same
+    person within the window, and unanswered."""
+    window = desk.config.slack.group_window
+    if window <= timedelta():
+        return None
+    place = new.evidence.conversation or ""
+    found: int | None = await tx.scalar(
+        select(tickets.c.id)
+        .join(participants, participants.c.ticket_id == tickets.c.id)
+        .where(
+            participants.c.identity_key == new.sender.key,
+            participants.c.place.startswith(f"{place}#", autoescape=True),
+            tickets.c.requester_id == sender.user_id,
+            tickets.c.channel == new.channel,
+            tickets.c.first_response_at.is_(None),
+            tickets.c.status.in_((Status.NEW, Status.OPEN)),
+            tickets.c.public_updated_at >= await tx.now() - window,
+        )
+        .order_by(tickets.c.public_updated_at.desc())
+        .limit(1)
+    )
+    return found
+
+
+async def target(tx: Tx, found: Found | None) -> Ticket | None:
+    """Return the ticket that was found, or the one it was merged into."""
+    if found is None:
+        return None
+    ticket = await views.ticket(tx, found.ticket_id)
+    if ticket is not None and ticket.merged_into is not None:
+        return await views.ticket(tx, ticket.merged_into)
+    return ticket
+
+
+def heir_name(ticket_id: int, sender: Known) -> str:
+    """Return the name of the ticket in which somebody's words to a ticket closed too long ago go on."""
+    return f"heir:{ticket_id}:{sender.user_id}"
+
+
+async def heir_of(tx: Tx, ticket_id: int, sender: Known) -> int | None:
+    """Return the ticket that an earlier message of the sender's to this closed one opened, or None."""
+    found = await tx.scalar(
+        select(links.c.ticket_id).where(links.c.key == key_of(heir_name(ticket_id, sender)))
+    )
+    return None if found is None else int(found)
+
+
+def names_of(new: NewMessage, known: KnownLinks, *, twice: bool) -> list[tuple[str, str, str | None]]:
+    """Return the names to claim: its own (unless another mail has it), and referenced ones that nobody has."""
+    remote = new.mail_id or units.remote_of(new.ref)
+    own = known.links.get(new.ref.name)
+    names: list[tuple[str, str, str | None]] = []
+    if not twice and (own is None or own.kind == "tombstone"):
+        names.append((new.ref.name, "received", remote))
+    for ref in new.evidence.references:
+        if ref.name != new.ref.name and not any(n in known.links for n in ref.names):
+            names.append((ref.name, "referenced", None))
+    unique = {name: (name, kind, where) for name, kind, where in names}
+    return [n for n in unique.values() if known.links.get(n[0]) is None]

@@ -1,0 +1,232 @@
+"""How a delivery ends or goes on: sent, waiting, looked for, given up. Each unit is fenced by the lane's lease."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import Row, update
+
+from core import outbox, units, views, work
+from core.channel import Channel
+from core.clock import Clock
+from core.database import Database, Tx
+from core.failures import (
+    Failure,
+    PermanentFailure,
+    Scope,
+    TemporaryFailure,
+    Unavailable,
+    UnknownOutcome,
+    as_failure,
+)
+from core.outgoing import load, written_at_desk
+from core.retry import Fail, Requeue, after
+from core.shapes import Kind, Outgoing, Seen, Sent, key_of
+from core.tables import deliveries
+from core.tell import mark, tell_failure
+from core.units import Desk
+
+log = structlog.get_logger(__name__)
+
+LOOK_AGAIN = timedelta(seconds=30)
+LOOKS = (0.0, 2.0, 8.0, 20.0)  # seconds between looks for a delivery of unknown outcome
+
+
+class Settling:
+    """Writes what came of a try to send."""
+
+    def __init__(self, desk: Desk, database: Database, clock: Clock, stopping: asyncio.Event) -> None:
+        self._config = desk.config
+        self._desk = desk
+        self._database = database
+        self._clock = clock
+        self._stopping = stopping
+
+    async def sent(self, lease: work.Lease, row: Row[Any], sent: Sent) -> datetime | None:
+        """It was accepted: note its outside names, promote the next."""
+
+        async def unit(tx: Tx) -> None:
+            # Names first (links come before own rows in the lock order); a rerun finds them.
+            for name in sorted(sent.links, key=key_of):
+                await outbox.link(tx, row, name, sent)
+            if not await outbox.settle(tx, row.id, "sent", remote_id=sent.remote_id, error=sent.warning):
+                await work.fence(tx, lease)
+                return
+            await work.fence(tx, lease)
+            await outbox.promote(tx, row.lane, row.ticket_id)
+
+        await self._database.unit(unit)
+        log.info(
+            "delivered", delivery=row.id, ticket=row.ticket_id, kind=row.kind, remote=sent.remote_id[:120]
+        )
+        await self._mark_answer(row, "sent")
+        self._desk.signals.outbox.set()
+        if sent.pace_ms:
+            return self._clock.now() + timedelta(milliseconds=sent.pace_ms)
+        return None
+
+    async def _mark_answer(self, row: Row[Any], sign: str) -> None:
+        """Show on the staff's message that it went (or didn't), in a unit of its own: a sign may be lost."""
+        if row.kind != Kind.MESSAGE or row.desk or row.message_id is None:
+            return
+
+        async def unit(tx: Tx, remote: str) -> None:
+            ticket = await views.ticket(tx, row.ticket_id)
+            if ticket is not None:
+                await mark(tx, self._desk, ticket, remote, sign, row.message_id)
+
+        try:
+            remote = await self._database.read(lambda tx: written_at_desk(tx, row.message_id))
+            if remote is not None:
+                await self._database.unit(lambda tx: unit(tx, remote))
+        except Unavailable:
+            log.warning("mark_lost", delivery=row.id)
+
+    async def failed(
+        self, lease: work.Lease, channel: Channel, row: Row[Any], outgoing: Outgoing, failure: Failure
+    ) -> datetime | None:
+        now = self._clock.now()
+        courier = self._config.courier
+        decision = after(
+            failure,
+            kind=outgoing.kind,
+            attempts=row.attempts,
+            created_at=row.created_at,
+            now=now,
+            steps=courier.retry_after,
+            give_up_after=courier.give_up_after,
+            channel_pause=courier.channel_pause,
+            dice=random.random,
+        )
+        log.warning(
+            "delivery_failed",
+            delivery=row.id,
+            ticket=row.ticket_id,
+            kind=row.kind,
+            failure=type(failure).__name__,
+            decision=type(decision).__name__,
+            reason=failure.reason[:200],
+        )
+        if isinstance(decision, Fail):
+            await self.give_up(lease, row, decision.reason)
+            return None
+        if isinstance(decision, Requeue):
+            return await self._requeue(lease, row, decision)
+        await self.verify(lease, channel, row)
+        return None
+
+    async def _requeue(self, lease: work.Lease, row: Row[Any], decision: Requeue) -> datetime | None:
+        """It waits. A whole channel that is down doesn't count as this delivery's try."""
+        wide = decision.scope is not Scope.DELIVERY
+        now = self._clock.now()
+
+        async def unit(tx: Tx) -> None:
+            due = await tx.now() if wide else decision.due_at
+            await outbox.settle(tx, row.id, "queued", due_at=due, error=decision.reason)
+            if decision.scope is Scope.CHANNEL:
+                await tx.run(
+                    update(deliveries)
+                    .where(deliveries.c.id == row.id)
+                    .values(attempts=deliveries.c.attempts - 1)
+                )
+            await work.fence(tx, lease)
+
+        await self._database.unit(unit)
+        if decision.scope is Scope.CHANNEL:
+            name = f"channel:{row.channel}"
+            await work.pause(self._database, name, "channel", decision.due_at)
+            log.warning("channel_away", channel=row.channel, until=decision.due_at.isoformat())
+            asyncio.get_running_loop().call_later(
+                max((decision.due_at - now).total_seconds(), 0) + 0.01, self._desk.signals.outbox.set
+            )
+            return now  # give the lane back; the channel's row holds it up
+        return decision.due_at if decision.scope is Scope.LANE else None
+
+    async def verify(self, lease: work.Lease, channel: Channel, row: Row[Any]) -> None:
+        """Settle a delivery of unknown outcome by its kind."""
+        how = outbox.SETTLE[Kind(row.kind)]
+        if how == "look":
+            seen, sent = await self._look(channel, row)
+            if seen is Seen.SENT and sent is not None:
+                await self.sent(lease, row, sent)
+                return
+            if seen is Seen.NOT_THERE:
+                how = "repeat"
+            elif row.channel == "email":
+                how = "repeat"  # the same bytes under the same Message-ID
+        log.warning("delivery_unknown", delivery=row.id, kind=row.kind, settled=how)
+        if how == "once":
+            await self._settle(lease, row, "cancelled", error="the outcome is unknown; not repeated")
+        elif how == "repeat":
+            due = self._clock.now() + timedelta(seconds=0 if row.attempts <= 1 else 5)
+            await self._settle(lease, row, "queued", due_at=due, error="the outcome was unknown")
+        elif self._clock.now() - row.created_at > self._config.courier.give_up_after:
+            await self.give_up(lease, row, "nobody could say whether it went")
+        else:  # still `sending`, and looked for again
+            due = self._clock.now() + LOOK_AGAIN
+            await self._settle(lease, row, "sending", due_at=due, error="could not look whether it went")
+
+    async def _look(self, channel: Channel, row: Row[Any]) -> tuple[Seen, Sent | None]:
+        """Look several times: what was accepted may show late."""
+        try:
+            outgoing = await self._database.read(lambda tx: load(tx, row))
+        except PermanentFailure:
+            return Seen.NOT_THERE, None
+        seen: tuple[Seen, Sent | None] = (Seen.UNKNOWN, None)
+        for wait in LOOKS if row.channel != "email" else LOOKS[:1]:
+            await asyncio.sleep(wait)
+            try:
+                seen = await channel.look_up(outgoing)
+            except Exception as exc:
+                failure = as_failure(exc)
+                log.warning("look_up_failed", delivery=row.id, reason=failure.reason[:200])
+                seen = (Seen.UNKNOWN, None)
+                if isinstance(failure, TemporaryFailure | UnknownOutcome):
+                    continue
+            if seen[0] is Seen.SENT:
+                break
+            if self._stopping.is_set():  # it may show yet: whoever comes next looks again
+                return Seen.UNKNOWN, None
+        return seen
+
+    async def _settle(
+        self, lease: work.Lease, row: Row[Any], state: str, *, due_at: datetime | None = None, error: str
+    ) -> None:
+        async def unit(tx: Tx) -> None:
+            await outbox.settle(tx, row.id, state, due_at=due_at, error=error)
+            await work.fence(tx, lease)
+            if state == "cancelled":
+                await outbox.promote(tx, row.lane, row.ticket_id)
+
+        await self._database.unit(unit)
+
+    async def give_up(self, lease: work.Lease, row: Row[Any], reason: str, *, told: bool = True) -> None:
+        """It failed for good: staff are told in the ticket's thread (never about a notice of that kind)."""
+        tells = told and row.ticket_id and row.kind in (Kind.MESSAGE, Kind.NOTICE, Kind.FILE, Kind.EDIT)
+
+        async def unit(tx: Tx) -> None:
+            ticket = await units.lock(tx, row.ticket_id) if tells else None
+            changed = await tx.changed(
+                update(deliveries)
+                .where(deliveries.c.id == row.id, deliveries.c.state.in_(("queued", "sending")))
+                .values(
+                    state="failed" if told else "cancelled",
+                    due_at=None,
+                    last_error=reason[:500],
+                    settled_at=await tx.now(),
+                )
+            )
+            if changed and ticket is not None:
+                data = {"delivery": row.id, "to": row.place, "reason": reason}
+                await units.add_event(tx, ticket, "delivery_failed", None, public=False, data=data)
+                await tell_failure(tx, self._desk, ticket, row.id, row.place, reason)
+            await work.fence(tx, lease)
+            await outbox.promote(tx, row.lane, row.ticket_id)
+
+        await self._database.unit(unit)
+        log.warning("gave_up", delivery=row.id, ticket=row.ticket_id, kind=row.kind, reason=reason[:200])
+        await self._mark_answer(row, "failed")
