@@ -95,10 +95,13 @@ async def migrate(config: Config) -> str:
 async def probe(config: Config) -> Sequence[Finding]:
     """Check the database and every channel, for `relaydesk check`."""
     from core.check import probe_database
+    from core.parts import ready_schema
 
     parts = build_parts(config)
     service = Service(parts, frozenset())
     try:
+        if parts.database.sqlite:
+            await ready_schema(parts)
         findings = list(await probe_database(parts.database, config))
         channels = service.channels()
         for channel in channels.values():

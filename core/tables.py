@@ -161,14 +161,14 @@ def big_id(name: str = "id") -> Column[int]:
     return Column(name, BigId, primary_key=True, autoincrement=True)
 
 
-_OPTIONS: dict[str, Any] = {
+OPTIONS: dict[str, Any] = {
     "mysql_engine": "InnoDB",
     "mysql_charset": "utf8mb4",
     "mariadb_engine": "InnoDB",
     "mariadb_charset": "utf8mb4",
     "sqlite_autoincrement": True,
 }
-_KEYED: dict[str, Any] = {k: v for k, v in _OPTIONS.items() if k != "sqlite_autoincrement"}
+KEYED: dict[str, Any] = {k: v for k, v in OPTIONS.items() if k != "sqlite_autoincrement"}
 
 work = Table(
     "work",
@@ -182,7 +182,7 @@ work = Table(
     Column("beat", BigId, nullable=False, server_default="0"),
     Column("data", Json),
     Index("ix_work_kind_due_at", "kind", "due_at"),
-    **_KEYED,
+    **KEYED,
 )
 
 schema_state = Table(
@@ -191,7 +191,7 @@ schema_state = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("oldest_code", Integer, nullable=False),
     Column("generation", BigId, nullable=False),
-    **_KEYED,
+    **KEYED,
 )
 
 inbox = Table(
@@ -215,7 +215,7 @@ inbox = Table(
     Column("message_id", BigId),
     Index("ix_inbox_state", "state", "shard", "source_order", "id"),
     Index("ix_inbox_received_at", "received_at"),
-    **_OPTIONS,
+    **OPTIONS,
 )
 
 users = Table(
@@ -230,7 +230,7 @@ users = Table(
     Column("erased_at", Utc),
     Column("created_at", Utc, nullable=False),
     Column("version", Integer, nullable=False, server_default="0"),
-    **_OPTIONS,
+    **OPTIONS,
 )
 
 identities = Table(
@@ -244,7 +244,7 @@ identities = Table(
     Column("team_id", ascii_name(40)),
     Column("guest", Boolean, nullable=False, server_default="0"),
     Column("suppressed_at", Utc),
-    **_KEYED,
+    **KEYED,
 )
 
 tickets = Table(
@@ -278,7 +278,7 @@ tickets = Table(
     Index("ix_tickets_requester", "requester_id", "public_updated_at", "id"),
     Index("ix_tickets_created_at", "created_at"),
     Index("ix_tickets_resolved", "status", "resolved_at", "id"),
-    **_OPTIONS,
+    **OPTIONS,
 )
 
 participants = Table(
@@ -290,7 +290,7 @@ participants = Table(
     Column("place", exact(320), nullable=False),
     Column("since_seq", Integer, nullable=False, server_default="0"),
     Index("ix_participants_identity_key", "identity_key", "ticket_id"),
-    **_KEYED,
+    **KEYED,
 )
 
 messages = Table(
@@ -317,7 +317,7 @@ messages = Table(
     Column("edited_at", Utc),
     Column("deleted_at", Utc),
     UniqueConstraint("ticket_id", "seq"),
-    **_OPTIONS,
+    **OPTIONS,
 )
 
 attachments = Table(
@@ -333,7 +333,7 @@ attachments = Table(
     Column("state", ascii_name(12), nullable=False),
     Column("reason", exact(255)),
     Column("inline_cid", exact(255)),
-    **_OPTIONS,
+    **OPTIONS,
 )
 
 links = Table(
@@ -345,7 +345,7 @@ links = Table(
     Column("message_id", BigId, index=True),
     Column("delivery_id", BigId),
     Column("remote", exact(500)),
-    **_KEYED,
+    **KEYED,
 )
 
 events = Table(
@@ -362,7 +362,7 @@ events = Table(
     Column("data", Json, nullable=False),
     Index("ix_events_ticket_id", "ticket_id", "id"),
     Index("ix_events_at", "at", "kind"),
-    **_OPTIONS,
+    **OPTIONS,
 )
 
 deliveries = Table(
@@ -396,7 +396,7 @@ deliveries = Table(
     Index("ix_deliveries_ticket", "ticket_id", "id"),
     Index("ix_deliveries_state", "state", "id"),
     Index("ix_deliveries_message", "message_id", "kind"),
-    **_OPTIONS,
+    **OPTIONS,
 )
 
 job_runs = Table(
@@ -407,7 +407,7 @@ job_runs = Table(
     Column("started", Utc, nullable=False),
     Column("finished", Utc),
     Column("result", exact(500)),
-    **_KEYED,
+    **KEYED,
 )
 
 tokens = Table(
@@ -421,7 +421,7 @@ tokens = Table(
     Column("expires_at", Utc, nullable=False),
     Column("used_at", Utc),
     Column("last_used_at", Utc),
-    **_KEYED,
+    **KEYED,
 )
 
 counters = Table(
@@ -430,7 +430,7 @@ counters = Table(
     Column("key", Key, primary_key=True),
     Column("window", BigId, primary_key=True, autoincrement=False),
     Column("n", BigId, nullable=False),
-    **_KEYED,
+    **KEYED,
 )
 
 settings = Table(
@@ -439,5 +439,5 @@ settings = Table(
     Column("scope", ascii_name(40), primary_key=True),
     Column("key", ascii_name(120), primary_key=True),
     Column("value", Json),
-    **_KEYED,
+    **KEYED,
 )

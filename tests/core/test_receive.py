@@ -269,7 +269,27 @@ async def test_the_reopen_brake(desk: TestDesk) -> None:
         assert await status(desk, ticket) is (Status.OPEN if number < 5 else Status.RESOLVED)
 
 
-@pytest.mark.parametrize("automatic", ["auto-reply", "auto-generated", "list", "bounce"])
+async def test_a_bounce_of_nothing_of_ours_opens_nothing(desk: TestDesk, store: Store) -> None:
+    """Forged or strayed: it stays in the inbox with its reason, nobody is told."""
+    receipt = await desk.write("Undelivered", automatic="bounce")
+    assert (receipt.outcome, receipt.ticket_id) == ("ignored", None)
+    assert store.count("tickets") == store.count("deliveries") == 0
+
+
+async def test_what_answers_at_our_envelope_sender_joins(desk: TestDesk, store: Store) -> None:
+    """A vacation program mails the address that told the delivery apart: a message, unanswered; a stranger there is
+    an outsider."""
+    ticket, _ = await opened(desk)
+    delivery = store.value("SELECT id FROM deliveries WHERE kind = 'notice'")
+    evidence = Evidence(delivery=delivery)
+    away = await desk.write("Away", automatic="auto-reply", evidence=evidence)
+    assert (away.outcome, away.ticket_id) == ("joined", ticket)
+    stranger = await desk.write("Hi", sender=EVE, evidence=evidence)
+    assert (stranger.outcome, stranger.ticket_id) == ("outsider", ticket)
+    assert noted(store).count("out email notice:ack") == 1
+
+
+@pytest.mark.parametrize("automatic", ["auto-reply", "auto-generated", "list"])
 async def test_automatic_mail_is_kept_and_never_answered(
     desk: TestDesk, store: Store, automatic: str
 ) -> None:

@@ -24,6 +24,7 @@ KNOWN = KnownLinks(
         "mail:card": LinkFact("card", 8, None),
     },
     tickets=frozenset({1, 2, 3, 7}),
+    answered=6,
     recent=9,
 )
 
@@ -36,6 +37,8 @@ KNOWN = KnownLinks(
         (Evidence(signed=(99, 7)), 7, "signed address", True),
         (Evidence(signed=(99,)), None, "", False),
         (Evidence(signed=(7,), references=(ref("ours"),), tagged=1), 7, "signed address", True),
+        (Evidence(signed=(7,), delivery=5), 7, "signed address", True),
+        (Evidence(delivery=5, references=(ref("ours"),)), 6, "signed bounce address", True),
         (Evidence(references=(ref("theirs"),)), 1, "reference (received)", False),
         (Evidence(references=(ref("ours"),)), 2, "reference (sent)", True),
         (Evidence(references=(ref("card"),)), 8, "reference (card)", True),
@@ -51,7 +54,7 @@ KNOWN = KnownLinks(
     ],
 )  # fmt: skip
 def test_rules_in_their_order(evidence: Evidence, ticket: int | None, because: str, proof: bool) -> None:
-    """Signed address, then references (nearest first, own queue before what we sent), then tag, then place."""
+    """Signed addresses, references (nearest first, own queue before what we sent), tag, place."""
     found = which_ticket(evidence, KNOWN)
     if ticket is None:
         assert found is None
@@ -61,6 +64,7 @@ def test_rules_in_their_order(evidence: Evidence, ticket: int | None, because: s
 
 SIGNED = Found(ticket_id=1, because="signed address", proof=True)
 REFERENCE = Found(ticket_id=1, because="reference (sent)", proof=True)
+BOUNCE = Found(ticket_id=1, because="signed bounce address", proof=True)
 TAG = Found(ticket_id=1, because="subject tag", proof=False)
 
 
@@ -77,6 +81,8 @@ TAG = Found(ticket_id=1, because="subject tag", proof=False)
         (SIGNED, {"takes_part": True}, "join"),
         (TAG, {"takes_part": True}, "join"),
         (SIGNED, {}, "outsider"),
+        (BOUNCE, {}, "outsider"),
+        (BOUNCE, {"takes_part": True}, "join"),
         (REFERENCE, {}, "new"),
         (TAG, {}, "new"),
         (REFERENCE, {"in_place": True}, "outsider"),

@@ -105,3 +105,33 @@ async def test_a_report_by_form_mails_one_fixed_link(house: House) -> None:
     ticket = str(house.store.value("SELECT MIN(id) FROM tickets"))
     assert (await house.run("tickets", "reply", ticket, "A human answers")).status == 0
     await box.mailbox.wait_for(lambda m: "A human answers" in m.text, timeout=10)
+
+
+async def test_a_vacation_program_answers_the_envelope_sender(house: House) -> None:
+    """Mail to our bounce address that is no bounce joins the ticket, unanswered and without reopening it."""
+    box = house.box
+    assert box is not None
+    await house.send_mail("ann@customer.example", subject="Vacation")
+    ack = await box.mailbox.wait_for(lambda m: "ann@customer.example" in m.recipients)
+    assert ack.sender != ack.header("Reply-To")
+    headers = {"Auto-Submitted": "auto-replied"}
+    await house.send_mail("ann@customer.example", ack.sender, subject="I am away", headers=headers)
+    await house.logged("work_one", outcome="joined")
+    assert house.store.count("tickets") == 1
+    assert len(box.mailbox.mails) == 1
+
+
+async def test_a_bounce_of_what_others_sent_opens_nothing(house: House) -> None:
+    """A bounce of a mail that isn't ours (somebody forged our address) is kept in the inbox, and that's all."""
+    bounce = (
+        "From: MAILER-DAEMON@mx.example\r\nTo: support@example.com\r\nSubject: Undelivered Mail\r\n"
+        "Message-ID: <b2@mx.example>\r\nDate: Tue, 24 Nov 2026 10:00:00 +0000\r\nMIME-Version: 1.0\r\n"
+        'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\r\n\r\n'
+        "--b\r\nContent-Type: text/plain\r\n\r\nNo such user.\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n"
+        "Reporting-MTA: dns; mx.example\r\n\r\nFinal-Recipient: rfc822; x@mx.example\r\nAction: failed\r\n"
+        "Status: 5.1.1\r\n\r\n--b--\r\n"
+    )
+    assert (await house.send_mail("", raw=bounce.encode())).accepted
+    await house.logged("work_one", outcome="ignored")
+    assert house.store.count("tickets") == 0
+    assert house.store.count("inbox", "state = 'ignored'") == 1
