@@ -8,6 +8,7 @@ from sqlalchemy import Row, select, update
 
 from core import actions, units, views
 from core.database import Tx
+from core.evidence import settled_root
 from core.failures import Refused
 from core.people import Known, actor_of
 from core.shapes import (
@@ -77,6 +78,7 @@ async def commanded(tx: Tx, desk: Desk, command: StaffCommand, sender: Known) ->
                 ticket_id = where.ticket_id
                 break
     if ticket_id is None:
+        await settled_root(tx, desk, command.channel, command.evidence.references)
         return Receipt(outcome="ignored", because="no ticket's thread")
     if command.ref is not None and await actions.linked(tx, command.ref) is not None:
         return Receipt(outcome="duplicate", ticket_id=ticket_id, because="the command is known already")

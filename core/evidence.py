@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from sqlalchemy import select
 
 from core import units, views
-from core.database import Tx
+from core.database import Rerun, Tx
+from core.failures import NotYet
 from core.people import Known
-from core.shapes import NewMessage, key_of
+from core.shapes import NewMessage, Ref, key_of
 from core.status import Status, Ticket
 from core.tables import deliveries, links, participants, tickets
 from core.threads import Found, KnownLinks, LinkFact
@@ -58,6 +60,33 @@ async def _recent(tx: Tx, desk: Desk, new: NewMessage, sender: Known) -> int | N
         .limit(1)
     )
     return found
+
+
+async def settled_root(tx: Tx, desk: Desk, channel: str, refs: Sequence[Ref]) -> bool:
+    """Return False where no ticket has any of these names. Raises `NotYet` where that may be because what carries the
+    name is being posted (its delivery is `sending`, the name comes with its settling), `Rerun` where it came just now.
+    """
+    if await _any_linked(tx, refs):
+        return True
+    lanes = {desk.specs[channel].lane(units.remote_of(ref).rpartition("/")[0], None) for ref in refs}
+    posting = await tx.scalar(
+        select(deliveries.c.id).where(deliveries.c.lane.in_(lanes), deliveries.c.state == "sending").limit(1)
+    )
+    if posting is not None:
+        raise NotYet("what it answers is being posted")
+    if await _any_linked(tx, refs):  # settled between the two looks
+        raise Rerun
+    return False
+
+
+async def _any_linked(tx: Tx, refs: Sequence[Ref]) -> bool:
+    keys = [key_of(name) for ref in refs for name in ref.names]
+    return (
+        await tx.scalar(
+            select(links.c.ticket_id).where(links.c.key.in_(keys), links.c.ticket_id.is_not(None))
+        )
+        is not None
+    )
 
 
 async def target(tx: Tx, found: Found | None) -> Ticket | None:

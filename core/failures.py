@@ -92,6 +92,10 @@ class Unavailable(Exception):
     """Our own trouble (database, disk): nothing was accepted, the sender repeats (451, 503)."""
 
 
+class NotYet(Unavailable):
+    """What this hangs on is being written by somebody else at this moment: look again in a moment."""
+
+
 class StaleLease(Exception):
     """The fence found another holder: roll back and stop, somebody else goes on."""
 

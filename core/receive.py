@@ -19,7 +19,7 @@ from core.audience import Happened
 from core.blobs import Blobs
 from core.brakes import allow
 from core.database import Database, Rerun, Tx
-from core.evidence import heir_name, heir_of, look_up, names_of, target
+from core.evidence import heir_name, heir_of, look_up, names_of, settled_root, target
 from core.failures import Unavailable
 from core.people import Known, People, actor_of, address_of
 from core.shapes import (
@@ -176,6 +176,8 @@ class Receiver:
             ticket = await target(tx, found)
             decision = await self._decide(tx, prepared, found, ticket)
         names = names_of(new, known, twice=own is not None and own.kind == "received")
+        if decision.how == "ignore" and new.desk and new.channel in self._desk.specs:
+            await settled_root(tx, self._desk, new.channel, new.evidence.references)
         if decision.how in ("ignore", "refuse"):
             return await self._turned_away(tx, prepared, decision)
         if decision.too_old and found is not None:

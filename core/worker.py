@@ -24,7 +24,7 @@ from core.blobs import Blobs
 from core.channel import Channel
 from core.config import Config
 from core.database import Database, Tx
-from core.failures import StaleLease, Unavailable
+from core.failures import NotYet, StaleLease, Unavailable
 from core.inbox import SHARDS, Intake, item_of, raw_of, shards_with_work, window
 from core.manager import TicketManager
 from core.receive import Claim
@@ -133,6 +133,8 @@ class Worker:
             try:
                 while not self._stopping.is_set() and await self._work_window(lease, shard):
                     pass
+            except NotYet:
+                rest = timedelta(milliseconds=100)
             except Unavailable:
                 rest = timedelta(seconds=1)  # the shard backs off
             not_before = None if rest is None else self._database.clock.now() + rest

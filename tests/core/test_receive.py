@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from core.failures import NotYet
 from core.receive import Claim
 from core.shapes import (
     Auth,
@@ -766,3 +767,26 @@ async def test_files_and_whatever_letters(desk: TestDesk, store: Store) -> None:
     assert message.text == "x?\x00😀"
     assert [(a.state, a.size) for a in message.attachments] == [("stored", 3), ("unavailable", 9)]
     assert await desk.blobs.get(message.attachments[0].blob or "") == b"abc"
+
+
+async def test_an_answer_under_a_card_that_is_being_posted_waits_for_it(desk: TestDesk, store: Store) -> None:
+    """Slack shows a card before we have noted its name: what is written under it meanwhile isn't dropped."""
+    await desk.write("Quick")
+    ada = slack_person("ada", email="ada@example.com", place=f"T1/{TRIAGE}#1700.1")
+    card = store.value("SELECT id FROM deliveries WHERE kind = 'card'")
+    store.execute("UPDATE deliveries SET state = 'sending', due_at = NULL WHERE id = :id", id=card)
+    early = post("1700.2", "On it", sender=ada, root="1700.1", desk=True)
+    with pytest.raises(NotYet):
+        await desk.manager.receive(early)
+    command = StaffCommand(
+        channel="slack",
+        sender=ada,
+        source_time=early.source_time,
+        verb="take",
+        evidence=early.evidence,
+        ref=Ref(f"slack:T1/{TRIAGE}/1700.3", f"slack:T1/{TRIAGE}/1700.3"),
+    )
+    with pytest.raises(NotYet):
+        await desk.manager.receive(command)
+    store.execute("UPDATE deliveries SET state = 'sent' WHERE id = :id", id=card)
+    assert (await desk.manager.receive(early)).because == "no ticket's thread"

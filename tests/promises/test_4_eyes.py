@@ -67,7 +67,7 @@ async def test_no_way_out_shows_a_note_or_an_outsiders_words(house: House) -> No
     assert INSIDE in shown["ticket"]
     assert {m["visibility"] for m in detail["messages"]} == {"public"}
     # Staff see all of it, on every side.
-    assert OUTSIDER in box.workspace.render()
+    await box.workspace.wait_for(lambda: OUTSIDER in box.workspace.render(), timeout=15)
     async with house.client(ada) as http:
         whole = (await http.get(f"/tickets/{ticket}")).text
     assert NOTE in whole

@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from core import outbox, work
 from core.database import Tx
+from core.evidence import look_up
 from core.shapes import key_of
 from core.views import TicketCriteria, list_tickets
 from tests.core.desk import TestDesk, mail
@@ -76,7 +77,7 @@ async def test_reads_do_not_grow_with_the_tickets(desk: TestDesk, store: Store, 
         await outbox.heads(tx, desk.slack.spec.lane("C1", None))
 
     async def link(tx: Tx) -> None:
-        await desk.manager._receiver._look_up(tx, mail("x"), known)
+        await look_up(tx, desk.desk, mail("x"), known)
 
     known = await desk.people.known(mail("x").sender)
     found: dict[int, list[int]] = {}
