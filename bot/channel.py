@@ -32,7 +32,7 @@ from core.shapes import File, Finding, Ignored, Inbound, InboxItem, Kind, Outgoi
 
 log = structlog.get_logger(__name__)
 
-PATIENCE: Final = timedelta(minutes=10)  # how long a message waits for files that can't be reached
+PATIENCE: Final = timedelta(seconds=15)  # how long a message waits for files that can't be reached
 DELETED: Final = "_This message was deleted by its author._"
 Knows = Callable[[Ref], Awaitable[bool]]
 

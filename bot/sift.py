@@ -21,6 +21,8 @@ Json = Mapping[str, Any]
 CONTENT: Final = (None, "file_share", "me_message", "thread_broadcast")
 CHATTER: Final = "talk in a channel that isn't ours"
 
+MOST_NAMES: Final = 20  # people mentioned in one message who are shown by name
+
 
 class What(StrEnum):
     """What happened to a message."""
@@ -60,7 +62,8 @@ class Found:
         """Whose names are needed: the author's and those of the people whom the text mentions."""
         if self.what is What.DELETED:
             return frozenset()
-        return frozenset({self.user} - {""}) | markup.mentioned(self.message)
+        mentioned = sorted(markup.mentioned(self.message))[:MOST_NAMES]  # each costs a call
+        return frozenset({self.user} - {""}) | frozenset(mentioned)
 
     @property
     def files(self) -> tuple[Json, ...]:

@@ -306,6 +306,8 @@ async def admit(
     person = mail_person(address)
     known = await ensure(tx, person)
     ticket, _ = await _locked(tx, actor, ticket_id)
+    if ticket.merged_into is not None:
+        raise Conflict(f"ticket {ticket_id} is merged into {ticket.merged_into}; admit them there")
     seq = await tx.scalar(select(tickets.c.last_seq).where(tickets.c.id == ticket.id))
     joined = await units.join(tx, ticket.id, person.key, "cc", person.place, int(seq))
     if not joined:
@@ -343,12 +345,33 @@ async def edit(
     await units.add_event(tx, ticket, kind, actor, public=False, data={"message": message_id})
     after = await units.save(tx, ticket, ticket, public=public)
     if message.seq == 1:  # the ticket shows its opening message
-        await tx.run(update(tickets).where(tickets.c.id == ticket_id).values(description=text or ""))
+        opening = {"description": text or ""}
+        if message.channel == "slack":  # whose title is made of its words
+            opening["title"] = units.title_of("", text) if text else "(deleted)"
+        await tx.run(update(tickets).where(tickets.c.id == ticket_id).values(**opening))
     await _stop_unsent(tx, message_id, deleted=text is None)
     copies = await _copies(tx, message_id)
     happened = Happened.DELETED if text is None else Happened.EDITED
     scene = await units.scene(tx, desk, after, actor, copies=copies, from_thread=in_thread)
     await units.note(tx, desk, happened, scene, message_id)
+
+
+async def into_note(tx: Tx, desk: Desk, message_id: int, ticket_id: int, text: str, actor: Actor) -> bool:
+    """A staff's answer was edited into a note: what hasn't gone doesn't go, what can be taken back is. Returns
+    whether some of it had reached the requester already."""
+    ticket = await units.lock(tx, ticket_id)
+    await tx.run(
+        update(messages)
+        .where(messages.c.id == message_id)
+        .values(visibility=Visibility.NOTE, text=text, full_text=None, edited_at=await tx.now())
+    )
+    await units.add_event(tx, ticket, "became_note", actor, public=False, data={"message": message_id})
+    after = await units.save(tx, ticket, ticket, public=True)
+    await _stop_unsent(tx, message_id, deleted=True)
+    gone = [copy for copy in await _copies(tx, message_id) if not copy[3]]
+    scene = await units.scene(tx, desk, after, actor, copies=gone, from_thread=True)
+    await units.note(tx, desk, Happened.TAKEN_BACK, scene, message_id)
+    return bool(gone)
 
 
 async def _stop_unsent(tx: Tx, message_id: int, *, deleted: bool) -> None:

@@ -28,6 +28,7 @@ class Happened(StrEnum):
     CHANGED = "changed"  # assignee, priority, title, queue
     EDITED = "edited"
     DELETED = "deleted"
+    TAKEN_BACK = "taken_back"  # an answer became a note: it goes from where it can be taken back
     TOLD = "told"  # something for the desk only: data["text"]
 
 
@@ -191,7 +192,7 @@ def _requesters(happened: Happened, scene: Scene) -> Iterator[Told]:
         what = _decided(scene)
         if what is not None:
             yield from _notice(scene, what)
-    if happened in (Happened.EDITED, Happened.DELETED):
+    if happened in (Happened.EDITED, Happened.DELETED, Happened.TAKEN_BACK):
         yield from _changed_copies(happened, scene)
 
 
@@ -268,9 +269,9 @@ def _changed_copies(happened: Happened, scene: Scene) -> Iterator[Told]:
                 kind=Kind.EDIT,
                 desk=desk,
                 priority=_TALK,
-                data={"target": remote, "deleted": happened is Happened.DELETED},
+                data={"target": remote, "deleted": happened is not Happened.EDITED},
             )
-        elif not desk and not mailed:
+        elif not desk and not mailed and happened is Happened.EDITED:
             mailed = True
             listener = next((x for x in scene.listeners if x.place == place), None)
             yield Told(

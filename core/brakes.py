@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import datetime, timedelta
+from ipaddress import ip_address, ip_network
 
 from sqlalchemy import func, select
 
@@ -17,6 +18,17 @@ _SPREAD = 16  # rows that a counter of everybody is spread over, so that it isn'
 def window_of(now: datetime, length: timedelta) -> int:
     """Return the number of the window that `now` is in."""
     return int(now.timestamp() // max(length.total_seconds(), 1))
+
+
+def network_of(source: str) -> str:
+    """Return what a source is counted as: an IPv4 address, the /64 of an IPv6 one, "" for loopback (spared)."""
+    try:
+        address = ip_address(source)
+    except ValueError:
+        return source
+    if address.is_loopback:
+        return ""
+    return source if address.version == 4 else str(ip_network(f"{source}/64", strict=False))
 
 
 async def allow(tx: Tx, name: str, limit: int, length: timedelta, *, spread: bool = False) -> bool:

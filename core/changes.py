@@ -16,12 +16,14 @@ from core.shapes import (
     Auth,
     DeliveryReport,
     Kind,
+    Message,
     MessageDeleted,
     MessageEdited,
     Receipt,
     Ref,
     Role,
     StaffCommand,
+    Visibility,
     key_of,
 )
 from core.tables import deliveries, links
@@ -38,10 +40,28 @@ async def edited(tx: Tx, desk: Desk, new: MessageEdited, sender: Known) -> Recei
     message = await views.message(tx, message_id)
     if message is None or message.author_id != sender.user_id:
         return Receipt(outcome="ignored", ticket_id=ticket_id, because="an edit by somebody else")
+    asked = new.as_new.visibility if new.as_new is not None else None
+    if message.author.staff and asked is Visibility.NOTE and message.visibility is Visibility.PUBLIC:
+        return await _became_note(tx, desk, new, sender, message)
     text = _without_prefix(new.text) if message.author.staff else new.text
     actor = actor_of(sender, new.channel, Auth.VERIFIED)
     await actions.edit(tx, desk, message_id, ticket_id, text, actor, in_thread=message.author.staff)
     return Receipt(outcome="edited", ticket_id=ticket_id, message_id=message_id, because="its own edit")
+
+
+async def _became_note(tx: Tx, desk: Desk, new: MessageEdited, sender: Known, message: Message) -> Receipt:
+    """An answer that is a note now: nothing of it goes out any more, and its author hears where it had gone."""
+    actor = actor_of(sender, new.channel, Auth.VERIFIED)
+    gone = await actions.into_note(tx, desk, message.id, message.ticket_id, _without_prefix(new.text), actor)
+    ticket = await views.ticket(tx, message.ticket_id)
+    assert ticket is not None
+    await mark(tx, desk, ticket, units.remote_of(new.ref), "note")
+    if gone:
+        text = "It's a note from now on, but the requester had the answer already."
+        await whisper(tx, desk, message.ticket_id, new.sender, text)
+    return Receipt(
+        outcome="edited", ticket_id=message.ticket_id, message_id=message.id, because="became a note"
+    )
 
 
 async def deleted(tx: Tx, desk: Desk, gone: MessageDeleted) -> Receipt:

@@ -208,7 +208,8 @@ class Brakes(Section):
     acknowledgement_window: Duration = timedelta(hours=1)
     acknowledgements_in_all: int = Field(default=400_000, ge=0)
     reopens_per_hour: int = Field(default=5, ge=0)
-    confirmations_per_address: int = Field(default=1, ge=0)
+    reports_per_source: int = Field(default=60, ge=0)
+    confirmations_per_address: int = Field(default=5, ge=0)
     confirmations_per_source: int = Field(default=20, ge=0)
     confirmations_in_all: int = Field(default=500, ge=0)
 

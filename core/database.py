@@ -204,7 +204,9 @@ def _sqlite_engine(config: DatabaseConfig) -> AsyncEngine:
     path = make_url(config.url).database
     if path and path != ":memory:":
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_async_engine(config.url, pool_size=min(config.pool_size, 10), max_overflow=5)
+    engine = create_async_engine(
+        config.url, pool_size=min(config.pool_size, 10), max_overflow=5, hide_parameters=True
+    )
 
     @event.listens_for(engine.sync_engine, "connect")
     def on_connect(connection: Any, record: Any) -> None:
@@ -237,6 +239,7 @@ def _mysql_engine(config: DatabaseConfig) -> AsyncEngine:
         pool_recycle=1800,
         pool_timeout=10,
         isolation_level="READ COMMITTED",
+        hide_parameters=True,  # they hold people's words, and errors are logged
         connect_args={"charset": "utf8mb4", "init_command": _SESSION, "connect_timeout": 5},
     )
 

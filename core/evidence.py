@@ -17,6 +17,8 @@ from core.tables import deliveries, links, participants, tickets
 from core.threads import Found, KnownLinks, LinkFact
 from core.units import Desk
 
+POSTING = timedelta(seconds=10)  # a post that takes longer is no reason to wait for its name
+
 
 async def look_up(tx: Tx, desk: Desk, new: NewMessage, sender: Known) -> KnownLinks:
     """Return what is known of a message's own name and of those it refers to."""
@@ -70,7 +72,13 @@ async def settled_root(tx: Tx, desk: Desk, channel: str, refs: Sequence[Ref]) ->
         return True
     lanes = {desk.specs[channel].lane(units.remote_of(ref).rpartition("/")[0], None) for ref in refs}
     posting = await tx.scalar(
-        select(deliveries.c.id).where(deliveries.c.lane.in_(lanes), deliveries.c.state == "sending").limit(1)
+        select(deliveries.c.id)
+        .where(
+            deliveries.c.lane.in_(lanes),
+            deliveries.c.state == "sending",
+            deliveries.c.sending_at > await tx.now() - POSTING,
+        )
+        .limit(1)
     )
     if posting is not None:
         raise NotYet("what it answers is being posted")

@@ -88,6 +88,12 @@ class Conflict(Refused):
     code = "conflict"
 
 
+class TooMany(Refused):
+    """More of this than one source may ask for in a while (HTTP 429)."""
+
+    code = "too_many"
+
+
 class Unavailable(Exception):
     """Our own trouble (database, disk): nothing was accepted, the sender repeats (451, 503)."""
 

@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 SHARDS: Final = 16
 BATCH_ROWS: Final = 100
 BATCH_BYTES: Final = 4_000_000
+YOUNG: Final = timedelta(seconds=1)  # for so long an SMTP transaction goes first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,14 +139,25 @@ class Intake:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Wrap an SMTP transaction in flight, so that the worker lets it go first."""
+        ended = False
+
+        def end() -> None:
+            nonlocal ended
+            if not ended:
+                ended = True
+                self._in_flight -= 1
+                if not self._in_flight:
+                    self._quiet.set()
+
         self._in_flight += 1
         self._quiet.clear()
+        # Who stalls isn't let go first any longer: else one idle client slows the whole desk.
+        late = asyncio.get_running_loop().call_later(YOUNG.total_seconds(), end)
         try:
             yield
         finally:
-            self._in_flight -= 1
-            if not self._in_flight:
-                self._quiet.set()
+            late.cancel()
+            end()
 
     async def quiet(self, longest: timedelta = timedelta(milliseconds=100)) -> None:
         """Return when no SMTP transaction is in flight, after `longest` at the latest; one caller after the other, so

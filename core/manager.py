@@ -5,27 +5,25 @@ from __future__ import annotations
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from typing import TypeVar
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from core import actions, figures, units, views
 from core.actions import Written
-from core.audience import Happened, Told
+from core.audience import Told
 from core.blobs import Blobs
-from core.brakes import allow
 from core.database import Database, Rerun, Tx
 from core.failures import Invalid, NotFound, Unavailable
 from core.figures import Figures
-from core.outbox import Noted, enqueue, new_mail_id, release_held
-from core.people import Known, People, ensure, mail_person, token_hash
+from core.outbox import Noted, enqueue, new_mail_id
+from core.people import People, mail_person
 from core.receive import Claim, Receiver
+from core.reports import MOST_TEXT, Reports
 from core.shapes import (
     Actor,
     Attachment,
-    Auth,
     File,
     Inbound,
     Kind,
@@ -33,20 +31,17 @@ from core.shapes import (
     Person,
     Priority,
     Receipt,
-    Role,
     Visibility,
     key_of,
 )
 from core.status import Status, Ticket
-from core.tables import attachments, links, tickets, tokens
-from core.units import CARD_WORDS, Desk, Words
+from core.tables import attachments, links
+from core.units import Desk
 from core.views import Period, TicketCriteria, TicketDetail, TicketPage, Update
 from core.visibility import check_sees, check_staff, sees_message
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
-CONFIRMATION_LIVES = timedelta(days=7)
-MOST_TEXT = 200_000
 
 
 class TicketManager:
@@ -57,6 +52,7 @@ class TicketManager:
         self._database = database
         self._blobs = blobs
         self._people = people
+        self._reports = Reports(desk, database)
         self._receiver = Receiver(desk, database, blobs, people)
 
     async def receive(self, inbound: Inbound, claim: Claim | None = None) -> Receipt:
@@ -85,7 +81,10 @@ class TicketManager:
         if requester is not None and requester.address != actor.email:
             check_staff(actor, "report for somebody else")
         person = requester or mail_person(actor.email or "", actor.name)
-        return await self._report(person, title, description, queue, priority, files, key, actor=actor)
+        stored = await self._store(files)
+        return await self._reports.report(
+            person, title, description, queue, priority, stored, key, actor=actor
+        )
 
     async def report(
         self,
@@ -104,170 +103,14 @@ class TicketManager:
         The mail repeats nothing of what they wrote and is capped per address, per `source` and in all.
         """
         scoped = f"{reporter.address}:{key}" if key else None
-        return await self._report(
-            reporter, title, description, queue, priority, files, scoped, actor=None, source=source
-        )
-
-    async def _report(
-        self,
-        person: Person,
-        title: str,
-        description: str,
-        queue: str | None,
-        priority: Priority,
-        files: Sequence[File],
-        key: str | None,
-        *,
-        actor: Actor | None,
-        source: str = "",
-    ) -> Ticket:
-        name = self._desk.queue(queue).name
-        _check_words(title, "title", 255)
-        _check_words(description, "description", MOST_TEXT)
         stored = await self._store(files)
-        who = f"user:{actor.user_id}" if actor else "anybody"
-        link = f"http:{who}:{key or secrets.token_hex(16)}"
-
-        async def unit(tx: Tx) -> Ticket:
-            known = await ensure(tx, person)
-            earlier = await _by_key(tx, link)
-            if earlier is not None:
-                return earlier
-            return await self._opened(
-                tx, person, known, name, title, description, priority, stored, link, actor, source
-            )
-
-        return await self._database.unit(unit)
-
-    async def _opened(
-        self,
-        tx: Tx,
-        person: Person,
-        known: Known,
-        queue: str,
-        title: str,
-        description: str,
-        priority: Priority,
-        files: Sequence[File],
-        link: str,
-        actor: Actor | None,
-        source: str,
-    ) -> Ticket:
-        desk = self._desk
-        claimed = Actor(
-            user_id=known.user_id,
-            role=Role.REQUESTER,
-            channel="web",
-            name=person.name or known.name,
-            email=person.address,
-            auth=Auth.CLAIMED,
+        return await self._reports.report(
+            reporter, title, description, queue, priority, stored, scoped, actor=None, source=source
         )
-        by = actor or claimed
-        ticket = await units.open_ticket(
-            tx,
-            queue=queue,
-            title=units.title_of(title, description),
-            description=description,
-            priority=priority,
-            channel=by.channel,
-            requester=known,
-            address=person.address,
-            unconfirmed=actor is None,
-        )
-        words = Words(
-            author=known,
-            address=person.address,
-            staff=False,
-            visibility=Visibility.PUBLIC,
-            channel=by.channel,
-            source_time=await tx.now(),
-            text=description,
-            auth=by.auth,
-            files=files,
-        )
-        message_id = await units.add_message(tx, desk, ticket, 1, words)
-        await units.add_links(tx, ticket.id, message_id, [(link, "http", None)])
-        await units.join(tx, ticket.id, person.key, "requester", person.place, 1)
-        data = {"message": message_id, "channel": by.channel}
-        await units.add_event(tx, ticket, "opened", by, public=True, data=data)
-        long = len(description) > CARD_WORDS or bool(files)
-        scene = await units.scene(tx, desk, ticket, by, long=long, acknowledge=True)
-        await units.note(tx, desk, Happened.OPENED, scene, message_id)
-        if actor is None:
-            await self._ask_to_confirm(tx, ticket, person, known, source)
-        return ticket
-
-    async def _ask_to_confirm(
-        self, tx: Tx, ticket: Ticket, person: Person, known: Known, source: str
-    ) -> None:
-        """Mail the one link, within the brakes; everything else that is automatic waits."""
-        brakes, day = self._desk.config.brakes, timedelta(days=1)
-        allowed = (
-            await allow(tx, f"confirm:{person.address}", brakes.confirmations_per_address, day)
-            and await allow(tx, f"confirm-from:{source}", brakes.confirmations_per_source, day)
-            and await allow(tx, "confirm:all", brakes.confirmations_in_all, day, spread=True)
-        )
-        if not allowed:
-            return
-        token = secrets.token_urlsafe(32)
-        now = await tx.now()
-        await tx.run(
-            tx.insert_missing(tokens).values(
-                hash=token_hash(token),
-                user_id=known.user_id,
-                purpose="confirm",
-                scopes=[ticket.id],
-                created_at=now,
-                expires_at=now + CONFIRMATION_LIVES,
-            )
-        )
-        url = f"{self._desk.config.service.base_url.rstrip('/')}/confirm/{token}"
-        told = Told(
-            channel="email",
-            place=person.place,
-            kind=Kind.NOTICE,
-            desk=False,
-            priority=1,
-            to_key=person.key,
-            data={"what": "confirm", "url": url, "automatic": True},
-        )
-        noted = Noted(ticket_id=ticket.id, version=1, message_id=None, domain=self._desk.domain(ticket.queue))
-        if await enqueue(tx, self._desk.specs, noted, [told], first=900):
-            tx.after_commit.append(self._desk.signals.outbox.set)
 
     async def confirm(self, token: str) -> Ticket | None:
-        """The mailed link was followed: the person is who they say, and what waited goes out."""
-        wanted = token_hash(token)
-
-        async def unit(tx: Tx) -> Ticket | None:
-            now = await tx.now()
-            row = await tx.first(
-                select(tokens).where(
-                    tokens.c.hash == wanted, tokens.c.purpose == "confirm", tokens.c.expires_at > now
-                )
-            )
-            if row is None:
-                return None
-            unconfirmed = await tx.all(
-                select(tickets.c.id)
-                .where(tickets.c.requester_id == row.user_id, tickets.c.unconfirmed.is_(True))
-                .order_by(tickets.c.id)
-                .limit(100)
-            )
-            first: Ticket | None = await views.ticket(tx, int(row.scopes[0]))
-            for one in unconfirmed:
-                ticket = await units.lock(tx, one.id)
-                confirmed = await units.save(tx, ticket, replace(ticket, unconfirmed=False), public=False)
-                await units.add_event(tx, ticket, "confirmed", None, public=False)
-                await release_held(tx, ticket.id)
-                scene = await units.scene(tx, self._desk, confirmed, None)
-                await units.note(tx, self._desk, Happened.CHANGED, scene)
-                first = confirmed if first is not None and ticket.id == first.id else first
-            await tx.run(update(tokens).where(tokens.c.hash == wanted).values(used_at=now))
-            tx.after_commit.append(self._desk.signals.outbox.set)
-            return first
-
-        return await self._database.unit(unit)
+        """The mailed link was followed: that report is theirs, and what waited for it goes out. Works once."""
+        return await self._reports.confirm(token)
 
     async def view_tickets(self, actor: Actor, criteria: TicketCriteria) -> TicketPage:
         """Return a page of the tickets that the actor may see, newest activity first. Raises `Invalid`."""
@@ -424,19 +267,6 @@ class TicketManager:
                 raise Unavailable(f"disk: {exc.strerror}") from exc
             stored.append(replace(file, blob=blob, content=None))
         return stored
-
-
-async def _by_key(tx: Tx, link: str) -> Ticket | None:
-    """The ticket that this key made already."""
-    row = await tx.first(select(links.c.ticket_id).where(links.c.key == key_of(link)))
-    return None if row is None else await views.ticket(tx, row.ticket_id)
-
-
-def _check_words(text: str, what: str, longest: int) -> None:
-    if not text.strip():
-        raise Invalid(f"the {what} is empty")
-    if len(text) > longest:
-        raise Invalid(f"the {what} has at most {longest} characters")
 
 
 __all__ = ["Claim", "Rerun", "TicketManager", "new_mail_id"]

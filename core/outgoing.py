@@ -24,7 +24,10 @@ async def load(tx: Tx, row: Row[Any]) -> Outgoing:
     message_id = row.message_id
     message = await views.message(tx, message_id) if message_id else None
     if message is not None:
-        if not goes_out(desk=bool(row.desk), visibility=message.visibility, outsider=message.outsider):
+        taken_back = row.kind == Kind.EDIT and row.data.get("deleted")  # shows nothing of it
+        if not taken_back and not goes_out(
+            desk=bool(row.desk), visibility=message.visibility, outsider=message.outsider
+        ):
             raise PermanentFailure("a note or an outsider's words: not for this side")
         if message.deleted_at is not None and row.kind in (Kind.MESSAGE, Kind.FILE) and not row.desk:
             raise PermanentFailure("deleted before it went")

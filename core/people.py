@@ -435,3 +435,10 @@ def actor_of(known: Known, channel: str, auth: Auth) -> Actor:
     return Actor(
         user_id=known.user_id, role=role, channel=channel, name=known.name, email=known.email, auth=auth
     )
+
+
+async def mail_address(tx: Tx, person: Person, known: Known) -> str:
+    """Return the address that a message's author is shown with: theirs if they mailed, else what the desk knows."""
+    if person.kind == "email":
+        return person.address
+    return person.email or await address_of(tx, known.user_id)

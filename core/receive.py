@@ -21,7 +21,7 @@ from core.brakes import allow
 from core.database import Database, Rerun, Tx
 from core.evidence import heir_name, heir_of, look_up, names_of, settled_root, target
 from core.failures import Unavailable
-from core.people import Known, People, actor_of, address_of
+from core.people import Known, People, actor_of, mail_address
 from core.shapes import (
     Actor,
     Auth,
@@ -33,7 +33,6 @@ from core.shapes import (
     MessageDeleted,
     MessageEdited,
     NewMessage,
-    Person,
     Priority,
     Receipt,
     Ref,
@@ -199,6 +198,8 @@ class Receiver:
             found,
             takes_part=part,
             staff=sender.staff and new.auth is Auth.VERIFIED,
+            own=ticket is not None and ticket.requester_id == sender.user_id,
+            claims_staff=sender.staff,
             desk=new.desk,
             in_place=new.ref.ours in (None, new.ref.name),
             too_old=too_old,
@@ -219,7 +220,7 @@ class Receiver:
         new, sender, desk = prepared.new, prepared.sender, self._desk
         queue = desk.queue_or_first(new.queue)
         actor = actor_of(sender, new.channel, new.auth)
-        address = await _mail_address(tx, new.sender, sender)
+        address = await mail_address(tx, new.sender, sender)
         ticket = await units.open_ticket(
             tx,
             queue=queue.name,
@@ -259,7 +260,7 @@ class Receiver:
         new, sender, desk = prepared.new, prepared.sender, self._desk
         ticket = await units.lock(tx, ticket_id, adds=1)
         seq = await tx.scalar(select(tickets.c.last_seq).where(tickets.c.id == ticket_id))
-        address = await _mail_address(tx, new.sender, sender)
+        address = await mail_address(tx, new.sender, sender)
         words = _words(prepared, address, staff=False, visibility=Visibility.PUBLIC, outsider=False)
         message_id = await units.add_message(tx, desk, ticket, int(seq), words)
         await units.add_links(tx, ticket_id, message_id, names)
@@ -322,7 +323,7 @@ class Receiver:
         if decision.how == "outsider":
             return await self._outsider(tx, prepared, ticket, decision, names)
         actor = actor_of(sender, new.channel, new.auth)
-        address = await _mail_address(tx, new.sender, sender)
+        address = await mail_address(tx, new.sender, sender)
         actor = replace(actor, email=address)
         visibility, text = asked_visibility(new, desk.queue_or_first(ticket.queue).default_visibility)
         if decision.how != "staff":
@@ -391,7 +392,7 @@ class Receiver:
         if locked.merged_into is not None:  # merged away since we looked
             raise Rerun
         seq = await tx.scalar(select(tickets.c.last_seq).where(tickets.c.id == ticket.id))
-        address = await _mail_address(tx, new.sender, sender)
+        address = await mail_address(tx, new.sender, sender)
         words = _words(prepared, address, staff=False, visibility=Visibility.PUBLIC, outsider=True)
         message_id = await units.add_message(tx, desk, locked, int(seq), words)
         await units.add_links(tx, locked.id, message_id, names)
@@ -400,7 +401,9 @@ class Receiver:
         data = {"message": message_id, "claims_staff": sender.staff}
         await units.add_event(tx, locked, "outsider_message", actor, public=False, data=data)
         after = await units.save(tx, locked, locked, public=False)
-        scene = await units.scene(tx, desk, after, actor, automatic=True)
+        # Whoever the address belongs to hears of it too, when it claims to be staff.
+        teller = None if sender.staff else actor
+        scene = await units.scene(tx, desk, after, teller, automatic=True)
         await units.note(tx, desk, Happened.OUTSIDER_WROTE, scene, message_id)
         return Receipt(
             outcome="outsider", ticket_id=after.id, message_id=message_id, because=decision.because
@@ -440,10 +443,3 @@ def _words(
         mail_id=new.mail_id,
         files=prepared.files,
     )
-
-
-async def _mail_address(tx: Tx, person: Person, known: Known) -> str:
-    """The address that a message's author is shown with: theirs if they mailed, else what the desk knows."""
-    if person.kind == "email":
-        return person.address
-    return person.email or await address_of(tx, known.user_id)

@@ -116,6 +116,8 @@ def admission(
     *,
     takes_part: bool,
     staff: bool,
+    own: bool = False,
+    claims_staff: bool = False,
     desk: bool,
     in_place: bool,
     too_old: bool = False,
@@ -123,9 +125,10 @@ def admission(
 ) -> Admission:
     """Decide who may write where.
 
-    `staff`: authenticated and on the staff. `desk`: written in a triage thread. `in_place`: the message stands in
-    the ticket's own thread (Slack), so that it can't open another one. `too_old`: the ticket was closed longer ago
-    than its queue reopens.
+    `staff`: authenticated and on the staff. `own`: it is the ticket's requester, who isn't staff on a ticket of
+    their own. `claims_staff`: the address is a staff member's, but nothing proves it: a stranger. `desk`: written
+    in a triage thread. `in_place`: the message stands in the ticket's own thread (Slack), so that it can't open
+    another one. `too_old`: the ticket was closed longer ago than its queue reopens.
     """
     if desk:
         if found is None:
@@ -133,8 +136,12 @@ def admission(
         return Admission(how="staff" if staff else "refuse", because=found.because, ticket_id=found.ticket_id)
     if found is None:
         return Admission(how="new", because="nothing names a ticket")
-    if staff and not takes_part:
+    if staff and not own:
         return Admission(how="staff", because=found.because, ticket_id=found.ticket_id)
+    if claims_staff and not staff and not own:
+        return Admission(
+            how="outsider", because=f"{found.because}; claims to be staff", ticket_id=found.ticket_id
+        )
     if takes_part:
         if too_old and not automatic:
             because = f"{found.because}; closed too long ago"

@@ -313,6 +313,8 @@ async def _conditions(tx: Tx, actor: Actor, criteria: TicketCriteria) -> list[An
         conditions.append(tickets.c.queue == criteria.queue)
     if criteria.assignee is not None:
         conditions.append(await _assignee_condition(tx, criteria.assignee))
+    if criteria.requester is not None and not actor.staff:
+        conditions.append(tickets.c.requester_id == (actor.user_id or 0))  # whose address it is stays hidden
     if criteria.requester is not None:
         conditions.append(tickets.c.requester_address == criteria.requester.strip().lower())
     if criteria.q:

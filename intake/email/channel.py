@@ -76,6 +76,7 @@ class EmailChannel:
             queue_address=on_the_wire(self._queue(outgoing.queue).addresses[0]),
             signer=self._signer,
             ours=self._ours,
+            answers_count=bool(self._config.email.inbound.trusted_authserv_ids),
             contents=contents,
         )
         if sum(map(len, contents.values())) < _LARGE:
@@ -134,6 +135,10 @@ class EmailChannel:
             findings.append(Finding(part=part, text=where, problem=exc.reason))
         else:
             findings.append(Finding(part=part, text=f"{where} {greeting}".strip()))
+        told = any("email" in self._config.notify(queue) for queue in self._config.queue)
+        if told and self._config.staff and not self._config.email.inbound.trusted_authserv_ids:
+            text = "staff can't answer by mail: email.inbound.trusted_authserv_ids names nobody who proves senders"
+            findings.append(Finding(part="staff by mail", text=text))
         return [*findings, *map(_addresses, self._config.queue)]
 
     async def close(self) -> None:

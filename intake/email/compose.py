@@ -45,6 +45,7 @@ class ComposeContext:
     queue_address: str
     signer: Signer
     ours: frozenset[str] = frozenset()
+    answers_count: bool = True  # staff's answers by mail can be authenticated, so they may be told to answer
     contents: Mapping[int, bytes] = field(default_factory=dict, repr=False)
 
 
@@ -242,8 +243,8 @@ def _footer(outgoing: Outgoing, context: ComposeContext, what: str) -> tuple[str
     link = f"{context.base_url.rstrip('/')}/tickets/{outgoing.ticket.id}" if context.base_url else ""
     who = f"{context.service}, request #{outgoing.ticket.id}"
     if outgoing.desk:
-        hint = "Your answer to this mail goes to the requester."
-        return (who, hint, *([link] if link else ()))
+        hint = "Your answer to this mail goes to the requester." if context.answers_count else ""
+        return (who, *(line for line in (hint, link) if line))
     return (who, *([link] if link else ()))
 
 

@@ -90,6 +90,7 @@ def _behind_form(mail: ParsedMail, box: Mailbox, ours: Collection[str]) -> Mailb
 
 
 _COMMENT = re.compile(r"\([^()]*\)")
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"?')
 
 
 def _results(mail: ParsedMail, trusted: Collection[str]) -> dict[str, str | bool | None]:
@@ -98,7 +99,8 @@ def _results(mail: ParsedMail, trusted: Collection[str]) -> dict[str, str | bool
     fields = mail.headers.all("authentication-results")
     if not fields:
         return found
-    text = fields[0][:8_192]
+    # What stands in quotes is the sender's to choose (a local part), never a result.
+    text = _QUOTED.sub('""', fields[0][:8_192])
     for _ in range(5):  # nested comments, as deep as anybody writes them
         text = _COMMENT.sub(" ", text)
     server, *entries = text.split(";")
@@ -112,7 +114,8 @@ def _results(mail: ParsedMail, trusted: Collection[str]) -> dict[str, str | bool
         method = method.strip().lower().partition("/")[0]
         if not words or method not in ("dmarc", "dkim", "spf"):
             continue
-        if found[method] is None or words[0] == "pass":
+        # Only DKIM comes in several; of the others the first word counts.
+        if found[method] is None or (method == "dkim" and words[0] == "pass"):
             found[method] = words[0]
             for prop in words[1:]:
                 key, _, value = prop.partition("=")

@@ -163,7 +163,11 @@ class MailDoor:
             helo=str(session.host_name or ""),
             protocol=self._settings.protocol,
         )
-        noted: dict[str, Any] = {"peer": server.peer, "sender": redact(told.sender or ""), "bytes": len(raw)}
+        noted: dict[str, Any] = {
+            "peer": server.peer,
+            "sender_domain": domain_of(told.sender or ""),
+            "bytes": len(raw),
+        }
         try:
             rows = await self._rows(raw, told)
             await self._intake.store(rows)

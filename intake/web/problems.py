@@ -17,7 +17,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from core.failures import Conflict, Invalid, NotAllowed, NotFound, Refused, Unavailable
+from core.failures import Conflict, Invalid, NotAllowed, NotFound, Refused, TooMany, Unavailable
 from core.status import ForbiddenMove
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -80,6 +80,7 @@ TABLE: Final[dict[type[Exception], tuple[int, str, str]]] = {
     ForbiddenMove: (409, "forbidden_move", "No such move from this status"),
     TooLarge: (413, "too_large", "Too large"),
     Invalid: (422, "invalid", "Makes no sense"),
+    TooMany: (429, "too_many", "Too many"),
     Refused: (422, "refused", "Refused"),
     Unavailable: (503, "unavailable", "Our own trouble"),
     Exception: (500, "error", "Our mistake"),
@@ -101,6 +102,8 @@ def problem_of(exc: Exception) -> Problem:
         headers["WWW-Authenticate"] = 'Bearer realm="relaydesk"' + (
             f', error="{exc.error}"' if exc.error else ""
         )
+    elif isinstance(exc, TooMany):
+        headers["Retry-After"] = "3600"
     elif isinstance(exc, Unavailable):
         headers["Retry-After"] = RETRY_AFTER
         return Problem(status, kind, title, "nothing was lost or changed; please repeat", headers=headers)

@@ -11,6 +11,7 @@ from typing import Any, Final
 import structlog
 import uvicorn
 from fastapi import APIRouter, FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from core.parts import Parts
 from intake.web import api, confirm, files, health, problems
@@ -72,6 +73,16 @@ class _Server(uvicorn.Server):
         yield
 
 
+class _Impatient(H11Protocol):
+    """uvicorn's protocol, which also hangs up on who says nothing after connecting: idle connections count."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
+
+
 class WebDoor:
     """Serves a site on a socket of its own, from `start` to `stop`."""
 
@@ -82,7 +93,7 @@ class WebDoor:
             uvicorn.Config(
                 site,
                 lifespan="off",
-                http="h11",
+                http=_Impatient,
                 ws="none",
                 log_config=None,
                 log_level="warning",
