@@ -31,6 +31,7 @@ from core.outgoing import load
 from core.settling import Settling
 from core.shapes import Outgoing
 from core.tables import deliveries, tickets
+from core.tasks import drained, kept
 from core.units import Desk
 
 log = structlog.get_logger(__name__)
@@ -66,7 +67,6 @@ class Courier:
         self._quiet = quiet or _at_once
         self._gate = asyncio.Semaphore(config.courier.lanes)
         self._running: set[asyncio.Task[None]] = set()
-        self.tokens: set[str] = set()
 
     async def start(self) -> None:
         """Begin to work in the background."""
@@ -76,12 +76,7 @@ class Courier:
         """Send nothing new, finish what is being sent, within `grace`."""
         self._stopping.set()
         self._desk.signals.outbox.set()
-        pending = [*self._tasks, *self._running]
-        if pending:
-            _, late = await asyncio.wait(pending, timeout=grace.total_seconds())
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        await drained([*self._tasks, *self._running], grace)
 
     async def _loop(self) -> None:
         """Claim due lanes as they come; each is worked off by a task of its own."""
@@ -125,10 +120,9 @@ class Courier:
         return await outbox.on_hold(tx, self._config.service.outbound)
 
     async def _hold(self, lease: work.Lease, channel: Channel) -> None:
-        self.tokens.add(lease.token)
-        renewer = asyncio.create_task(self._renew(lease))
         try:
-            not_before = await self._work_off(lease, channel)
+            async with kept(self._database, lease):
+                not_before = await self._work_off(lease, channel)
             await work.finish_lane(self._database, lease, not_before)
             if not_before is not None:
                 wait = max((not_before - self._clock.now()).total_seconds(), 0)
@@ -140,17 +134,7 @@ class Courier:
         except Exception:
             log.exception("lane_trouble", lane=lease.name)
         finally:
-            renewer.cancel()
-            self.tokens.discard(lease.token)
             self._gate.release()
-
-    async def _renew(self, lease: work.Lease) -> None:
-        while True:
-            await asyncio.sleep(work.RENEW.total_seconds())
-            try:
-                await work.renew(self._database, lease)
-            except (StaleLease, Unavailable):
-                return
 
     async def _work_off(self, lease: work.Lease, channel: Channel) -> datetime | None:
         """Work a lane off. Returns until when it must rest, None where it needn't."""

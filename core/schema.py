@@ -22,6 +22,7 @@ from core.database import Database, Tx
 from core.failures import Unavailable
 from core.tables import schema_state, settings
 from core.tables import work as work_table
+from core.tasks import kept
 
 log = structlog.get_logger(__name__)
 
@@ -114,25 +115,18 @@ async def _migrate_leased(database: Database) -> None:
         await asyncio.sleep(0.2)
         if await revision(database) == HEAD:
             return
-    renewer = asyncio.create_task(_renew(database, lease))
     try:
-        if await revision(database) != HEAD:
-            async with database.engine.connect() as connection:
-                await connection.run_sync(_upgrade)
-                await connection.commit()
-        await database.unit(_note_state)
+        async with kept(database, lease):
+            if await revision(database) != HEAD:
+                async with database.engine.connect() as connection:
+                    await connection.run_sync(_upgrade)
+                    await connection.commit()
+            await database.unit(_note_state)
     except DBAPIError as exc:
         raise Unavailable(f"database: {type(exc).__name__}") from exc
     finally:
-        renewer.cancel()
         with contextlib.suppress(Exception):
             await work.finish(database, lease, due=None, not_before=None)
-
-
-async def _renew(database: Database, lease: work.Lease) -> None:
-    while True:
-        await asyncio.sleep(work.RENEW.total_seconds())
-        await work.renew(database, lease)
 
 
 async def _note_state(tx: Tx) -> None:

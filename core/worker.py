@@ -31,6 +31,7 @@ from core.receive import Claim
 from core.shapes import Inbound, Receipt
 from core.signals import Signals
 from core.tables import inbox as rows_of
+from core.tasks import drained, kept
 from core.unreadable import bare_ticket
 
 log = structlog.get_logger(__name__)
@@ -68,7 +69,6 @@ class Worker:
         self._stopping = asyncio.Event()
         self._loop_task: asyncio.Task[None] | None = None
         self._busy: dict[int, asyncio.Task[None]] = {}
-        self.tokens: set[str] = set()
 
     async def start(self) -> None:
         """Make sure that the shards' leases exist and begin to work in the background."""
@@ -80,12 +80,7 @@ class Worker:
         """Begin no further row, finish those in hand, within `grace`."""
         self._stopping.set()
         self._signals.inbox.set()
-        pending = [t for t in (self._loop_task, *self._busy.values()) if t is not None]
-        if pending:
-            _, late = await asyncio.wait(pending, timeout=grace.total_seconds())
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        await drained([self._loop_task, *self._busy.values()], grace)
 
     async def _loop(self) -> None:
         while not self._stopping.is_set():
@@ -126,17 +121,16 @@ class Worker:
         self._signals.inbox.set()
 
     async def _hold(self, lease: work.Lease, shard: int) -> None:
-        self.tokens.add(lease.token)
-        renewer = asyncio.create_task(self._renew(lease))
         rest = None
         try:
-            try:
-                while not self._stopping.is_set() and await self._work_window(lease, shard):
-                    pass
-            except NotYet:
-                rest = timedelta(milliseconds=100)
-            except Unavailable:
-                rest = timedelta(seconds=1)  # the shard backs off
+            async with kept(self._database, lease):
+                try:
+                    while not self._stopping.is_set() and await self._work_window(lease, shard):
+                        pass
+                except NotYet:
+                    rest = timedelta(milliseconds=100)
+                except Unavailable:
+                    rest = timedelta(seconds=1)  # the shard backs off
             not_before = None if rest is None else self._database.clock.now() + rest
             await work.finish(self._database, lease, due=None, not_before=not_before)
         except StaleLease:
@@ -146,17 +140,6 @@ class Worker:
         except Exception:
             log.exception("shard_trouble", shard=shard)
             await asyncio.sleep(1)
-        finally:
-            renewer.cancel()
-            self.tokens.discard(lease.token)
-
-    async def _renew(self, lease: work.Lease) -> None:
-        while True:
-            await asyncio.sleep(work.RENEW.total_seconds())
-            try:
-                await work.renew(self._database, lease)
-            except (StaleLease, Unavailable):
-                return
 
     async def _work_window(self, lease: work.Lease, shard: int) -> bool:
         """Read the shard's next rows, in order. False where there were none."""

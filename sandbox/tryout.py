@@ -84,7 +84,7 @@ def words(box: Sandbox, mail: tuple[str, int], web: str) -> str:
     host, port = mail
     return (
         "\n"
-        "relaydesk is running on its embedded database. Ctrl-C stops it.\n"
+        "relaydesk is running. Ctrl-C stops it.\n"
         f"  the sandbox     {box.url}   a Slack workspace and a mailbox, in the browser\n"
         f"  the HTTP API    {web}   {web}/openapi.json describes it\n"
         f"  mail is taken   {host}:{port}   for support@example.com\n"
