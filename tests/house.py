@@ -68,7 +68,7 @@ class House:
         folder: Path,
         box: Sandbox | None = None,
         *,
-        slack: bool = True,
+        slack: bool | Mapping[str, Any] = True,  # False: off; a mapping: on, with these settings
         command: Sequence[str] = ("serve",),
         env: Mapping[str, str] | None = None,
         **settings: Any,
@@ -80,7 +80,8 @@ class House:
         self.output: list[str] = []  # what was printed, and what was on stderr but no log entry
         self.command = tuple(command)
         self._env = dict(env or {})
-        self._settings = self._with_ports(slack and box is not None, settings)
+        more = {"slack": slack} if isinstance(slack, Mapping) else {}
+        self._settings = self._with_ports(bool(slack) and box is not None, {**settings, **more})
         self._process: asyncio.subprocess.Process | None = None
         self._readers: list[asyncio.Task[None]] = []
         self._news = asyncio.Condition()
