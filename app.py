@@ -394,12 +394,15 @@ async def _serve(config: Config, roles: frozenset[str], around: Any = None) -> i
     except ConfigError:
         raise
     except OSError as exc:
-        sys.stderr.write(f"relaydesk: can't listen: {exc.strerror or exc}\n")
+        what = exc.filename or "can't listen"
+        sys.stderr.write(f"relaydesk: {what}: {exc.strerror or exc}\n")
         return 2
     finally:
         log.info("stopping")
         await service.stop()
-        await parts.database.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1):  # a server that hangs can't be said good-bye to
+                await parts.database.close()
         log.info("stopped")
     return 0
 

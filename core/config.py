@@ -103,6 +103,7 @@ def check_zone(name: str) -> None:
 class DatabaseConfig(Section):
     url: str = Field(default="sqlite+aiosqlite:///var/relaydesk.db", repr=False)
     pool_size: int = Field(default=10, ge=2, le=200)
+    timeout: Duration = timedelta(seconds=20)
     auto_migrate: bool | None = None
 
     @model_validator(mode="after")

@@ -123,6 +123,7 @@ class Database:
         self.sqlite = config.sqlite
         self.url = make_url(config.url)
         self.engine: AsyncEngine = _sqlite_engine(config) if config.sqlite else _mysql_engine(config)
+        self._patience = config.timeout.total_seconds()
         self._writer = asyncio.Lock()  # SQLite: one writing connection a process
 
     async def unit(self, work: Callable[[Tx], Awaitable[T]], *, tries: int = _TRIES) -> T:
@@ -142,10 +143,14 @@ class Database:
     async def _attempts(self, work: Callable[[Tx], Awaitable[T]], tries: int, *, writes: bool) -> T:
         for attempt in range(1, tries + 1):
             try:
-                return await self._once(work, writes=writes)
+                async with asyncio.timeout(self._patience):
+                    return await self._once(work, writes=writes)
             except Rerun:
                 if attempt == tries:
                     raise Unavailable("too much happened at once") from None
+            except TimeoutError:  # perhaps committed: units may run twice, their callers too
+                log.warning("database_trouble", trouble="silent", seconds=self._patience)
+                raise Unavailable("database: no answer") from None
             except (DBAPIError, PoolTimeout, OSError) as exc:
                 trouble = _trouble(exc)
                 if trouble is None:

@@ -7,6 +7,7 @@ import contextlib
 import smtplib
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -95,8 +96,6 @@ async def test_a_database_that_is_away_is_a_temporary_failure(
     mariadb_server: MariaDbServer, box: Sandbox, tmp_path: Path, store_name: str
 ) -> None:
     """451 and 503 while it is away; nothing lost; back by itself, and what waited goes out."""
-    from contextlib import closing
-
     with closing(mariadb_server.connect()) as connection:
         connection.cursor().execute("CREATE DATABASE relaydesk")
     folder = tmp_path / "var"
@@ -128,6 +127,38 @@ async def test_a_database_that_is_away_is_a_temporary_failure(
                 await asyncio.sleep(0.2)
         await house.terminate()
     finally:
+        await house.close()
+
+
+@pytest.mark.parametrize("store_name", ["mariadb"], indirect=True)
+async def test_a_database_that_says_nothing_holds_nobody(
+    mariadb_server: MariaDbServer, box: Sandbox, tmp_path: Path, store_name: str
+) -> None:
+    """A server that hangs without hanging up: 451 after `database.timeout`, on again when it answers, and SIGTERM
+    ends the service in time all the same."""
+    with closing(mariadb_server.connect()) as connection:
+        connection.cursor().execute("CREATE DATABASE relaydesk")
+    folder = tmp_path / "var"
+    folder.mkdir()
+    store = Store("mariadb", mariadb_server.url("relaydesk"), folder, mariadb_server, "relaydesk")
+    database = {"auto_migrate": True, "timeout": "1s"}
+    house = House(store, tmp_path / "house", box, slack=False, database=database)
+    try:
+        await house.start()
+        await house.ready()
+        assert (await house.send_mail("a@customer.example", subject="Before")).accepted
+        await house.logged("work_one", outcome="opened")
+        mariadb_server.freeze()
+        assert (await house.send_mail("b@customer.example", subject="Meanwhile")).code == 451
+        mariadb_server.thaw()
+        async with asyncio.timeout(30):
+            while not (await house.send_mail("c@customer.example", subject="After")).accepted:
+                await asyncio.sleep(0.2)
+        await house.logged("work_one", outcome="opened", times=2, timeout=30)
+        mariadb_server.freeze()
+        await house.terminate()
+    finally:
+        mariadb_server.thaw()
         await house.close()
 
 
