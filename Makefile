@@ -28,10 +28,10 @@ run: $(STAMP) ## start the whole service with the local sandbox; Ctrl-C stops it
 test: $(DEV_STAMP) ## lint, types and the whole suite (installs MariaDB and Chromium where missing)
 	@scripts/test-needs
 	@$(MAKE) --no-print-directory lint
-	@$(BIN)/python -m pytest -n $${PYTEST_WORKERS:-3} --dist loadscope
+	@$(BIN)/python -m pytest -n $${PYTEST_WORKERS:-3} --dist worksteal
 
 test-only: $(DEV_STAMP) ## the suite without lint
-	@$(BIN)/python -m pytest -n $${PYTEST_WORKERS:-3} --dist loadscope
+	@$(BIN)/python -m pytest -n $${PYTEST_WORKERS:-3} --dist worksteal
 
 lint: $(DEV_STAMP) ## ruff, mypy strict, import-linter, sizes
 	@$(BIN)/ruff format --check --quiet . || { echo 'run: make format'; exit 1; }

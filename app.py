@@ -286,6 +286,10 @@ class Service:
             self.http_port = web.port
 
     async def _start_slack(self) -> None:
+        from core.config import ConfigError
+
+        if not self.parts.config.slack.app_token and "web" not in self.roles:
+            raise ConfigError("slack without app_token takes events over HTTP: run it with the role web")
         from bot.connect import SlackDoor
         from core import work
         from core.views import open_roots
@@ -413,7 +417,7 @@ def sandbox(config_file: str | None) -> int:
 
 
 async def _sandbox(config_file: str | None) -> int:
-    from core.config import load, parse
+    from core.config import beside, load, parse
     from sandbox import Sandbox
     from sandbox.tryout import http_port_from, overlay, ports, words
 
@@ -428,7 +432,9 @@ async def _sandbox(config_file: str | None) -> int:
         sys.stdout.flush()
 
     try:
-        data = overlay(config_file or os.environ.get("RELAYDESK_CONFIG"), box, ports(os.environ))
+        file = config_file or os.environ.get("RELAYDESK_CONFIG")
+        data = overlay(file, box, ports(os.environ))
+        data = beside(data, file) if file else data
         everything = frozenset({"email", "slack", "web", "worker", "scheduler", "courier"})
         return await _serve(parse(data, environ=os.environ, source="sandbox"), everything, around=started)
     finally:

@@ -350,7 +350,8 @@ async def edit(
             opening["title"] = units.title_of("", text) if text else "(deleted)"
         await tx.run(update(tickets).where(tickets.c.id == ticket_id).values(**opening))
     await _stop_unsent(tx, message_id, deleted=text is None)
-    copies = await _copies(tx, message_id)
+    # A note that was an answer once: what the requester has of that stays taken back.
+    copies = [copy for copy in await _copies(tx, message_id) if public or copy[3]]
     happened = Happened.DELETED if text is None else Happened.EDITED
     scene = await units.scene(tx, desk, after, actor, copies=copies, from_thread=in_thread)
     await units.note(tx, desk, happened, scene, message_id)

@@ -26,6 +26,8 @@ def network_of(source: str) -> str:
         address = ip_address(source)
     except ValueError:
         return source
+    if address.version == 6 and address.ipv4_mapped is not None:  # a socket for both kinds shows IPv4 so
+        return network_of(str(address.ipv4_mapped))
     if address.is_loopback:
         return ""
     return source if address.version == 4 else str(ip_network(f"{source}/64", strict=False))

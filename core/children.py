@@ -13,6 +13,7 @@ import importlib
 import io
 import os
 import pickle
+import signal
 import struct
 import sys
 from collections.abc import Sequence
@@ -246,6 +247,8 @@ _OUT_OF_MEMORY: Final = 77
 
 def main(arguments: Sequence[str]) -> int:
     """Answer calls until stdin ends. Arguments: bytes of memory, seconds a call, modules to import."""
+    # The service manager's SIGTERM goes to every process; ours to end is stdin's.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     memory, timeout, *modules = arguments
     questions = sys.stdin.buffer
     answers = os.fdopen(os.dup(1), "wb")

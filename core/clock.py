@@ -10,7 +10,12 @@ class Clock:
 
     def __init__(self, offset: timedelta = timedelta()) -> None:
         self.offset = offset
+        self.skew = timedelta()
 
     def now(self) -> datetime:
-        """Return the present moment, aware, in UTC."""
-        return datetime.now(UTC) + self.offset
+        """Return the present moment, aware, in UTC, as the database has it."""
+        return datetime.now(UTC) + self.offset + self.skew
+
+    def database_says(self, moment: datetime) -> None:
+        """Note the database's time: leases and due times are compared there."""
+        self.skew = moment - datetime.now(UTC)

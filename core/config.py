@@ -7,19 +7,27 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 import secrets
 import tomllib
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from core.config_names import names, nearest
+from core.durations import Duration as Duration
+from core.durations import Positive
+from core.durations import parse_duration as parse_duration
 
 PREFIX = "RELAYDESK_"
 # Variables with our prefix that are no configuration keys.
@@ -28,26 +36,6 @@ OTHER_VARIABLES = frozenset({"RELAYDESK_CONFIG", "RELAYDESK_SHARED"})
 
 class ConfigError(Exception):
     """The configuration can't be used; the message is one line that says what to mend."""
-
-
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-
-
-def parse_duration(value: object) -> object:
-    """Turn `90s`, `15m`, `1h30m`, `7d` into a `timedelta`; a day is 24 h. Raises `ValueError`."""
-    if isinstance(value, timedelta):
-        return value
-    text = str(value).strip().lower()
-    if text == "0":
-        return timedelta()
-    parts = _DURATION.findall(text)
-    if not parts or "".join(n + u for n, u in parts) != text:
-        raise ValueError(f"'{value}' is no duration; write it like 30s, 15m, 8h or 7d")
-    return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
-
-
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 
 
 class Section(BaseModel):
@@ -103,7 +91,7 @@ def check_zone(name: str) -> None:
 class DatabaseConfig(Section):
     url: str = Field(default="sqlite+aiosqlite:///var/relaydesk.db", repr=False)
     pool_size: int = Field(default=10, ge=2, le=200)
-    timeout: Duration = timedelta(seconds=20)
+    timeout: Positive = timedelta(seconds=20)
     auto_migrate: bool | None = None
 
     @model_validator(mode="after")
@@ -130,7 +118,7 @@ class EmailInbound(Section):
     tls_key: str = ""
     trusted_authserv_ids: tuple[str, ...] = ()
     trusted_relays: tuple[str, ...] = ()
-    command_timeout: Duration = timedelta(minutes=5)
+    command_timeout: Positive = timedelta(minutes=5)
     max_connections: int = Field(default=100, ge=1)
     max_connections_per_source: int = Field(default=10, ge=1)
     max_recipients: int = Field(default=100, ge=1)
@@ -143,7 +131,8 @@ class EmailOutbound(Section):
     password: str = Field(default="", repr=False)
     tls: Literal["none", "starttls", "tls"] = "starttls"
     tls_ca_file: str = ""
-    timeout: Duration = timedelta(seconds=15)
+    timeout: Positive = timedelta(seconds=15)
+    answer_timeout: Positive = timedelta(minutes=5)
     connections: int = Field(default=4, ge=1, le=50)
     acknowledge: Literal["all", "none"] = "all"
 
@@ -162,7 +151,7 @@ class Slack(Section):
     group_window: Duration = timedelta(seconds=90)
     reply_hold: Duration = timedelta()
     pace: Duration = timedelta(seconds=1)
-    ask_timeout: Duration = timedelta(seconds=10)
+    ask_timeout: Positive = timedelta(seconds=10)
     max_file_bytes: int = Field(default=26_214_400, ge=1024)
 
     @model_validator(mode="after")
@@ -187,19 +176,23 @@ class Http(Section):
 
 class Worker(Section):
     lanes: int = Field(default=4, ge=1, le=16)
-    poll: Duration = timedelta(milliseconds=250)
+    poll: Positive = timedelta(milliseconds=250)
     reading_children: int = Field(default=1, ge=1, le=16)
-    reading_timeout: Duration = timedelta(seconds=10)
+    reading_timeout: Positive = timedelta(seconds=10)
     reading_memory_bytes: int = Field(default=536_870_912, ge=67_108_864)
-    retry_after: tuple[Duration, ...] = (timedelta(seconds=5), timedelta(seconds=60))
+    retry_after: tuple[Positive, ...] = Field(
+        default=(timedelta(seconds=5), timedelta(seconds=60)), min_length=1
+    )
 
 
 class Courier(Section):
     lanes: int = Field(default=8, ge=1, le=64)
-    poll: Duration = timedelta(seconds=1)
-    retry_after: tuple[Duration, ...] = tuple(timedelta(minutes=m) for m in (2, 5, 10, 15, 30, 60, 120))
+    poll: Positive = timedelta(seconds=1)
+    retry_after: tuple[Positive, ...] = Field(
+        default=tuple(timedelta(minutes=m) for m in (2, 5, 10, 15, 30, 60, 120)), min_length=1
+    )
     give_up_after: Duration = timedelta(days=2)
-    channel_pause: Duration = timedelta(seconds=30)
+    channel_pause: Positive = timedelta(seconds=30)
 
 
 class Brakes(Section):
@@ -216,7 +209,7 @@ class Brakes(Section):
 
 
 class SchedulerConfig(Section):
-    tick: Duration = timedelta(seconds=2)
+    tick: Positive = timedelta(seconds=2)
     batch: int = Field(default=100, ge=1)
 
 
@@ -362,7 +355,28 @@ def load(path: str | os.PathLike[str] | None = None, *, environ: Mapping[str, st
             raise ConfigError(f"{file}: no such file; copy config.example.toml to start") from None
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
             raise ConfigError(f"{file}: {exc}") from None
+        data = beside(data, file)
     return parse(data, environ=environ, source=str(file) if data else "environment")
+
+
+_SQLITE = "sqlite+aiosqlite:///"
+
+
+def beside(data: dict[str, Any], file: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return configuration data whose relative places are the configuration file's neighbours, wherever a command is
+    run (a mail system runs its pipe in a folder of its own)."""
+    folder = Path(file).absolute().parent
+    if folder == Path.cwd():
+        return data
+    service, database = data.get("service", {}), data.get("database", {})
+    if not isinstance(service, dict) or not isinstance(database, dict):
+        return data  # told as a mistake when it is parsed
+    data_dir = str(folder / str(service.get("data_dir", Service.model_fields["data_dir"].default)))
+    url = str(database.get("url", DatabaseConfig.model_fields["url"].default))
+    path = url.removeprefix(_SQLITE)
+    if url.startswith(_SQLITE) and path and not path.startswith(("/", ":")):
+        database = {**database, "url": f"{_SQLITE}{folder / path}"}
+    return {**data, "service": {**service, "data_dir": data_dir}, "database": database}
 
 
 def parse(

@@ -65,7 +65,8 @@ class Courier:
         self._stopping = asyncio.Event()
         self._settling = Settling(desk, database, self._clock, self._stopping)
         self._quiet = quiet or _at_once
-        self._gate = asyncio.Semaphore(config.courier.lanes)
+        # One gate a channel: a backlog of mail holds up no Slack, and the other way round.
+        self._gates = {name: asyncio.Semaphore(config.courier.lanes) for name in channels}
         self._running: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -95,18 +96,18 @@ class Courier:
     async def _claim_all(self) -> int:
         claimed = 0
         for name in await self._database.read(self._open_channels):
-            while not self._stopping.is_set() and not self._gate.locked():
+            gate = self._gates[name]
+            while not self._stopping.is_set() and not gate.locked():
                 await self._quiet()
                 lease = await work.claim(self._database, outbox.lane_kind(name))
                 if lease is None:
                     break
                 claimed += 1
-                await self._gate.acquire()
-                task = asyncio.create_task(self._hold(lease, self._channels[name]), name=f"lane {lease.name}")
+                await gate.acquire()
+                holder = self._hold(lease, self._channels[name], gate)
+                task = asyncio.create_task(holder, name=f"lane {lease.name}")
                 self._running.add(task)
                 task.add_done_callback(self._running.discard)
-        if self._gate.locked() and self._running:
-            await asyncio.wait(self._running, timeout=1, return_when=asyncio.FIRST_COMPLETED)
         return claimed
 
     async def _open_channels(self, tx: Tx) -> list[str]:
@@ -119,7 +120,7 @@ class Courier:
     async def _held(self, tx: Tx) -> bool:
         return await outbox.on_hold(tx, self._config.service.outbound)
 
-    async def _hold(self, lease: work.Lease, channel: Channel) -> None:
+    async def _hold(self, lease: work.Lease, channel: Channel, gate: asyncio.Semaphore) -> None:
         try:
             async with kept(self._database, lease):
                 not_before = await self._work_off(lease, channel)
@@ -134,7 +135,8 @@ class Courier:
         except Exception:
             log.exception("lane_trouble", lane=lease.name)
         finally:
-            self._gate.release()
+            gate.release()
+            self._desk.signals.outbox.set()
 
     async def _work_off(self, lease: work.Lease, channel: Channel) -> datetime | None:
         """Work a lane off. Returns until when it must rest, None where it needn't."""

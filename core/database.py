@@ -32,6 +32,8 @@ T = TypeVar("T")
 # MySQL: deadlock, lock wait, record changed (snapshot), and certification failure at COMMIT under Galera (1213).
 _CONFLICTS = {1213, 1205, 1020}
 _TRIES = 8
+# Too many connections or questions, no access yet, no such database yet, shutting down, read-only, disk full.
+_AWAY = {1021, 1030, 1040, 1044, 1045, 1047, 1049, 1053, 1114, 1129, 1203, 1226, 1290, 1317, 1836, 1927}
 
 _SESSION = (
     "SET SESSION sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO', "
@@ -60,7 +62,9 @@ class Tx:
                 self._now = self._clock.now()
             else:
                 row: Any = (await self.connection.execute(text("SELECT UTC_TIMESTAMP(6)"))).scalar_one()
-                self._now = row.replace(tzinfo=UTC) + self._clock.offset
+                there = row.replace(tzinfo=UTC)
+                self._clock.database_says(there)
+                self._now = there + self._clock.offset
         return self._now
 
     async def run(
@@ -159,7 +163,7 @@ class Database:
                     log.warning(
                         "database_trouble", trouble=trouble, error=type(exc).__name__, code=_code(exc)
                     )
-                    raise Unavailable(f"database: {trouble}") from None
+                    raise Unavailable(f"database: {trouble} ({_code(exc) or type(exc).__name__})") from None
             await asyncio.sleep(random.uniform(0.005, 0.02) * 2 ** min(attempt, 5))
         raise AssertionError("unreachable")
 
@@ -195,12 +199,16 @@ def _trouble(exc: BaseException) -> str | None:
     words = str(getattr(exc, "orig", exc)).lower()
     if "database is locked" in words or "database table is locked" in words:
         return "conflict"
-    # 1040 too many connections, 1053 shutting down, 1317 interrupted, 1047 Galera not ready, 1290 read-only
-    if code in {1040, 1047, 1053, 1290, 1317, 1836, 1927} or (code is not None and 2000 <= code < 2100):
+    if code in _AWAY or (code is not None and 2000 <= code < 2100):
         return "away"
     if isinstance(exc, DBAPIError) and exc.connection_invalidated:
         return "away"
-    if "unable to open database file" in words or "disk i/o error" in words or "disk is full" in words:
+    if (
+        "unable to open database file" in words
+        or "disk i/o error" in words
+        or "disk is full" in words
+        or "readonly" in words
+    ):
         return "away"
     return None
 

@@ -13,7 +13,7 @@ from sqlalchemy import delete, select
 from core import units, work
 from core.audience import Happened
 from core.database import Database, Tx
-from core.failures import NotFound
+from core.failures import NotFound, Unavailable
 from core.outbox import lane_kind
 from core.status import Did, Status
 from core.tables import job_runs, tickets
@@ -73,7 +73,12 @@ async def close_resolved(jobs: Jobs) -> bool:
 
         ids = await jobs.database.read(due)
         for ticket_id in ids:
-            await _close(jobs, ticket_id, queue.close_resolved_after)
+            try:
+                await _close(jobs, ticket_id, queue.close_resolved_after)
+            except Unavailable:
+                raise
+            except Exception:  # one ticket's trouble holds up no other
+                log.exception("auto_close_failed", ticket=ticket_id)
         more = more or len(ids) == limit
     return more
 

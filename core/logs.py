@@ -57,4 +57,5 @@ def configure(log_format: str, level: str) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("mail.log").setLevel(logging.ERROR)
     logging.getLogger("aiomysql").setLevel(logging.ERROR)
+    logging.getLogger("apscheduler").setLevel(logging.CRITICAL)  # a tick logs its own troubles
     logging.getLogger("alembic").setLevel(logging.WARNING)

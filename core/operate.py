@@ -16,7 +16,7 @@ from core.database import Database, Tx
 from core.failures import Conflict, NotFound, Unavailable
 from core.shapes import Actor
 from core.signals import Signals
-from core.tables import deliveries, inbox, settings, tickets
+from core.tables import deliveries, inbox, settings, tickets, work
 from core.verbs import retry_delivery
 
 RESUMED_AT_ONCE = 500
@@ -135,6 +135,8 @@ class Operations:
         async def unit(tx: Tx) -> None:
             if not await retry_delivery(tx, delivery_id):
                 raise Conflict(f"delivery {delivery_id} isn't waiting and hasn't failed")
+            channel = await tx.scalar(select(deliveries.c.channel).where(deliveries.c.id == delivery_id))
+            await tx.run(update(work).where(work.c.name == f"channel:{channel}").values(not_before=None))
             tx.after_commit.append(self._signals.outbox.set)
 
         await self._database.unit(unit)

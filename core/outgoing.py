@@ -23,11 +23,10 @@ async def load(tx: Tx, row: Row[Any]) -> Outgoing:
     ticket = await views.ticket(tx, row.ticket_id) if row.ticket_id else None
     message_id = row.message_id
     message = await views.message(tx, message_id) if message_id else None
+    if row.kind == Kind.EDIT and row.data.get("deleted"):
+        message = None  # taken back: nothing of it is shown
     if message is not None:
-        taken_back = row.kind == Kind.EDIT and row.data.get("deleted")  # shows nothing of it
-        if not taken_back and not goes_out(
-            desk=bool(row.desk), visibility=message.visibility, outsider=message.outsider
-        ):
+        if not goes_out(desk=bool(row.desk), visibility=message.visibility, outsider=message.outsider):
             raise PermanentFailure("a note or an outsider's words: not for this side")
         if message.deleted_at is not None and row.kind in (Kind.MESSAGE, Kind.FILE) and not row.desk:
             raise PermanentFailure("deleted before it went")
@@ -52,7 +51,7 @@ async def load(tx: Tx, row: Row[Any]) -> Outgoing:
         if row.channel == "email" and ticket is not None
         else (),
         anchor=await _card(tx, row.ticket_id, row.place) if row.desk and ticket is not None else None,
-        target=row.data.get("target"),
+        target=await _target(tx, row),
         earlier=await _card(tx, row.ticket_id, row.place) if row.kind == Kind.CARD else None,
     )
 
@@ -129,6 +128,29 @@ async def _card(tx: Tx, ticket_id: int, place: str) -> str | None:
         if str(row.remote).rpartition("/")[0].rpartition("/")[2] == conversation:
             return str(row.remote)
     return None
+
+
+async def _target(tx: Tx, row: Row[Any]) -> str | None:
+    """The remote id of what a delivery changes: known when it was noted, or by now, as that was being sent then.
+    Raises `PermanentFailure` where it never got there."""
+    target: str | None = row.data.get("target")
+    if row.kind != Kind.EDIT or target or row.message_id is None:
+        return target
+    target = await tx.scalar(
+        select(deliveries.c.remote_id)
+        .where(
+            deliveries.c.message_id == row.message_id,
+            deliveries.c.kind == Kind.MESSAGE,
+            deliveries.c.channel == row.channel,
+            deliveries.c.place == row.place,
+            deliveries.c.remote_id.is_not(None),
+        )
+        .order_by(deliveries.c.id.desc())
+        .limit(1)
+    )
+    if not target:
+        raise PermanentFailure("what it changes was never posted")
+    return target
 
 
 async def written_at_desk(tx: Tx, message_id: int) -> str | None:

@@ -192,6 +192,9 @@ class Reports:
             )
             if row is None:
                 return None
+            unused = update(tokens).where(tokens.c.hash == wanted, tokens.c.used_at.is_(None))
+            if not await tx.changed(unused.values(used_at=now)):  # a second click came first
+                return None
             # This report alone: what else came under the address may be anybody's.
             ticket = await units.lock(tx, int(row.scopes[0]))
             if ticket.unconfirmed:
@@ -201,7 +204,6 @@ class Reports:
                 scene = await units.scene(tx, self._desk, confirmed, None)
                 await units.note(tx, self._desk, Happened.CHANGED, scene)
                 ticket = confirmed
-            await tx.run(update(tokens).where(tokens.c.hash == wanted).values(used_at=now))
             tx.after_commit.append(self._desk.signals.outbox.set)
             return ticket
 

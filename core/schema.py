@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -165,8 +166,18 @@ async def begin_generation(database: Database, data_dir: Path) -> bool:
         return max(now, last + 1), restored
 
     generation, restored = await database.unit(unit)
-    note.write_text(f"{generation}\n", "utf-8")
+    _write(note, f"{generation}\n")
     return restored
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace a file so that it is the old one or the new one, whatever happens."""
+    new = path.with_suffix(".new")
+    with new.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
 
 
 def _noted(note: Path) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,7 +25,7 @@ from core.failures import (
     as_failure,
 )
 from core.outgoing import load, written_at_desk
-from core.retry import Fail, Requeue, after
+from core.retry import Fail, Requeue, after, backoff
 from core.shapes import Kind, Outgoing, Seen, Sent, key_of
 from core.tables import deliveries
 from core.tell import mark, tell_failure
@@ -32,6 +33,7 @@ from core.units import Desk
 
 log = structlog.get_logger(__name__)
 
+_ADDRESS = re.compile(r"[^\s<>]+@[^\s<>]+")
 LOOK_AGAIN = timedelta(seconds=30)
 LOOKS = (0.0, 2.0, 8.0, 20.0)  # seconds between looks for a delivery of unknown outcome
 
@@ -109,7 +111,7 @@ class Settling:
             kind=row.kind,
             failure=type(failure).__name__,
             decision=type(decision).__name__,
-            reason=failure.reason[:200],
+            reason=_shown(failure.reason),
         )
         if isinstance(decision, Fail):
             await self.give_up(lease, row, decision.reason)
@@ -126,8 +128,8 @@ class Settling:
 
         async def unit(tx: Tx) -> None:
             due = await tx.now() if wide else decision.due_at
-            await outbox.settle(tx, row.id, "queued", due_at=due, error=decision.reason)
-            if decision.scope is Scope.CHANNEL:
+            settled = await outbox.settle(tx, row.id, "queued", due_at=due, error=decision.reason)
+            if settled and decision.scope is Scope.CHANNEL:
                 await tx.run(
                     update(deliveries)
                     .where(deliveries.c.id == row.id)
@@ -162,7 +164,14 @@ class Settling:
         if how == "once":
             await self._settle(lease, row, "cancelled", error="the outcome is unknown; not repeated")
         elif how == "repeat":
-            due = self._clock.now() + timedelta(seconds=0 if row.attempts <= 1 else 5)
+            courier = self._config.courier
+            # At once the first time; then as after a failure: a relay that answers too late gets no flood of copies.
+            wait = (
+                backoff(row.attempts - 1, courier.retry_after, random.random)
+                if row.attempts > 1
+                else timedelta()
+            )
+            due = self._clock.now() + wait
             await self._settle(lease, row, "queued", due_at=due, error="the outcome was unknown")
         elif self._clock.now() - row.created_at > self._config.courier.give_up_after:
             await self.give_up(lease, row, "nobody could say whether it went")
@@ -183,7 +192,7 @@ class Settling:
                 seen = await channel.look_up(outgoing)
             except Exception as exc:
                 failure = as_failure(exc)
-                log.warning("look_up_failed", delivery=row.id, reason=failure.reason[:200])
+                log.warning("look_up_failed", delivery=row.id, reason=_shown(failure.reason))
                 seen = (Seen.UNKNOWN, None)
                 if isinstance(failure, TemporaryFailure | UnknownOutcome):
                     continue
@@ -228,5 +237,10 @@ class Settling:
             await outbox.promote(tx, row.lane, row.ticket_id)
 
         await self._database.unit(unit)
-        log.warning("gave_up", delivery=row.id, ticket=row.ticket_id, kind=row.kind, reason=reason[:200])
+        log.warning("gave_up", delivery=row.id, ticket=row.ticket_id, kind=row.kind, reason=_shown(reason))
         await self._mark_answer(row, "failed")
+
+
+def _shown(reason: str) -> str:
+    """A reason as it may stand in a log: without anybody's address."""
+    return _ADDRESS.sub("<address>", reason)[:200]

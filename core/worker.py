@@ -38,6 +38,7 @@ log = structlog.get_logger(__name__)
 
 WINDOW = 20  # rows looked at together
 TRIES = 3
+DISK_PATIENCE = timedelta(seconds=60)
 DEATHS = 10  # reading is in a child, so a process that dies says little about the mail in its hands
 
 
@@ -129,8 +130,9 @@ class Worker:
                         pass
                 except NotYet:
                     rest = timedelta(milliseconds=100)
-                except Unavailable:
-                    rest = timedelta(seconds=1)  # the shard backs off
+                except Unavailable as exc:
+                    log.warning("shard_waits", shard=shard, reason=str(exc))
+                    rest = timedelta(seconds=1)
             not_before = None if rest is None else self._database.clock.now() + rest
             await work.finish(self._database, lease, due=None, not_before=not_before)
         except StaleLease:
@@ -188,7 +190,15 @@ class Worker:
             await self._crashed(lease, row, attempt, RuntimeError())
             return
         try:
-            inbound = await self._read(row)
+            raw = await raw_of(row, self._blobs)
+        except FileNotFoundError as exc:
+            await self._crashed(lease, row, attempt, exc)
+            return
+        except OSError as exc:
+            await self._put_off(lease, row, f"disk: {exc.strerror}")
+            return
+        try:
+            inbound = await self._read(row, raw)
             claim = Claim(item_id=item_id, fence=lambda tx: work.fence(tx, lease), refill=row.ticket_id)
             receipt = await self._manager.receive(inbound, claim)
         except (Unavailable, StaleLease, asyncio.CancelledError):
@@ -198,14 +208,26 @@ class Worker:
             return
         _told(row, receipt)
 
-    async def _read(self, row: Row[Any]) -> Inbound:
-        try:
-            raw = await raw_of(row, self._blobs)
-        except FileNotFoundError:
-            raise  # gone for good: shown like what can't be read
-        except OSError as exc:
-            raise Unavailable(f"disk: {exc.strerror}") from exc
-        return await self._channels[row.channel].read(item_of(row, raw))
+    async def _read(self, row: Row[Any], raw: bytes) -> Inbound:
+        channel = self._channels.get(row.channel)
+        if channel is None:
+            raise Unavailable(f"channel {row.channel} isn't mounted here")
+        return await channel.read(item_of(row, raw))
+
+    async def _put_off(self, lease: work.Lease, row: Row[Any], reason: str) -> None:
+        """Our disk's trouble with one row is no fault of the row's, and none of those behind it."""
+        log.error("bytes_unreadable", item=row.id, reason=reason)
+
+        async def later(tx: Tx) -> None:
+            put_off = await tx.now() + DISK_PATIENCE
+            await tx.run(
+                update(rows_of)
+                .where(rows_of.c.id == row.id, rows_of.c.state == "new")
+                .values(not_before=put_off, reason=reason[:500], attempts=row.attempts)
+            )
+            await work.fence(tx, lease)
+
+        await self._database.unit(later)
 
     async def _crashed(self, lease: work.Lease, row: Row[Any], attempt: int, exc: Exception) -> None:
         """A limit, a crash or an exception: later and alone, or, the third time, set aside and shown."""

@@ -27,6 +27,24 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[_run] = Run.begin()
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin each worker's share with its slow tests, so that none of them is left over for the end.
+
+    `--dist worksteal` parts the tests evenly, in their order.
+    """
+    workers = int(getattr(config, "workerinput", {}).get("workercount", 1))
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    rest = [item for item in items if not item.get_closest_marker("slow")]
+    size = -(-len(items) // workers)
+    ordered: list[pytest.Item] = []
+    for worker in range(workers):
+        share = slow[worker::workers]
+        taken = size - len(share)
+        ordered += [*share, *rest[:taken]]
+        rest = rest[taken:]
+    items[:] = [*ordered, *rest]
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """End what the run started."""
     if run := config.stash.get(_run, None):

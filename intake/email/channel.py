@@ -94,7 +94,7 @@ class EmailChannel:
                 continue
             try:
                 contents[attachment.id] = await self._blobs.get(attachment.blob)
-            except OSError:
+            except FileNotFoundError:
                 log.warning("attachment_gone", attachment=attachment.id, delivery=outgoing.delivery_id)
         return contents
 

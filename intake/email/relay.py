@@ -173,7 +173,8 @@ class Relay:
     # -- one mail --
 
     async def _converse(self, line: _Line, mail: ComposedMail) -> Accepted:
-        talk = _Talk(line.client, mail, self._timeout)
+        answer = self._settings.answer_timeout.total_seconds()
+        talk = _Talk(line.client, mail, self._timeout, answer)
         try:
             accepted = await talk.run()
         except BaseException as exc:
@@ -192,8 +193,9 @@ class Relay:
 class _Talk:
     """One submission: knows how far it has come."""
 
-    def __init__(self, client: SMTP, mail: ComposedMail, timeout: float) -> None:
+    def __init__(self, client: SMTP, mail: ComposedMail, timeout: float, answer_timeout: float) -> None:
         self._client, self._mail, self._timeout = client, mail, timeout
+        self._answer_timeout = answer_timeout
         self.step = Step.SENDER
 
     async def run(self) -> Accepted:
@@ -250,7 +252,8 @@ class _Talk:
             await _drained(client)
         self.step = Step.DOT
         protocol.write(b".\r\n")
-        response = await protocol.read_response(timeout=patience)
+        # RFC 5321 4.5.3.2.6: whoever gives up here sends the mail twice.
+        response = await protocol.read_response(timeout=max(patience, self._answer_timeout))
         if response.code != 250:
             raise SMTPResponseException(response.code, response.message)
         return response.message

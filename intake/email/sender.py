@@ -7,7 +7,7 @@ of a server that the configuration names makes it more than a claim.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -89,7 +89,7 @@ def _behind_form(mail: ParsedMail, box: Mailbox, ours: Collection[str]) -> Mailb
     return None if _NO_REPLY.fullmatch(answers[0].address) else answers[0]
 
 
-_COMMENT = re.compile(r"\([^()]*\)")
+_COMMENT = re.compile(r"\((?:[^()\\]|\\.)*\)")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"?')
 
 
@@ -108,20 +108,34 @@ def _results(mail: ParsedMail, trusted: Collection[str]) -> dict[str, str | bool
     if name not in {known.lower() for known in trusted}:
         return found
     found.update(trusted=True, authserv_id=name)
+    signers = []  # DKIM alone comes in several: one that passed is enough; of the others the first word counts
     for entry in entries[:50]:
         method, _, rest = entry.strip().partition("=")
         words = rest.lower().split()
         method = method.strip().lower().partition("/")[0]
         if not words or method not in ("dmarc", "dkim", "spf"):
             continue
-        # Only DKIM comes in several; of the others the first word counts.
-        if found[method] is None or (method == "dkim" and words[0] == "pass"):
+        given = _properties(words[1:])
+        if method == "dkim" and words[0] == "pass":
+            signers.append(given.get("header.d") or given.get("header.i") or "")
+            found[method] = "pass"
+        elif found[method] is None:
             found[method] = words[0]
-            for prop in words[1:]:
-                key, _, value = prop.partition("=")
-                if key in ("header.d", "header.i", "header.from", "smtp.mailfrom"):
-                    found[f"{method}.{key}"] = value.strip('"').rpartition("@")[2][:255]
+            if method != "dkim":
+                found.update((f"{method}.{key}", value) for key, value in given.items())
+    if signers:
+        found["dkim.signers"] = " ".join(signers)
     return found
+
+
+def _properties(words: Sequence[str]) -> dict[str, str]:
+    """The domains that a result is about."""
+    given = {}
+    for word in words:
+        key, _, value = word.partition("=")
+        if key in ("header.d", "header.i", "header.from", "smtp.mailfrom"):
+            given[key] = value.strip('"').rpartition("@")[2][:255]
+    return given
 
 
 def _vouched(results: Mapping[str, str | bool | None], domain: str) -> bool:
@@ -131,8 +145,8 @@ def _vouched(results: Mapping[str, str | bool | None], domain: str) -> bool:
         return False
     if results.get("dmarc") == "pass":
         return results.get("dmarc.header.from") in (None, domain)
-    signed = results.get("dkim.header.d") or results.get("dkim.header.i")
-    by_dkim = results.get("dkim") == "pass" and _covers(signed, domain)
+    signers = str(results.get("dkim.signers") or "").split()
+    by_dkim = any(_covers(signer, domain) for signer in signers)
     return by_dkim or (results.get("spf") == "pass" and _covers(results.get("spf.smtp.mailfrom"), domain))
 
 

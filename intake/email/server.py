@@ -30,9 +30,10 @@ from core.inbox import Arrival, Intake
 from intake.email.addresses import Signer, domain_of, redact
 from intake.email.arrival import Envelope, arrivals
 from intake.email.routing import Routes
-from intake.email.smtp_protocol import CLOSING, TROUBLE, Dialogue, LocalDialogue
+from intake.email.smtp_protocol import CLOSING, TROUBLE, Budget, Dialogue, LocalDialogue
 
 log = structlog.get_logger(__name__)
+MEMORY: Final = 134_217_728  # bytes of mails that are coming in, beyond the first MiB of each
 
 _STOP_SECONDS: Final = 4.0
 # Hashing more than this would hold the loop up for longer than a commit takes.
@@ -56,6 +57,7 @@ class MailDoor:
         self._socket: _UnixSocket | None = None
         self._open: set[Dialogue] = set()
         self.closing = False
+        self.budget = Budget(MEMORY)
         self.port = 0
         # aiosmtpd logs commands with whole addresses, and bodies at debug.
         logging.getLogger("mail.log").setLevel(logging.ERROR)

@@ -19,6 +19,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session, syntax
 TROUBLE: Final = "451 4.3.0 Local trouble, please try again later"
 CLOSING: Final = "421 4.3.2 Closing down, please try again later"
 SLOW: Final = "421 4.4.2 Too slow, closing the connection"
+TOO_MUCH: Final = "452 4.3.1 Too much mail at once, please try again later"
 TOO_BIG: Final = "552 5.3.4 Mail is over the size limit"
 
 # The reader's buffer: longer lines come in pieces. It bounds what a client can make us hold outside of DATA.
@@ -29,10 +30,32 @@ _COMMAND: Final = 4096
 _PATIENCE: Final = 12
 
 
+class Budget:
+    """Bytes that all mails together may take in memory while they come in. A mail's first MiB is free: the number
+    of connections bounds those."""
+
+    FREE: Final = 1_048_576
+
+    def __init__(self, limit: int) -> None:
+        self.left = limit
+
+    def reserve(self, held: int, size: int) -> int | None:
+        """Return what a mail of this size holds now, None where the budget says no. `held`: what it held."""
+        wanted = max(size - self.FREE, 0)
+        if wanted <= held:
+            return held
+        step = max(wanted, held + self.FREE) - held
+        if step > self.left:
+            return None
+        self.left -= step
+        return held + step
+
+
 class Door(Protocol):
     """What the dialogue asks."""
 
     closing: bool
+    budget: Budget
 
     def enter(self, peer: str) -> tuple[str | None, Callable[[], None]]:
         """Admit a connection: a refusal to send (or None), and what to call when it ends."""
@@ -64,6 +87,7 @@ class Dialogue(SMTP):
         self._transaction = ExitStack()
         self._door = door
         self._offering = False
+        self._held = 0
         super().__init__(door, **settings)
         self._limit = self.data_size_limit or 0
 
@@ -172,19 +196,27 @@ class Dialogue(SMTP):
             self._say_and_close(CLOSING)
 
     async def _take_mail(self) -> None:
-        content = await self._read_content()
-        if content is None:
-            await self._answer(TOO_BIG)
-            return
-        self._told.content = self._told.original_content = content
-        del content
-        self._reset_timeout()
-        await self._answer(await self._call_handler_hook("DATA"))
+        self._held = 0
+        try:
+            content = await self._read_content()
+            if isinstance(content, str):
+                await self._answer(content)
+                return
+            self._told.content = self._told.original_content = content
+            del content
+            self._reset_timeout()
+            await self._answer(await self._call_handler_hook("DATA"))
+        finally:
+            self._told.content = self._told.original_content = None
+            self._door.budget.left += self._held
+            self._held = 0
 
-    async def _read_content(self) -> bytes | None:
-        """Return what came up to CRLF.CRLF, without the dots that were stuffed (RFC 5321 4.5.2), or None where
-        it is over the limit. Only that sequence ends it: a bare LF is content, so nothing can be smuggled."""
+    async def _read_content(self) -> bytes | str:
+        """Return what came up to CRLF.CRLF, without the dots that were stuffed (RFC 5321 4.5.2), or the refusal
+        where it is too large or all mails together are. Only that sequence ends it: a bare LF is content, so
+        nothing can be smuggled."""
         content = bytearray()
+        refusal = ""
         size, line_start = 0, True
         clock = self.loop.time
         began = heard = clock()
@@ -195,15 +227,21 @@ class Dialogue(SMTP):
                 piece = await self._reader.readexactly(more.consumed)
             if line_start:
                 if piece == b".\r\n":
-                    return bytes(content) if size <= self._limit else None
+                    return refusal or bytes(content)
                 if piece.startswith(b"."):
                     piece = piece[1:]
             line_start = piece.endswith(b"\r\n")
             size += len(piece)
-            if size <= self._limit:
-                content += piece
-            else:
+            if size > self._limit:
+                refusal = TOO_BIG
+            elif not refusal:
+                held = self._door.budget.reserve(self._held, size)
+                self._held = self._held if held is None else held
+                refusal = TOO_MUCH if held is None else ""
+            if refusal:
                 content.clear()
+            else:
+                content += piece
             if clock() - heard > 1 and clock() - began < self._timeout_duration * _PATIENCE:
                 heard = clock()
                 self._reset_timeout()

@@ -44,7 +44,7 @@ Key = Annotated[
 ]
 
 
-@router.post("/report-issue", status_code=201, responses=documented(401, 403, 413, 422, 503))
+@router.post("/report-issue", status_code=201, responses=documented(401, 403, 413, 422, 429, 503))
 async def report_issue(
     report: ReportIn, request: Request, response: Response, actor: Anybody, parts: House, key: Key = None
 ) -> TicketOut:

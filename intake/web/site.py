@@ -129,9 +129,9 @@ class WebDoor:
             listener.setblocking(False)
             listener.bind((self._host, self._wanted))
             listener.listen(1024)
-        except BaseException:
+        except OSError as exc:
             listener.close()
-            raise
+            raise OSError(exc.errno, f"http.port: {self._host}:{self._wanted}: {exc.strerror}") from exc
         return listener
 
     async def stop(self) -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from core.failures import NotYet
 from core.receive import Claim
@@ -29,7 +30,7 @@ from core.shapes import (
     key_of,
 )
 from core.status import Status
-from core.tables import links
+from core.tables import deliveries, links
 from tests.core.desk import ANN, BOB, EVE, TRIAGE, TestDesk, mail, post, slack_person
 from tests.stores import Store
 
@@ -774,7 +775,9 @@ async def test_an_answer_under_a_card_that_is_being_posted_waits_for_it(desk: Te
     await desk.write("Quick")
     ada = slack_person("ada", email="ada@example.com", place=f"T1/{TRIAGE}#1700.1")
     card = store.value("SELECT id FROM deliveries WHERE kind = 'card'")
-    store.execute("UPDATE deliveries SET state = 'sending', due_at = NULL WHERE id = :id", id=card)
+    being_sent = update(deliveries).where(deliveries.c.id == card)
+    being_sent = being_sent.values(state="sending", due_at=None, sending_at=desk.clock.now())
+    await desk.database.unit(lambda tx: tx.run(being_sent))
     early = post("1700.2", "On it", sender=ada, root="1700.1", desk=True)
     with pytest.raises(NotYet):
         await desk.manager.receive(early)

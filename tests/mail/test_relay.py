@@ -83,7 +83,11 @@ class FakeRelay:
 async def relayed(fake: FakeRelay, **settings: Any) -> AsyncIterator[Relay]:
     server = await asyncio.start_server(fake.serve, "127.0.0.1", 0, limit=2**24)
     fake.port = server.sockets[0].getsockname()[1]
-    relay = Relay(EmailOutbound(**{"port": fake.port, "tls": "none", "timeout": "300ms"} | settings))
+    relay = Relay(
+        EmailOutbound(
+            **{"port": fake.port, "tls": "none", "timeout": "300ms", "answer_timeout": "300ms"} | settings
+        )
+    )
     try:
         yield relay
     finally:

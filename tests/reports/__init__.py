@@ -1,0 +1,1 @@
+"""What an independent review found, so that it isn't found again."""
