@@ -195,7 +195,7 @@ class Worker:
             await self._crashed(lease, row, attempt, exc)
             return
         except OSError as exc:
-            await self._put_off(lease, row, f"disk: {exc.strerror}")
+            await self._put_off(lease, row, attempt - 1, f"disk: {exc.strerror}")
             return
         try:
             inbound = await self._read(row, raw)
@@ -214,7 +214,7 @@ class Worker:
             raise Unavailable(f"channel {row.channel} isn't mounted here")
         return await channel.read(item_of(row, raw))
 
-    async def _put_off(self, lease: work.Lease, row: Row[Any], reason: str) -> None:
+    async def _put_off(self, lease: work.Lease, row: Row[Any], attempts: int, reason: str) -> None:
         """Our disk's trouble with one row is no fault of the row's, and none of those behind it."""
         log.error("bytes_unreadable", item=row.id, reason=reason)
 
@@ -223,7 +223,7 @@ class Worker:
             await tx.run(
                 update(rows_of)
                 .where(rows_of.c.id == row.id, rows_of.c.state == "new")
-                .values(not_before=put_off, reason=reason[:500], attempts=row.attempts)
+                .values(not_before=put_off, reason=reason[:500], attempts=attempts)
             )
             await work.fence(tx, lease)
 
