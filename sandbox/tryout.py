@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from sandbox.box import Sandbox
+from sandbox.outgoing import AUTHSERV
 from sandbox.shapes import TRIAGE
 
 HTTP_PORT: Final = "RELAYDESK_HTTP__PORT"
 MAIL_PORT: Final = "RELAYDESK_EMAIL__INBOUND__PORT"
 DEFAULTS: Final = {HTTP_PORT: 8080, MAIL_PORT: 8025}
 PAGE_PORT: Final = 8090
-AUTHSERV: Final = "sandbox.local"  # the page's mails say by this name that their sender is proven
 
 
 def next_free(port: int, host: str = "127.0.0.1") -> int:
