@@ -261,16 +261,13 @@ class Service:
         self.running.append((name, part))
 
     async def _start_doors(self) -> None:
-        from core.config import secret_keys
-
         config, parts = self.parts.config, self.parts
-        if "email" in self.roles and config.email.inbound.enabled:
-            from intake.email.addresses import Signer
-            from intake.email.server import MailDoor
+        if "email" in self.roles:
+            from intake.email.doors import mail_doors
 
-            door = MailDoor(config, parts.intake, Signer(secret_keys(config)), parts.clock)
-            await self._run("email", door)
-            self.mail_port = door.port
+            for name, door in mail_doors(parts):
+                await self._run(name, door)
+                self.mail_port = door.port if name == "email" else self.mail_port
         if "slack" in self.roles and config.slack.enabled:
             await self._start_slack()
         if "web" in self.roles and config.http.enabled:
@@ -338,9 +335,9 @@ class Service:
         import structlog
 
         log = structlog.get_logger(__name__)
-        order = ("email", "slack", "web", "worker", "courier", "scheduler")
-        doors = [part for name, part in self.running if name in order[:3]]
-        loops = [part for name, part in self.running if name in order[3:]]
+        loop_names = ("worker", "courier", "scheduler")
+        doors = [part for name, part in self.running if name not in loop_names]
+        loops = [part for name, part in self.running if name in loop_names]
         try:
             async with asyncio.timeout(DRAIN.total_seconds()):
                 await asyncio.gather(*(door.stop() for door in doors), return_exceptions=True)

@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from core.config_mail import Email as Email
+from core.config_mail import EmailInbound as EmailInbound
+from core.config_mail import EmailOutbound as EmailOutbound
+from core.config_mail import Imap as Imap
+from core.config_mail import Server as Server
 from core.config_names import names, nearest
+from core.config_section import Section
 from core.durations import Duration as Duration
 from core.durations import Positive
 from core.durations import parse_duration as parse_duration
@@ -38,29 +38,6 @@ class ConfigError(Exception):
     """The configuration can't be used; the message is one line that says what to mend."""
 
 
-class Section(BaseModel):
-    """A part of the configuration; unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _secrets_from_files(cls, data: Any) -> Any:
-        """Read `password_file = "/run/secrets/x"` into `password`."""
-        if not isinstance(data, Mapping):
-            return data
-        data = dict(data)
-        for key in [k for k in data if k.endswith("_file") and k not in cls.model_fields]:
-            target = key.removesuffix("_file")
-            if target in cls.model_fields:
-                path = Path(str(data.pop(key)))
-                try:
-                    data[target] = path.read_text("utf-8").strip()
-                except OSError as exc:
-                    raise ValueError(f"{key}: can't read {path}: {exc.strerror}") from exc
-        return data
-
-
 class Service(Section):
     name: str = "relaydesk"
     base_url: str = "http://127.0.0.1:8080"
@@ -69,6 +46,7 @@ class Service(Section):
     secret_key: str = Field(default="", repr=False)
     previous_secret_keys: tuple[str, ...] = Field(default=(), repr=False)
     outbound: Literal["send", "hold"] = "send"
+    language: str = Field(default="en", pattern=r"^[a-z]{2,3}$")
     log_format: Literal["auto", "json", "console"] = "auto"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -105,41 +83,6 @@ class DatabaseConfig(Section):
     @property
     def sqlite(self) -> bool:
         return self.url.startswith("sqlite")
-
-
-class EmailInbound(Section):
-    enabled: bool = True
-    host: str = "127.0.0.1"
-    port: int = Field(default=8025, ge=0, le=65535)
-    protocol: Literal["smtp", "lmtp"] = "smtp"
-    socket_mode: str = "0660"
-    max_message_bytes: int = Field(default=26_214_400, ge=1024)
-    tls_certificate: str = ""
-    tls_key: str = ""
-    trusted_authserv_ids: tuple[str, ...] = ()
-    trusted_relays: tuple[str, ...] = ()
-    command_timeout: Positive = timedelta(minutes=5)
-    max_connections: int = Field(default=100, ge=1)
-    max_connections_per_source: int = Field(default=10, ge=1)
-    max_recipients: int = Field(default=100, ge=1)
-
-
-class EmailOutbound(Section):
-    host: str = "127.0.0.1"
-    port: int = Field(default=25, ge=1, le=65535)
-    username: str = ""
-    password: str = Field(default="", repr=False)
-    tls: Literal["none", "starttls", "tls"] = "starttls"
-    tls_ca_file: str = ""
-    timeout: Positive = timedelta(seconds=15)
-    answer_timeout: Positive = timedelta(minutes=5)
-    connections: int = Field(default=4, ge=1, le=50)
-    acknowledge: Literal["all", "none"] = "all"
-
-
-class Email(Section):
-    inbound: EmailInbound = EmailInbound()
-    outbound: EmailOutbound = EmailOutbound()
 
 
 class Slack(Section):
@@ -200,6 +143,7 @@ class Brakes(Section):
 
     acknowledgements_per_address: int = Field(default=10, ge=0)
     acknowledgement_window: Duration = timedelta(hours=1)
+    acknowledgements_per_source: int = Field(default=400_000, ge=0)
     acknowledgements_in_all: int = Field(default=400_000, ge=0)
     reopens_per_hour: int = Field(default=5, ge=0)
     reports_per_source: int = Field(default=60, ge=0)
@@ -221,7 +165,9 @@ class Queue(Section):
     default_visibility: Literal["public", "note"] = "public"
     first_response_target: Duration = timedelta(hours=4)
     resolution_target: Duration = timedelta(days=3)
-    targets: dict[Literal["low", "normal", "high", "urgent"], dict[str, Duration]] = {}
+    targets: dict[Literal["low", "normal", "high", "urgent"], dict[str, Duration]] = Field(
+        default_factory=dict
+    )
     business_hours: str = ""
     timezone: str = ""
     holidays: str = ""
@@ -231,6 +177,7 @@ class Queue(Section):
     close_resolved_after: Duration = timedelta(days=7)
     reopen_within: Duration = timedelta(days=14)
     after_staff_reply: Literal["open", "pending"] = "open"
+    language: str = Field(default="", pattern=r"^([a-z]{2,3})?$")
 
     @model_validator(mode="after")
     def _addresses(self) -> Queue:
@@ -238,8 +185,6 @@ class Queue(Section):
             local, at, domain = address.rpartition("@")
             if not (local and at and domain) or any(c.isspace() or ord(c) < 32 for c in address):
                 raise ValueError(f"queue {self.name}: '{address}' is no mail address")
-            if "+" in local:
-                raise ValueError(f"queue {self.name}: '{address}': '+' parts reply addresses, leave it out")
         if self.timezone:
             check_zone(self.timezone)
         return self
@@ -314,6 +259,16 @@ class Config(BaseSettings):
             for name in digest.queues:
                 if name not in known:
                     raise ValueError(f"digest {digest.name}: there is no queue '{name}'")
+        delimiter = self.email.inbound.delimiter
+        for queue in self.queue:
+            for address in queue.addresses:
+                if delimiter in "+=" and delimiter in address.rpartition("@")[0]:
+                    raise ValueError(
+                        f"queue {queue.name}: '{address}': '{delimiter}' parts reply addresses, leave it out"
+                    )
+        for box in self.email.imap:
+            if box.queue not in known:
+                raise ValueError(f"email.imap {box.username}: there is no queue '{box.queue}'")
         if not self.service.secret_key and not self.database.sqlite:
             raise ValueError(
                 "service.secret_key is needed with a database that several machines may share; "

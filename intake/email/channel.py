@@ -17,7 +17,7 @@ from core.shapes import Finding, Inbound, InboxItem, Outgoing, Seen, Sent
 from intake.email.addresses import LONGEST_LOCAL_PART, Signer, domain_of
 from intake.email.compose import ComposeContext, carries_files, compose_mail
 from intake.email.composed import ComposedMail
-from intake.email.read import ReadContext
+from intake.email.context import context_of
 from intake.email.relay import Relay
 from intake.email.spec import SPEC
 from intake.email.wire_headers import on_the_wire
@@ -48,16 +48,12 @@ class EmailChannel:
         self._blobs = blobs
         self._children = children
         self._clock = clock or Clock()
-        self._signer = signer or Signer(keys)
+        self._signer = signer or Signer(keys, config.email.inbound.delimiter)
         addresses = [address for queue in config.queue for address in queue.addresses]
         self._ours = frozenset(address.lower() for address in addresses)
         hostname = domain_of(on_the_wire(addresses[0])) if addresses else "localhost"
         self._relay = relay or Relay(config.email.outbound, hostname)
-        self._reading = ReadContext(
-            keys=keys,
-            queues={queue.name: queue.addresses for queue in config.queue},
-            authserv_ids=config.email.inbound.trusted_authserv_ids,
-        )
+        self._reading = context_of(config, keys)
 
     async def read(self, item: InboxItem) -> Inbound:
         """Read a mail in a child process. Raises `ChildFailed`, which counts as a crash of the reader."""

@@ -37,7 +37,9 @@ def explain_files(
     paths: Sequence[Path], config: Config, as_json: bool, write: Callable[[str], Any] = click.echo
 ) -> int:
     """Explain each file, in order. Returns the exit status: 1 where a file couldn't be opened."""
-    context = context_of(config)
+    from intake.email.context import context_of, keys_without_making
+
+    context = context_of(config, keys_without_making(config))
     status = 0
     for number, path in enumerate(paths):
         try:
@@ -79,24 +81,6 @@ FIELDS: Final = (
     "rule",
     "error",
 )
-
-
-def context_of(config: Config) -> ReadContext:
-    """Return the context for reading. Where the signing key isn't made yet it stays so: nothing is signed then."""
-    from intake.email.read import ReadContext
-
-    service = config.service
-    keys = [service.secret_key, *service.previous_secret_keys]
-    if not service.secret_key:
-        try:
-            keys[0] = (service.data_dir / "secret_key").read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            keys[0] = "no key has signed anything yet"
-    return ReadContext(
-        keys=tuple(key for key in keys if key),
-        queues={queue.name: queue.addresses for queue in config.queue},
-        authserv_ids=config.email.inbound.trusted_authserv_ids,
-    )
 
 
 def explained(name: str, raw: bytes, context: ReadContext) -> dict[str, Any]:

@@ -53,6 +53,7 @@ class ReadContext:
     domains: tuple[str, ...] = ()
     delimiter: str = "+"
     spam_fields: tuple[str, ...] = ("x-spam-flag",)
+    spam_level: int = 5
 
     @property
     def ours(self) -> frozenset[str]:
