@@ -6,7 +6,7 @@ import random
 from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from core.database import Tx
 from core.shapes import key_of
@@ -46,11 +46,20 @@ async def allow(tx: Tx, name: str, limit: int, length: timedelta, *, spread: boo
             return False
         key = random.choice(keys)
     else:
-        key = key_of(name)
-        current = await tx.scalar(
-            select(counters.c.n).where(counters.c.key == key, counters.c.window == window)
-        )
-        if int(current or 0) >= limit:
-            return False
+        return await _count_one(tx, key_of(name), window, limit)
     await tx.run(tx.upsert(counters, {"key": key, "window": window, "n": 1}, {"n": counters.c.n + 1}))
     return True
+
+
+async def _count_one(tx: Tx, key: bytes, window: int, limit: int) -> bool:
+    """Count exactly, also where several do at once: the guard is part of the UPDATE."""
+    if limit < 1:
+        return False
+    here = (counters.c.key == key, counters.c.window == window)
+    one_more = update(counters).where(*here, counters.c.n < limit).values(n=counters.c.n + 1)
+    if await tx.changed(one_more):
+        return True
+    if await tx.scalar(select(counters.c.n).where(*here)) is not None:
+        return False
+    await tx.run(tx.insert_missing(counters).values(key=key, window=window, n=0))
+    return await tx.changed(one_more) == 1

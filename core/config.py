@@ -9,36 +9,32 @@ import difflib
 import os
 import secrets
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from core import config_places
+from core.config_environment import Variable, over, variables
 from core.config_mail import Email as Email
 from core.config_mail import EmailInbound as EmailInbound
 from core.config_mail import EmailOutbound as EmailOutbound
 from core.config_mail import Imap as Imap
 from core.config_mail import Server as Server
-from core.config_names import names, nearest
+from core.config_names import inner_model, model_at, nearest
+from core.config_section import ConfigError as ConfigError
 from core.config_section import Section
 from core.durations import Duration as Duration
 from core.durations import Positive
 from core.durations import parse_duration as parse_duration
 
-PREFIX = "RELAYDESK_"
-# Variables with our prefix that are no configuration keys.
-OTHER_VARIABLES = frozenset({"RELAYDESK_CONFIG", "RELAYDESK_SHARED"})
-
-
-class ConfigError(Exception):
-    """The configuration can't be used; the message is one line that says what to mend."""
-
 
 class Service(Section):
+    places: ClassVar[frozenset[str]] = frozenset({"data_dir"})
+
     name: str = "relaydesk"
     base_url: str = "http://127.0.0.1:8080"
     data_dir: Path = Path("var")
@@ -67,6 +63,8 @@ def check_zone(name: str) -> None:
 
 
 class DatabaseConfig(Section):
+    places: ClassVar[frozenset[str]] = frozenset({"url"})
+
     url: str = Field(default="sqlite+aiosqlite:///var/relaydesk.db", repr=False)
     pool_size: int = Field(default=10, ge=2, le=200)
     timeout: Positive = timedelta(seconds=20)
@@ -145,11 +143,17 @@ class Brakes(Section):
     acknowledgement_window: Duration = timedelta(hours=1)
     acknowledgements_per_source: int = Field(default=400_000, ge=0)
     acknowledgements_in_all: int = Field(default=400_000, ge=0)
+    copies_per_address: int = Field(default=20, ge=0)
+    copies_per_writer: int = Field(default=100, ge=0)
+    copies_per_source: int = Field(default=2000, ge=0)
+    copies_in_all: int = Field(default=5000, ge=0)
+    mails_per_ticket: int = Field(default=30, ge=1)
     reopens_per_hour: int = Field(default=5, ge=0)
     reports_per_source: int = Field(default=60, ge=0)
     confirmations_per_address: int = Field(default=5, ge=0)
     confirmations_per_source: int = Field(default=20, ge=0)
     confirmations_in_all: int = Field(default=500, ge=0)
+    file_links_per_source: int = Field(default=600, ge=0)
 
 
 class SchedulerConfig(Section):
@@ -207,12 +211,8 @@ class Digest(Section):
     slack_to: tuple[str, ...] = ()
 
 
-class Config(BaseSettings):
+class Config(Section):
     """The whole configuration, checked. Frozen."""
-
-    model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, env_prefix=PREFIX, env_nested_delimiter="__", case_sensitive=False
-    )
 
     service: Service = Service()
     database: DatabaseConfig = DatabaseConfig()
@@ -226,18 +226,6 @@ class Config(BaseSettings):
     queue: tuple[Queue, ...] = (Queue(name="support", addresses=("support@example.com",)),)
     staff: tuple[Staff, ...] = ()
     digest: tuple[Digest, ...] = ()
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment wins over the file; nothing else is read."""
-        return EnvSettingsSource(settings_cls), init_settings
 
     @model_validator(mode="after")
     def _whole(self) -> Config:
@@ -314,60 +302,76 @@ def load(path: str | os.PathLike[str] | None = None, *, environ: Mapping[str, st
     return parse(data, environ=environ, source=str(file) if data else "environment")
 
 
-_SQLITE = "sqlite+aiosqlite:///"
-
-
 def beside(data: dict[str, Any], file: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return configuration data whose relative places are the configuration file's neighbours, wherever a command is
-    run (a mail system runs its pipe in a folder of its own)."""
+    """Return a configuration file's data with its relative paths beside it (see `core.config_places`)."""
     folder = Path(file).absolute().parent
-    if folder == Path.cwd():
-        return data
-    service, database = data.get("service", {}), data.get("database", {})
-    if not isinstance(service, dict) or not isinstance(database, dict):
-        return data  # told as a mistake when it is parsed
-    data_dir = str(folder / str(service.get("data_dir", Service.model_fields["data_dir"].default)))
-    url = str(database.get("url", DatabaseConfig.model_fields["url"].default))
-    path = url.removeprefix(_SQLITE)
-    if url.startswith(_SQLITE) and path and not path.startswith(("/", ":")):
-        database = {**database, "url": f"{_SQLITE}{folder / path}"}
-    return {**data, "service": {**service, "data_dir": data_dir}, "database": database}
+    return data if folder == Path.cwd() else config_places.beside(Config, data, folder)
 
 
 def parse(
-    data: dict[str, Any], *, environ: Mapping[str, str] | None = None, source: str = "config"
+    data: Mapping[str, Any], *, environ: Mapping[str, str] | None = None, source: str = "config"
 ) -> Config:
-    """Check configuration data. Raises `ConfigError` with one line per call: the first problem."""
-    if environ is not None:
-        _check_names(environ)
+    """Check configuration data and what the environment sets over it (default: the process's). Raises `ConfigError`
+    with one line: the first problem, and whose it is."""
     try:
-        return Config(**data)
-    except ValidationError as exc:
-        raise ConfigError(f"{source}: {_one_line(exc)}") from None
+        given = variables(Config, os.environ if environ is None else environ)
     except ValueError as exc:
-        raise ConfigError(f"{source}: {exc}") from None
-    except Exception as exc:  # pydantic-settings wraps what it can't parse from the environment
         raise ConfigError(f"environment: {exc}") from None
+    try:
+        return Config.model_validate(over(data, given))
+    except ValidationError as exc:
+        raise ConfigError(_told(_first(exc), data, given, source)) from None
 
 
-def _one_line(exc: ValidationError) -> str:
-    error = exc.errors(include_url=False, include_context=False, include_input=False)[0]
+def _first(exc: ValidationError) -> Any:
+    return exc.errors(include_url=False, include_context=False)[0]
+
+
+def _told(error: Any, data: Mapping[str, Any], given: Sequence[Variable], source: str) -> str:
+    """Say what is wrong; a variable without which it weren't is to blame, not the file."""
+    guilty = [
+        one for one in given if _error_of(over(data, [v for v in given if v is not one])) != _same(error)
+    ]
+    if not guilty and given and _error_of(data) != _same(error):
+        guilty = list(given)
+    if guilty:
+        source = f"environment: {', '.join(one.name for one in guilty)}"
+    return f"{source}: {_one_line(error)}"
+
+
+def _error_of(data: Mapping[str, Any]) -> Any:
+    try:
+        Config.model_validate(data)
+    except ValidationError as exc:
+        return _same(_first(exc))
+    return None
+
+
+def _same(error: Any) -> Any:
+    """What tells one mistake from another."""
+    return error["loc"], error["msg"]
+
+
+def _one_line(error: Any) -> str:
     where = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         return f"unknown key '{where}'{nearest(Config, error['loc'])}"
+    if (brackets := _brackets(error)) is not None:
+        return f"{where}: write {brackets}"
     message = error["msg"].removeprefix("Value error, ")
     return f"{where}: {message}" if where else message
 
 
-def _check_names(environ: Mapping[str, str]) -> None:
-    """Refuse variables with our prefix that name no key: they would be ignored in silence."""
-    known = set(names(Config, PREFIX))
-    for name in environ:
-        upper = name.upper()
-        if upper.startswith(PREFIX) and upper not in known and upper not in OTHER_VARIABLES:
-            near = difflib.get_close_matches(upper, known, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise ConfigError(f"environment: unknown variable {name}{hint}")
+def _brackets(error: Any) -> str | None:
+    """How a table is to be begun where one was taken for several, or several for one."""
+    where = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "tuple_type" and isinstance(error["input"], Mapping):
+        kind = model_at(Config, error["loc"][:-1]).model_fields[error["loc"][-1]].annotation
+        if inner_model(kind) is not None:
+            return f"[[{where}]] in two pairs of brackets: there may be several"
+    if error["type"] == "model_type" and isinstance(error["input"], list | tuple):
+        return f"[{where}] in one pair of brackets: there is only one"
+    return None
 
 
 def secret_keys(config: Config) -> tuple[str, ...]:

@@ -53,10 +53,13 @@ class Tx:
         self.sqlite = sqlite
         self._clock = clock
         self._now: datetime | None = None
+        self.as_of: datetime | None = None  # an archive is read in: what is written now happened then
         self.after_commit: list[Callable[[], None]] = []
 
     async def now(self) -> datetime:
-        """The database's time, the same throughout the transaction, aware UTC."""
+        """The database's time, the same throughout the transaction, aware UTC; `as_of` where that is set."""
+        if self.as_of is not None:
+            return self.as_of
         if self._now is None:
             if self.sqlite:  # the database is this process
                 self._now = self._clock.now()
@@ -156,14 +159,16 @@ class Database:
                 log.warning("database_trouble", trouble="silent", seconds=self._patience)
                 raise Unavailable("database: no answer") from None
             except (DBAPIError, PoolTimeout, OSError) as exc:
-                trouble = _trouble(exc)
+                trouble = trouble_of(exc)
                 if trouble is None:
                     raise
                 if attempt == tries or (trouble == "away" and attempt >= 3):
                     log.warning(
-                        "database_trouble", trouble=trouble, error=type(exc).__name__, code=_code(exc)
+                        "database_trouble", trouble=trouble, error=type(exc).__name__, code=error_code(exc)
                     )
-                    raise Unavailable(f"database: {trouble} ({_code(exc) or type(exc).__name__})") from None
+                    raise Unavailable(
+                        f"database: {trouble} ({error_code(exc) or type(exc).__name__})"
+                    ) from None
             await asyncio.sleep(random.uniform(0.005, 0.02) * 2 ** min(attempt, 5))
         raise AssertionError("unreachable")
 
@@ -182,18 +187,19 @@ class Database:
         await self.engine.dispose()
 
 
-def _code(exc: BaseException) -> int | None:
+def error_code(exc: BaseException) -> int | None:
+    """Return the number that MySQL gave the error, None for any other."""
     args: tuple[object, ...] = getattr(getattr(exc, "orig", exc), "args", ())
     return args[0] if args and isinstance(args[0], int) else None
 
 
-def _trouble(exc: BaseException) -> str | None:
+def trouble_of(exc: BaseException) -> str | None:
     """Return "conflict" or "away" where running again may help, else None."""
     if isinstance(exc, PoolTimeout | OSError):
         return "away"
     if isinstance(exc, IntegrityError):
         return None
-    code = _code(exc)
+    code = error_code(exc)
     if code in _CONFLICTS:
         return "conflict"
     words = str(getattr(exc, "orig", exc)).lower()
@@ -214,12 +220,18 @@ def _trouble(exc: BaseException) -> str | None:
 
 
 def _sqlite_engine(config: DatabaseConfig) -> AsyncEngine:
+    from core.sqlite_cursor import one_trip
+
     path = make_url(config.url).database
-    if path and path != ":memory:":
+    if path and path != ":memory:" and not path.startswith("file:"):  # a file: URL is to read alone
         Path(path).parent.mkdir(parents=True, exist_ok=True)
     engine = create_async_engine(
         config.url, pool_size=min(config.pool_size, 10), max_overflow=5, hide_parameters=True
     )
+
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def on_open(dialect: Any, record: Any, args: Any, options: Any) -> Any:
+        return one_trip(dialect.connect(*args, **options))
 
     @event.listens_for(engine.sync_engine, "connect")
     def on_connect(connection: Any, record: Any) -> None:
@@ -257,4 +269,4 @@ def _mysql_engine(config: DatabaseConfig) -> AsyncEngine:
     )
 
 
-__all__ = ["Database", "Rerun", "SQLAlchemyError", "Tx"]
+__all__ = ["Database", "Rerun", "SQLAlchemyError", "Tx", "error_code", "trouble_of"]

@@ -42,20 +42,20 @@ def configure(log_format: str, level: str) -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level.upper())
-    # Libraries speak up only when something is wrong; some of them would log addresses or payloads.
-    for name in (
-        "aiosmtpd",
-        "mail.log",
-        "slack_bolt",
-        "slack_sdk",
-        "uvicorn",
-        "apscheduler",
-        "sqlalchemy",
-        "asyncio",
-    ):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    chosen = logging.getLevelNamesMapping()[level.upper()]
+    # Libraries speak up only when something is wrong: at other levels many log addresses and payloads, some every
+    # statement with its values.
+    root.setLevel(max(chosen, logging.WARNING))
+    for room in ("relaydesk", "app", "core", "intake", "bot", "sandbox"):
+        logging.getLogger(room).setLevel(chosen)
     logging.getLogger("mail.log").setLevel(logging.ERROR)
     logging.getLogger("aiomysql").setLevel(logging.ERROR)
     logging.getLogger("apscheduler").setLevel(logging.CRITICAL)  # a tick logs its own troubles
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def quiet() -> None:
+    """Log warnings alone, to stderr: a command's stdout is for what was asked."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

@@ -47,7 +47,6 @@ KNOWN = {
     "colorama": "BSD-3-Clause",  # the same
     "dkimpy": "Zlib",  # says "BSD-like"; the LICENSE that it installs has zlib's words
     "imapclient": "BSD-3-Clause",  # says nothing in a field; the COPYING that it installs is the new BSD licence
-    "tnefparse": "LGPL-3.0-or-later",  # says "LGPL"; its headers and classifier name version 3
 }
 
 

@@ -135,7 +135,7 @@ def test_secrets_come_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """`…_file` in the file or in the environment; the line end isn't part of it."""
     secret = tmp_path / "secret"
     secret.write_text("s3cret\n")
-    config = parse({"email": {"outbound": {"password_file": str(secret)}}})
+    config = parse({"email": {"outbound": {"username": "desk", "password_file": str(secret)}}})
     assert config.email.outbound.password == "s3cret"
     monkeypatch.setenv("RELAYDESK_SLACK__BOT_TOKEN_FILE", str(secret))
     assert parse({}).slack.bot_token == "s3cret"
@@ -147,7 +147,7 @@ def test_no_secret_shows() -> None:
         {
             "service": {"secret_key": "s3cret-1", "previous_secret_keys": ["s3cret-2"]},
             "database": {"url": "mysql+aiomysql://u:s3cret-3@h/d"},
-            "email": {"outbound": {"password": "s3cret-4"}},
+            "email": {"outbound": {"username": "desk", "password": "s3cret-4"}},
             "slack": {"bot_token": "s3cret-5", "app_token": "s3cret-6", "signing_secret": "s3cret-7"},
         }
     )
