@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from core import work
-from core.database import Database, Tx
+from core.database import Database, Tx, error_code, trouble_of
 from core.failures import Unavailable
 from core.tables import schema_state, settings
 from core.tables import work as work_table
@@ -27,8 +27,10 @@ from core.tasks import kept
 
 log = structlog.get_logger(__name__)
 
-CODE: Final = 1  # what this code knows; a schema says the oldest code that may run on it
-HEAD: Final = "0001"
+CODE: Final = 2  # what this code knows; a schema says the oldest code that may run on it
+# Code 1 takes what staff mail to a ticket's note address for an answer to the customer.
+OLDEST: Final = 2
+HEAD: Final = "0002"
 _LEASE = "schema"
 
 
@@ -89,22 +91,42 @@ async def migrate(database: Database) -> str:
     """
     before = await revision(database)
     if before is not None:
-        await check(database, allow_old=True)
-        if before == HEAD:
+        oldest = await check(database, allow_old=True)
+        if before > HEAD:
+            return f"the schema is {before}, newer than this relaydesk's {HEAD}, which may run on it"
+        if before == HEAD and oldest >= OLDEST:
             return f"the schema is up to date ({HEAD})"
-    if database.sqlite:
-        await database.unit(_migrate_here)
-    else:
-        await database.unit(lambda tx: tx.connection.run_sync(_first_tables))
-        await _migrate_leased(database)
+    try:
+        if database.sqlite:
+            await database.unit(_migrate_here)
+        else:
+            await database.unit(lambda tx: tx.connection.run_sync(_first_tables))
+            await _migrate_leased(database)
+    except DBAPIError as exc:
+        raise _failed(exc) from exc
     log.info("migrated", before=before, now=HEAD)
     return f"the schema was brought from {before or 'nothing'} to {HEAD}"
+
+
+def _failed(exc: DBAPIError) -> Exception:
+    """Say which error it was, by its number: a server's words may name its users."""
+    error = f"{type(exc.orig).__name__} {error_code(exc) or ''}".strip()
+    if trouble_of(exc) is not None:
+        return Unavailable(f"database: {error}")
+    return SchemaProblem(
+        f"the migration to {HEAD} stopped: {error}; what was done stays, so mend that (has the database's user the "
+        "rights to create, alter and index?) and run again: relaydesk migrate"
+    )
+
+
+def _older(found: str | None) -> bool:
+    return found is None or found < HEAD
 
 
 async def _migrate_here(tx: Tx) -> None:
     """SQLite: the writing lock of the transaction is the lease."""
     await tx.connection.run_sync(_first_tables)
-    if await tx.connection.run_sync(_revision) != HEAD:
+    if _older(await tx.connection.run_sync(_revision)):
         await tx.connection.run_sync(_upgrade)
     await _note_state(tx)
 
@@ -114,39 +136,54 @@ async def _migrate_leased(database: Database) -> None:
     await database.unit(lambda tx: work.ensure(tx, {_LEASE: "schema"}))
     while (lease := await work.claim_named(database, _LEASE, "schema", due=False)) is None:
         await asyncio.sleep(0.2)
-        if await revision(database) == HEAD:
+        if not _older(await revision(database)) and await _oldest(database) >= OLDEST:
             return
     try:
         async with kept(database, lease):
-            if await revision(database) != HEAD:
+            if _older(await revision(database)):
                 async with database.engine.connect() as connection:
                     await connection.run_sync(_upgrade)
                     await connection.commit()
             await database.unit(_note_state)
-    except DBAPIError as exc:
-        raise Unavailable(f"database: {type(exc).__name__}") from exc
     finally:
         with contextlib.suppress(Exception):
             await work.finish(database, lease, due=None, not_before=None)
 
 
 async def _note_state(tx: Tx) -> None:
-    values = {"id": 1, "oldest_code": 1, "generation": 0}
+    """Note which code may run here, last of all: a migration that stopped before shuts nobody out."""
+    values = {"id": 1, "oldest_code": OLDEST, "generation": 0}
     await tx.run(tx.insert_missing(schema_state).values(**values))
+    await tx.run(update(schema_state).where(schema_state.c.oldest_code < OLDEST).values(oldest_code=OLDEST))
 
 
-async def check(database: Database, *, allow_old: bool = False) -> None:
-    """Raise `SchemaProblem` where this code can't run on the schema as it is."""
+async def _oldest(database: Database) -> int:
+    """Return the oldest code that may run on the schema; 0 where a migration hasn't come to its end."""
+    found = await database.read(lambda tx: tx.scalar(select(schema_state.c.oldest_code)))
+    return 0 if found is None else int(found)
+
+
+async def check(database: Database, *, allow_old: bool = False) -> int:
+    """Return the oldest code that may run on the schema. Raises `SchemaProblem` where this one can't, unless the
+    reason is that the schema is too old and `allow_old` says that this doesn't matter."""
     found = await revision(database)
     if found is None:
         if allow_old:
-            return
+            return 0
         raise SchemaProblem("the database is empty; run: relaydesk migrate")
-    oldest = await database.read(lambda tx: tx.scalar(select(schema_state.c.oldest_code)))
-    if oldest is not None and oldest > CODE:
-        raise SchemaProblem("the database belongs to a newer relaydesk; start that one")
-    if found < HEAD and not allow_old:
+    oldest = await _oldest(database)
+    if oldest > CODE:
+        raise SchemaProblem(
+            f"the database belongs to a newer relaydesk (its schema is {found}, this one knows {HEAD}): start that "
+            "one, or restore the backup from before the upgrade"
+        )
+    if allow_old:
+        return oldest
+    if found < HEAD:
         raise SchemaProblem(f"the schema is {found}, this relaydesk needs {HEAD}; run: relaydesk migrate")
+    if oldest < OLDEST:
+        raise SchemaProblem(f"the migration to {HEAD} hasn't come to its end; run: relaydesk migrate")
+    return oldest
 
 
 async def begin_generation(database: Database, data_dir: Path) -> bool:

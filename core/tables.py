@@ -215,6 +215,7 @@ inbox = Table(
     Column("message_id", BigId),
     Index("ix_inbox_state", "state", "shard", "source_order", "id"),
     Index("ix_inbox_received_at", "received_at"),
+    Index("ix_inbox_blob", "blob"),
     **OPTIONS,
 )
 
@@ -311,12 +312,15 @@ messages = Table(
     Column("full_text", LongText),
     Column("html_blob", ascii_name(80)),
     Column("auth", ascii_name(12), nullable=False),
+    Column("auth_results", Json),
     Column("automatic", ascii_name(20)),
     Column("mail_id", exact(500)),
     Column("mail_date", Utc),
+    Column("thread_index", ascii_name(400)),
     Column("edited_at", Utc),
     Column("deleted_at", Utc),
     UniqueConstraint("ticket_id", "seq"),
+    Index("ix_messages_html_blob", "html_blob"),
     **OPTIONS,
 )
 
@@ -333,6 +337,7 @@ attachments = Table(
     Column("state", ascii_name(12), nullable=False),
     Column("reason", exact(255)),
     Column("inline_cid", exact(255)),
+    Index("ix_attachments_blob", "blob"),
     **OPTIONS,
 )
 
@@ -396,6 +401,7 @@ deliveries = Table(
     Index("ix_deliveries_ticket", "ticket_id", "id"),
     Index("ix_deliveries_state", "state", "id"),
     Index("ix_deliveries_message", "message_id", "kind"),
+    Index("ix_deliveries_rendered", "rendered"),
     **OPTIONS,
 )
 
