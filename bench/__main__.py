@@ -1,4 +1,4 @@
-"""`python -m bench [intake] [latency] [footprint]`: measure, print, exit 1 where a target is missed."""
+"""`python -m bench [intake] [latency] [footprint] [mail-memory]`: measure, print, exit 1 where a target is missed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from bench import footprint, intake, latency
+from bench import footprint, intake, latency, mail_memory
 from bench.figures import Figure
 from tests.mariadb import Run
 
@@ -20,6 +20,7 @@ MEASURES: dict[str, Measure] = {
     "intake": intake.measure,
     "latency": latency.measure,
     "footprint": footprint.measure,
+    "mail-memory": mail_memory.measure,
 }
 
 

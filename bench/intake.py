@@ -30,8 +30,8 @@ async def measure(run: Run) -> list[Figure]:
         home.mkdir()
         store, kept = await asyncio.to_thread(stores.take, home)
         try:
-            async with sink() as port:
-                pairs = await _pairs(store, Path(folder) / "house", port)
+            async with sink() as bare:
+                pairs = await _pairs(store, Path(folder) / "house", bare.port)
         finally:
             await asyncio.to_thread(stores.drop, kept.name)
     bare, stored = (median(load.rate for load in loads) for loads in zip(*pairs, strict=True))

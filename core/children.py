@@ -9,6 +9,7 @@ only plain values and our frozen dataclasses are unpickled.
 from __future__ import annotations
 
 import asyncio
+import errno
 import importlib
 import io
 import os
@@ -18,11 +19,13 @@ import struct
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import is_dataclass
+from dataclasses import dataclass, is_dataclass
 from datetime import timedelta
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final
+
+from core.failures import Unavailable
 
 _LENGTH: Final = struct.Struct("!Q")
 _LARGEST_REPLY: Final = 268_435_456  # bytes
@@ -39,6 +42,13 @@ _PLAIN: Final = frozenset(
         ("datetime", "date"),
     }
 )
+
+
+@dataclass(frozen=True, slots=True)
+class BytesOf:
+    """An argument that the child gets as the bytes of this file: they needn't pass through us."""
+
+    path: str
 
 
 class ChildFailed(Exception):
@@ -72,7 +82,11 @@ class Children:
         self._closed = False
 
     async def call(self, function: str, *args: Any) -> Any:
-        """Return what `module:function` returns for `args` (all of it picklable). Raises `ChildFailed`."""
+        """Return what `module:function` returns for `args` (all of it picklable).
+
+        Raises `ChildFailed`, `OSError` for a file (`BytesOf`) that can't be read, and `Unavailable` where no
+        process can be had now: that says nothing about `args`.
+        """
         async with self._slots:
             child = await self._take()
             try:
@@ -95,7 +109,7 @@ class Children:
 
     async def _take(self) -> _Child:
         if self._closed:
-            raise ChildFailed("shutting down")
+            raise Unavailable("shutting down")
         while self._idle:
             child = self._idle.pop()
             if child.alive:
@@ -111,6 +125,8 @@ class Children:
             await child.kill()
         if how == "failed":
             raise ChildFailed(str(value))
+        if how == "no file":
+            raise OSError(int(value), os.strerror(int(value)))
         return value
 
     async def warm(self) -> None:
@@ -155,8 +171,9 @@ class _Child:
                     limit=1_048_576,
                 )
             )
-        except OSError as exc:
-            raise ChildFailed(f"can't start a process: {exc.strerror}") from None
+        except (OSError, RuntimeError) as exc:  # of processes, files, memory or threads there are too many
+            why = exc.strerror if isinstance(exc, OSError) else exc
+            raise Unavailable(f"can't start a reading process: {why}") from None
 
     @property
     def alive(self) -> bool:
@@ -277,6 +294,10 @@ def _answer(function: str, args: tuple[Any, ...], timeout: float) -> bytes:
     try:
         module, _, name = function.partition(":")
         found = getattr(importlib.import_module(module), name)
+        try:
+            args = tuple(Path(arg.path).read_bytes() if isinstance(arg, BytesOf) else arg for arg in args)
+        except OSError as exc:
+            return pickle.dumps(("no file", exc.errno or errno.EIO, True), pickle.HIGHEST_PROTOCOL)
         return pickle.dumps(("ok", found(*args), _fit()), pickle.HIGHEST_PROTOCOL)
     except MemoryError:
         raise
@@ -312,5 +333,5 @@ def _limit(memory: int) -> None:
             resource.setrlimit(what, (value, value))
 
 
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+if __name__ == "__main__":  # under the name that pickles know its classes by
+    sys.exit(importlib.import_module("core.children").main(sys.argv[1:]))

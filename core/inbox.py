@@ -6,15 +6,17 @@ Only this insert is batched, across connections: what waits is committed as soon
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import Row, or_, select, update
+from sqlalchemy import Row, bindparam, or_, select, text, update
 
 from core.blobs import INLINE_BYTES, Blobs
 from core.clock import Clock
@@ -44,7 +46,8 @@ class Arrival:
     envelope: Mapping[str, Any]
     raw: bytes = field(repr=False)
     received_at: datetime | None = None
-    blob: str | None = None  # set where the door has spooled the bytes already
+    blob: str | None = None  # set where the door has spooled the bytes already; then `raw` is empty and
+    size: int | None = None  # so many bytes they are
 
 
 def shard_of(shard_by: str) -> int:
@@ -52,7 +55,7 @@ def shard_of(shard_by: str) -> int:
     return sha256(shard_by.encode("utf-8", "surrogatepass")).digest()[0] % SHARDS
 
 
-async def _row(arrival: Arrival, blobs: Blobs, clock: Clock) -> dict[str, Any]:
+async def row_of(arrival: Arrival, blobs: Blobs, clock: Clock) -> dict[str, Any]:
     """Return the row to insert; large bytes go to a blob first. Raises `Unavailable`."""
     blob = arrival.blob
     if blob is None and len(arrival.raw) > INLINE_BYTES:
@@ -70,25 +73,35 @@ async def _row(arrival: Arrival, blobs: Blobs, clock: Clock) -> dict[str, Any]:
         "envelope": dict(arrival.envelope),
         "raw": None if blob else arrival.raw,
         "blob": blob,
-        "bytes": len(arrival.raw),
+        "bytes": len(arrival.raw) if arrival.size is None else arrival.size,
         "attempts": 0,
     }
 
 
-async def _insert(database: Database, rows: list[dict[str, Any]]) -> None:
+async def _insert(database: Database, blobs: Blobs, rows: list[dict[str, Any]]) -> None:
     ordered = sorted(rows, key=lambda row: row["key"])  # in key order, so that batches never deadlock
+    large = {row["blob"]: row["key"] for row in rows if row["blob"]}
 
-    async def write(tx: Tx) -> None:
+    async def write(tx: Tx) -> set[str]:
         await tx.run(tx.insert_missing(inbox), ordered)
+        if not large:
+            return set()
+        kept = await tx.all(select(inbox.c.blob).where(inbox.c.key.in_(list(large.values()))))
+        return {row.blob for row in kept}
 
-    await database.unit(write, tries=4)
+    kept = await database.unit(write, tries=4)
+    for blob in large.keys() - kept:  # the mail was there already
+        try:
+            await blobs.remove(blob)
+        except OSError as exc:  # the sweeper will
+            log.info("blob_stays", error=exc.strerror)
 
 
 async def store_once(database: Database, blobs: Blobs, arrivals: Sequence[Arrival]) -> int:
     """Store without batching, in one transaction; returns how many were taken. Raises `Unavailable`."""
-    rows = [await _row(arrival, blobs, database.clock) for arrival in arrivals]
+    rows = [await row_of(arrival, blobs, database.clock) for arrival in arrivals]
     try:
-        await _insert(database, rows)
+        await _insert(database, blobs, rows)
     except SQLAlchemyError as exc:
         raise Unavailable(f"database: {type(exc).__name__}") from exc
     return len(rows)
@@ -117,19 +130,31 @@ class Intake:
         self._quiet = asyncio.Event()
         self._quiet.set()
         self._turnstile = asyncio.Lock()
+        # What the doors said no to since the start: ("put_off", of what there was too little) and ("refused", the
+        # answer's code), from fixed sets.
+        self.turned_away: Counter[tuple[str, str]] = Counter()
 
     async def store(self, arrivals: Sequence[Arrival]) -> int:
         """Store all of them in one transaction and return how many after a durable commit. Safe to repeat.
 
         Raises `Unavailable` on any trouble of ours.
         """
-        rows = [await _row(arrival, self._blobs, self._database.clock) for arrival in arrivals]
+        rows = [await row_of(arrival, self._blobs, self._database.clock) for arrival in arrivals]
         waiting = _Waiting(rows, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         if self._flusher is None:
             self._flusher = asyncio.create_task(self._flush(), name="inbox-flush")
         await asyncio.shield(waiting.done)
         return len(rows)
+
+    @property
+    def blobs(self) -> Blobs:
+        """Where a door spools what is too large to be kept in memory."""
+        return self._blobs
+
+    async def waiting(self, channel: str) -> timedelta | None:
+        """See `oldest_waiting`. Raises `Unavailable`."""
+        return await self._database.read(lambda tx: oldest_waiting(tx, channel))
 
     @property
     def in_flight(self) -> int:
@@ -202,14 +227,14 @@ class Intake:
 
     async def _write(self, batch: list[_Waiting]) -> None:
         try:
-            await _insert(self._database, [row for waiting in batch for row in waiting.rows])
+            await _insert(self._database, self._blobs, [row for waiting in batch for row in waiting.rows])
         except Unavailable as exc:
             _settle(batch, exc)
         except Exception as exc:
             log.warning("batch_failed", rows=len(batch), error=type(exc).__name__)
             for waiting in batch:  # one arrival's trouble is only its own
                 try:
-                    await _insert(self._database, waiting.rows)
+                    await _insert(self._database, self._blobs, waiting.rows)
                 except Exception as one:
                     _settle([waiting], Unavailable(f"not stored: {type(one).__name__}"))
                 else:
@@ -229,16 +254,25 @@ def _settle(batch: list[_Waiting], exc: Unavailable | None) -> None:
             waiting.done.exception()  # the caller may be gone; then nobody asks for it
 
 
-def item_of(row: Row[Any], raw: bytes) -> InboxItem:
-    """Return a row as a door's reader gets it."""
+async def item_of(row: Row[Any], blobs: Blobs) -> InboxItem:
+    """Return a row as a door's reader gets it. Raises `OSError` where its blob can't be opened."""
+    path = blobs.path(row.blob) if row.blob else None
+    if path is not None:
+        await asyncio.to_thread(_open_once, path)
     return InboxItem(
         id=row.id,
         key=row.key,
         channel=row.channel,
         envelope=row.envelope,
-        raw=raw,
+        raw=b"" if row.blob else bytes(row.raw or b""),
         received_at=row.received_at,
+        path=None if path is None else str(path),
     )
+
+
+def _open_once(path: Path) -> None:
+    with path.open("rb") as file:
+        file.read(1)
 
 
 async def raw_of(row: Row[Any], blobs: Blobs) -> bytes:
@@ -247,18 +281,42 @@ async def raw_of(row: Row[Any], blobs: Blobs) -> bytes:
 
 
 async def shards_with_work(tx: Tx, channels: Iterable[str]) -> list[int]:
-    """Return the shards in which something of these channels can be read now."""
+    """Return the shards in which something of these channels can be read now. It asks for the head of each shard alone,
+    so it costs the same whatever the backlog."""
+    return [row.shard for row in await _heads(tx, channels)]
+
+
+async def oldest_waiting(tx: Tx, channel: str) -> timedelta | None:
+    """Return how long the oldest row that could be read now has waited, None where none waits."""
+    rows = await _heads(tx, (channel,))
     now = await tx.now()
-    rows = await tx.all(
-        select(inbox.c.shard)
-        .where(
-            inbox.c.state == "new",
-            inbox.c.channel.in_(list(channels)),
-            or_(inbox.c.not_before.is_(None), inbox.c.not_before <= now),
-        )
-        .distinct()
+    # What is read again (by an operator, after a crash) waits since then.
+    return max((now - (row.not_before or row.received_at) for row in rows), default=None)
+
+
+async def _heads(tx: Tx, channels: Iterable[str]) -> Sequence[Row[Any]]:
+    """Return the first row of each shard that could be read now: `shard`, `received_at`, `not_before`."""
+    return (await tx.run(_HEADS, {"now": await tx.now(), "channels": list(channels)})).all()
+
+
+def _head(shard: int) -> str:
+    return (
+        "SELECT * FROM (SELECT shard, received_at, not_before FROM inbox "  # noqa: S608 - a number of ours
+        f"WHERE state = 'new' AND shard = {shard} AND channel IN :channels "
+        "AND (not_before IS NULL OR not_before <= :now) "
+        f"ORDER BY source_order, id LIMIT 1) AS shard_{shard}"
     )
-    return [row.shard for row in rows]
+
+
+# As text: to put it together from sixteen selects costs more than to run it.
+_HEADS: Final = (
+    text(" UNION ALL ".join(map(_head, range(SHARDS))))
+    .bindparams(
+        bindparam("channels", type_=inbox.c.channel.type, expanding=True),
+        bindparam("now", type_=inbox.c.not_before.type),
+    )
+    .columns(inbox.c.shard, inbox.c.received_at, inbox.c.not_before)
+)
 
 
 async def window(tx: Tx, shard: int, limit: int, channels: Iterable[str]) -> Sequence[Row[Any]]:

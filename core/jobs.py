@@ -12,10 +12,12 @@ from sqlalchemy import delete, select
 
 from core import units, work
 from core.audience import Happened
+from core.blobs import Blobs
 from core.database import Database, Tx
 from core.failures import NotFound, Unavailable
 from core.outbox import lane_kind
 from core.status import Did, Status
+from core.sweeping import sweep_folder
 from core.tables import job_runs, tickets
 from core.units import Desk
 
@@ -28,6 +30,7 @@ class Jobs:
 
     desk: Desk
     database: Database
+    blobs: Blobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +127,13 @@ async def sweep(jobs: Jobs) -> bool:
     return dropped >= 500
 
 
+async def sweep_blobs(jobs: Jobs) -> bool:
+    """Remove blobs that no row names, and what was left half-written."""
+    return await sweep_folder(jobs.database, jobs.blobs)
+
+
 JOBS: Final = (
     Job("close_resolved", timedelta(seconds=5), close_resolved),
     Job("sweep", timedelta(hours=1), sweep),
+    Job("sweep_blobs", timedelta(hours=1), sweep_blobs),
 )

@@ -15,6 +15,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from core.blobs import Blobs
 from core.database import Database, Tx
 from core.failures import Unavailable
 from core.jobs import JOBS, Job, Jobs
@@ -29,9 +30,10 @@ TURNS = 50  # turns of one job per slot, so that none holds up the others for ev
 class Scheduler:
     """Runs the jobs. One per process; any number of processes."""
 
-    def __init__(self, desk: Desk, database: Database, jobs: tuple[Job, ...] = JOBS) -> None:
+    def __init__(self, desk: Desk, database: Database, blobs: Blobs, jobs: tuple[Job, ...] = JOBS) -> None:
         self._desk = desk
         self._database = database
+        self._blobs = blobs
         self._jobs = jobs
         self._tick = desk.config.scheduler.tick
         self._scheduler: Any = AsyncIOScheduler(timezone=UTC)
@@ -103,7 +105,7 @@ class Scheduler:
         result = "done"
         try:
             for _ in range(TURNS):
-                if not await job.turn(Jobs(self._desk, self._database)):
+                if not await job.turn(Jobs(self._desk, self._database, self._blobs)):
                     break
         except Exception as exc:
             result = type(exc).__name__

@@ -25,7 +25,7 @@ from core.channel import Channel
 from core.config import Config
 from core.database import Database, Tx
 from core.failures import NotYet, StaleLease, Unavailable
-from core.inbox import SHARDS, Intake, item_of, raw_of, shards_with_work, window
+from core.inbox import SHARDS, Intake, item_of, shards_with_work, window
 from core.manager import TicketManager
 from core.receive import Claim
 from core.shapes import Inbound, Receipt
@@ -190,16 +190,25 @@ class Worker:
             await self._crashed(lease, row, attempt, RuntimeError())
             return
         try:
-            raw = await raw_of(row, self._blobs)
+            inbound = await self._read(row)
         except FileNotFoundError as exc:
             await self._crashed(lease, row, attempt, exc)
             return
         except OSError as exc:
             await self._put_off(lease, row, attempt - 1, f"disk: {exc.strerror}")
             return
+        except (Unavailable, StaleLease, asyncio.CancelledError):
+            raise
+        except Exception as exc:
+            await self._crashed(lease, row, attempt, exc)
+            return
         try:
-            inbound = await self._read(row, raw)
-            claim = Claim(item_id=item_id, fence=lambda tx: work.fence(tx, lease), refill=row.ticket_id)
+            claim = Claim(
+                item_id=item_id,
+                fence=lambda tx: work.fence(tx, lease),
+                refill=row.ticket_id,
+                quiet=bool(row.envelope.get("quiet")),
+            )
             receipt = await self._manager.receive(inbound, claim)
         except (Unavailable, StaleLease, asyncio.CancelledError):
             raise
@@ -208,11 +217,11 @@ class Worker:
             return
         _told(row, receipt)
 
-    async def _read(self, row: Row[Any], raw: bytes) -> Inbound:
+    async def _read(self, row: Row[Any]) -> Inbound:
         channel = self._channels.get(row.channel)
         if channel is None:
             raise Unavailable(f"channel {row.channel} isn't mounted here")
-        return await channel.read(item_of(row, raw))
+        return await channel.read(await item_of(row, self._blobs))
 
     async def _put_off(self, lease: work.Lease, row: Row[Any], attempts: int, reason: str) -> None:
         """Our disk's trouble with one row is no fault of the row's, and none of those behind it."""

@@ -119,6 +119,7 @@ def envelope_of(raw: bytes, given: Given, config: Config) -> Envelope:
         sender=None if sender is None else sender.strip().strip("<>"),
         queues=queues if given.queue else _first(queues),
         protocol="pipe",
+        trusted=True,
     )
 
 
@@ -154,19 +155,27 @@ def _quiet_logs() -> None:
 
 
 async def _store(config: Config, raw: bytes, envelope: Envelope) -> None:
-    """Store it durably. Raises `Unavailable`, `NotNow`."""
+    """Store it durably, where there is room for it. Raises `Unavailable`, `NotNow`."""
     from core import schema
     from core.blobs import Blobs
     from core.database import Database
-    from core.inbox import store_once
+    from core.inbox import oldest_waiting, store_once
     from intake.email.arrival import arrivals
+    from intake.email.room import Disk
 
+    limits = config.email.inbound
+    if not Disk(config.service.data_dir, limits.disk_left_bytes).fits(len(raw)):
+        raise NotNow("the disk is nearly full")
     database = Database(config.database)
     try:
         if database.sqlite and config.database.auto_migrate is not False:
             await schema.migrate(database)
         else:
             await schema.check(database)
+        if limits.backlog_age:
+            age = await database.read(lambda tx: oldest_waiting(tx, "email"))
+            if age is not None and age > limits.backlog_age:
+                raise NotNow("mail has waited too long to be read already")
         rows = arrivals(raw, envelope, database.clock.now())
         await store_once(database, Blobs(config.service.data_dir / "blobs"), rows)
     except schema.SchemaProblem as exc:

@@ -18,4 +18,10 @@ def mail_doors(parts: Parts) -> list[tuple[str, Any]]:
 
         signer = Signer(secret_keys(config), config.email.inbound.delimiter)
         doors.append(("email", MailDoor(config, parts.intake, signer, parts.clock)))
+    if config.email.imap:
+        from intake.email.imap import ImapDoor
+        from intake.email.imap_rules import shown_names
+
+        for name, box in zip(shown_names(config.email.imap), config.email.imap, strict=True):
+            doors.append((name, ImapDoor(config, box, parts.database, parts.intake, parts.clock)))
     return doors

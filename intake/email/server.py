@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import socket
 import ssl
 import stat
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any, Final
@@ -28,16 +30,15 @@ from core.config import Config, ConfigError, EmailInbound
 from core.failures import Unavailable
 from core.inbox import Arrival, Intake
 from intake.email.addresses import Signer, domain_of, redact
-from intake.email.arrival import Envelope, arrivals
+from intake.email.arrival import Envelope
+from intake.email.incoming import TOO_MUCH, TROUBLE, Incoming, TakenIn
+from intake.email.room import Backlog, Budget, Disk, Hold, Room, announced
 from intake.email.routing import Routes
-from intake.email.smtp_protocol import CLOSING, TROUBLE, Budget, Dialogue, LocalDialogue
+from intake.email.smtp_protocol import CLOSING, Dialogue, LocalDialogue
 
 log = structlog.get_logger(__name__)
-MEMORY: Final = 134_217_728  # bytes of mails that are coming in, beyond the first MiB of each
 
 _STOP_SECONDS: Final = 4.0
-# Hashing more than this would hold the loop up for longer than a commit takes.
-_LARGE: Final = 1_048_576
 _BUSY: Final = "421 4.7.0 Too many connections, please try again later"
 
 
@@ -57,7 +58,11 @@ class MailDoor:
         self._socket: _UnixSocket | None = None
         self._open: set[Dialogue] = set()
         self.closing = False
-        self.budget = Budget(MEMORY)
+        self._room = Room(
+            Budget(self._settings.memory_bytes),
+            Disk(config.service.data_dir, self._settings.disk_left_bytes),
+            Backlog(partial(intake.waiting, "email"), self._settings.backlog_age),
+        )
         self.port = 0
         # aiosmtpd logs commands with whole addresses, and bodies at debug.
         logging.getLogger("mail.log").setLevel(logging.ERROR)
@@ -66,6 +71,11 @@ class MailDoor:
     def ready(self) -> bool:
         """Whether it listens."""
         return self._server is not None and not self.closing
+
+    async def short_of(self) -> str:
+        """Say why mail is put off now, by "disk", "backlog" or "memory"; "" where it's taken."""
+        short = await self._room.short_of()
+        return f"mail is put off (452): {short}" if short else ""
 
     async def start(self) -> None:
         """Listen. `port` is then the one that was bound (0 for a UNIX socket)."""
@@ -86,6 +96,7 @@ class MailDoor:
             )
 
         self._dialogue = dialogue
+        self._intake.blobs.soon(self._sweep)
         if settings.host.startswith("unix:"):
             self._socket = _UnixSocket(settings)
             self._server = await loop.create_unix_server(self._connected, sock=self._socket.bind())
@@ -93,6 +104,11 @@ class MailDoor:
             self._server = await loop.create_server(self._connected, settings.host, settings.port)
             self.port = self._server.sockets[0].getsockname()[1]
         log.info("mail_door_open", protocol=settings.protocol, host=settings.host, port=self.port)
+
+    def _sweep(self) -> None:
+        """Remove what a crash left half-written, in a thread."""
+        if swept := self._intake.blobs.sweep_parts():
+            log.info("parts_swept", files=swept)
 
     def _connected(self) -> Dialogue:
         dialogue = self._dialogue()
@@ -106,6 +122,7 @@ class MailDoor:
         if server is None:
             return
         server.close()
+        await self._room.backlog.stop()
         if self._socket is not None:
             self._socket.remove()
         for dialogue in list(self._open):
@@ -125,6 +142,7 @@ class MailDoor:
         refused = CLOSING if self.closing else self._limits.enter(peer)
         counted = refused is None
         if not counted:
+            self._count("refused", str(refused))
             log.warning("connection_refused", peer=peer, connections=self._limits.total)
 
         def leave() -> None:
@@ -137,6 +155,35 @@ class MailDoor:
     def transaction(self) -> Any:
         """Return a context that lasts while an SMTP transaction is in flight."""
         return self._intake.transaction()
+
+    def incoming(self, hold: Hold) -> Incoming:
+        """Begin to take a mail; see `smtp_protocol.Door`."""
+        return Incoming(self._intake.blobs, hold, self._room.disk, self._settings.max_message_bytes)
+
+    def refused(self, dialogue: Dialogue, answer: str) -> None:
+        """Note and count a refusal."""
+        self._count("refused", answer)
+        log.info("refused", peer=dialogue.peer, answer=answer[:9].rstrip(), text=answer[4:80])
+
+    def _count(self, how: str, why: str) -> None:
+        """Count it for `/metrics`; of an answer its codes."""
+        if how == "refused":
+            why = why[:9] if why[4:5].isdigit() else why[:3]
+        self._intake.turned_away[how, why] += 1
+
+    async def handle_MAIL(
+        self, server: Dialogue, session: Session, envelope: SmtpEnvelope, address: str, options: list[str]
+    ) -> str:
+        """Take a mail's sender where there is room for the mail."""
+        hold = await self._room.admit(announced(options))
+        if isinstance(hold, str):
+            self._count("put_off", hold)
+            log.warning("no_room", of=hold, peer=server.peer)
+            return TOO_MUCH
+        server.hold = hold
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 2.1.0 OK"
 
     async def handle_RCPT(
         self, server: Dialogue, session: Session, envelope: SmtpEnvelope, address: str, options: list[str]
@@ -157,23 +204,27 @@ class MailDoor:
         The envelope is what MAIL and RCPT said, never what a header claims. Whatever goes wrong here is ours:
         the answer is 451, and the client repeats.
         """
-        raw = envelope.original_content or b""
+        taken = server.taken
+        assert taken is not None
+        source = self._limits.source(server.peer)
         told = Envelope(
             sender="" if envelope.mail_from in (None, "<>") else envelope.mail_from,
             queues=self._routes.sort(envelope.rcpt_tos),
             peer=server.peer,
             helo=str(session.host_name or ""),
             protocol=self._settings.protocol,
+            trusted=not source,
+            source=source,
         )
         noted: dict[str, Any] = {
             "peer": server.peer,
             "sender_domain": domain_of(told.sender or ""),
-            "bytes": len(raw),
+            "bytes": taken.size,
         }
         try:
-            rows = await self._rows(raw, told)
+            rows = await self._rows(taken, told)
             await self._intake.store(rows)
-        except Unavailable as exc:
+        except (Unavailable, OSError) as exc:
             log.warning("mail_not_stored", error=str(exc), **noted)
             return TROUBLE
         except Exception:
@@ -182,10 +233,12 @@ class MailDoor:
         log.info("handle_DATA", keys=[row.key.hex()[:16] for row in rows], queues=[*told.queues], **noted)
         return "250 2.0.0 Stored"
 
-    async def _rows(self, raw: bytes, told: Envelope) -> list[Arrival]:
-        if len(raw) < _LARGE:
-            return arrivals(raw, told, self._clock.now())
-        return await asyncio.to_thread(arrivals, raw, told, self._clock.now())
+    async def _rows(self, taken: TakenIn, told: Envelope) -> list[Arrival]:
+        """One row a queue; each has a blob of its own, for each is forgotten by itself."""
+        blobs = [taken.blob] if taken.blob else []
+        while blobs and len(blobs) < len(told.queues):
+            blobs.append(await self._intake.blobs.twin(blobs[0]))
+        return taken.mark.arrivals(told, self._clock.now(), raw=taken.raw, size=taken.size, blobs=blobs)
 
     async def handle_exception(self, error: Exception) -> str:
         """Say nothing of what broke: the text may hold a password of ours."""
@@ -214,7 +267,7 @@ class _Connections:
 
     def enter(self, peer: str) -> str | None:
         """Return the refusal, or None and count it."""
-        source = self._source(peer)
+        source = self.source(peer)
         if self.total >= self._settings.max_connections:
             return _BUSY
         if source and self._sources[source] >= self._settings.max_connections_per_source:
@@ -226,7 +279,7 @@ class _Connections:
 
     def leave(self, peer: str) -> None:
         """Count it out."""
-        source = self._source(peer)
+        source = self.source(peer)
         self.total -= 1
         if not self.total:
             self.none.set()
@@ -234,7 +287,7 @@ class _Connections:
         if self._sources[source] <= 0:
             del self._sources[source]  # memory doesn't grow with the strangers who called
 
-    def _source(self, peer: str) -> str:
+    def source(self, peer: str) -> str:
         """Name the source as it's limited ("" for one that isn't): IPv6 by its /64, which one host can fill."""
         try:
             address = ip_address(peer.partition("%")[0])
@@ -253,12 +306,18 @@ class _UnixSocket:
     def __init__(self, settings: EmailInbound) -> None:
         self._path = Path(settings.host.removeprefix("unix:"))
         self._inode = 0
-        try:
-            self._mode = int(settings.socket_mode, 8)
-        except ValueError:
-            raise ConfigError(
-                f"email.inbound.socket_mode: '{settings.socket_mode}' is no mode like 0660"
-            ) from None
+        if not re.fullmatch(r"0?[0-7]{3}", settings.socket_mode):
+            raise ConfigError(f"email.inbound.socket_mode: '{settings.socket_mode}' is no mode like 0660")
+        self._mode = int(settings.socket_mode, 8)
+
+    def check(self) -> None:
+        """Raise `ConfigError` where it couldn't be bound; nothing is changed."""
+        folder = self._path.absolute().parent
+        if not os.access(folder, os.W_OK | os.X_OK):
+            why = "can't be written to" if folder.is_dir() else "isn't there"
+            raise ConfigError(f"email.inbound.host: the folder {folder} {why}")
+        if self._path.exists() and not self._path.is_socket():
+            raise ConfigError(f"email.inbound.host: {self._path} exists and is no socket")
 
     def bind(self) -> socket.socket:
         """Bind. Raises `ConfigError` where another process listens there or the path is something else."""
@@ -303,3 +362,17 @@ def _tls_context(settings: EmailInbound) -> ssl.SSLContext | None:
     except (OSError, ssl.SSLError) as exc:
         raise ConfigError(f"email.inbound.tls_certificate: can't be used: {exc.strerror or exc}") from None
     return context
+
+
+def cannot_start(settings: EmailInbound) -> list[str]:
+    """Return why a door with these settings couldn't start, a line each; nothing is bound (one may be running)."""
+    needed: list[Callable[[], object]] = [partial(_Connections, settings), partial(_tls_context, settings)]
+    if settings.host.startswith("unix:"):
+        needed.append(lambda: _UnixSocket(settings).check())
+    found = []
+    for need in needed:
+        try:
+            need()
+        except ConfigError as exc:
+            found.append(str(exc))
+    return found

@@ -16,11 +16,11 @@ from typing import Any, AnyStr, Final, Protocol, cast
 
 from aiosmtpd.smtp import SMTP, Envelope, Session, syntax
 
-TROUBLE: Final = "451 4.3.0 Local trouble, please try again later"
+from intake.email.incoming import Incoming, TakenIn, Unstuffer
+from intake.email.room import Hold
+
 CLOSING: Final = "421 4.3.2 Closing down, please try again later"
 SLOW: Final = "421 4.4.2 Too slow, closing the connection"
-TOO_MUCH: Final = "452 4.3.1 Too much mail at once, please try again later"
-TOO_BIG: Final = "552 5.3.4 Mail is over the size limit"
 
 # The reader's buffer: longer lines come in pieces. It bounds what a client can make us hold outside of DATA.
 _BUFFER: Final = 65_536
@@ -28,34 +28,16 @@ _BUFFER: Final = 65_536
 _COMMAND: Final = 4096
 # The timeout runs anew while DATA keeps coming, but not for ever: at most so many times its length in all.
 _PATIENCE: Final = 12
-
-
-class Budget:
-    """Bytes that all mails together may take in memory while they come in. A mail's first MiB is free: the number
-    of connections bounds those."""
-
-    FREE: Final = 1_048_576
-
-    def __init__(self, limit: int) -> None:
-        self.left = limit
-
-    def reserve(self, held: int, size: int) -> int | None:
-        """Return what a mail of this size holds now, None where the budget says no. `held`: what it held."""
-        wanted = max(size - self.FREE, 0)
-        if wanted <= held:
-            return held
-        step = max(wanted, held + self.FREE) - held
-        if step > self.left:
-            return None
-        self.left -= step
-        return held + step
+# Seconds that one connection may keep the loop to itself.
+_TURN: Final = 0.01
+_REFUSALS: Final = ("451 ", "452 ", "550 ", "552 ")
+_OFTEN: Final = 4  # the timeout runs anew so many times in its length, not at each byte
 
 
 class Door(Protocol):
     """What the dialogue asks."""
 
     closing: bool
-    budget: Budget
 
     def enter(self, peer: str) -> tuple[str | None, Callable[[], None]]:
         """Admit a connection: a refusal to send (or None), and what to call when it ends."""
@@ -63,13 +45,24 @@ class Door(Protocol):
     def transaction(self) -> Any:
         """Return a context manager that lasts from MAIL to the answer to DATA."""
 
+    def incoming(self, hold: Hold) -> Incoming:
+        """Begin to take a mail."""
+
+    def refused(self, dialogue: Dialogue, answer: str) -> None:
+        """Note a refusal."""
+
+    async def handle_MAIL(
+        self, server: Any, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """Answer MAIL; with yes, `server.hold` is what was reserved."""
+
     async def handle_RCPT(
         self, server: Any, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         """Answer RCPT."""
 
     async def handle_DATA(self, server: Any, session: Session, envelope: Envelope) -> str:
-        """Answer the final dot."""
+        """Answer the final dot; the mail is `server.taken`."""
 
     async def handle_exception(self, error: Exception) -> str:
         """Answer where something of ours broke."""
@@ -87,9 +80,10 @@ class Dialogue(SMTP):
         self._transaction = ExitStack()
         self._door = door
         self._offering = False
-        self._held = 0
+        self._patient_until = self._heard = 0.0  # while DATA comes: loop times
+        self.hold: Hold | None = None
+        self.taken: TakenIn | None = None
         super().__init__(door, **settings)
-        self._limit = self.data_size_limit or 0
 
     # -- the connection --
 
@@ -114,7 +108,7 @@ class Dialogue(SMTP):
         except (ConnectionError, asyncio.IncompleteReadError):
             pass  # it went away; nothing was promised
         finally:
-            self._transaction.close()
+            self._end_transaction()
             leave()
 
     def _say_and_close(self, answer: str) -> None:
@@ -135,8 +129,22 @@ class Dialogue(SMTP):
         self._say_and_close(CLOSING)
 
     def _set_post_data_state(self) -> None:
-        self._transaction.close()
+        self._end_transaction()
         self.envelope = self._create_envelope()
+
+    def _end_transaction(self) -> None:
+        self._transaction.close()
+        hold, self.hold, self.taken = self.hold, None, None
+        if hold is not None:
+            hold.release()
+
+    def data_received(self, data: bytes) -> None:
+        """While DATA comes, what comes keeps the connection alive, but not for ever."""
+        super().data_received(data)
+        now = self.loop.time()
+        if now < self._patient_until and now - self._heard > self._timeout_duration / _OFTEN:
+            self._heard = now
+            self._reset_timeout()
 
     # -- commands --
 
@@ -159,6 +167,8 @@ class Dialogue(SMTP):
                 return
             if status == "250 HELP":
                 await super().push("250-PIPELINING")
+        if isinstance(status, str) and status.startswith(_REFUSALS):
+            self._door.refused(self, status)
         await super().push(status)
 
     async def smtp_AUTH(self, arg: str) -> None:
@@ -174,9 +184,9 @@ class Dialogue(SMTP):
         if self._door.closing:
             self._say_and_close(CLOSING)
             return
+        nested = bool(self._told.mail_from)
         await super().smtp_MAIL(arg)
-        if self._told.mail_from:
-            self._transaction.close()
+        if self._told.mail_from and not nested:
             self._transaction.enter_context(self._door.transaction())
 
     @syntax("DATA")
@@ -196,55 +206,40 @@ class Dialogue(SMTP):
             self._say_and_close(CLOSING)
 
     async def _take_mail(self) -> None:
-        self._held = 0
+        hold = self.hold
+        assert hold is not None  # there is a recipient, so MAIL was taken
+        incoming = self._door.incoming(hold)
         try:
-            content = await self._read_content()
-            if isinstance(content, str):
-                await self._answer(content)
-                return
-            self._told.content = self._told.original_content = content
-            del content
+            await self._read_content(incoming)
             self._reset_timeout()
+            taken = await incoming.finish()
+            if isinstance(taken, str):
+                await self._answer(taken)
+                return
+            self.taken = taken
             await self._answer(await self._call_handler_hook("DATA"))
         finally:
-            self._told.content = self._told.original_content = None
-            self._door.budget.left += self._held
-            self._held = 0
+            self._patient_until = 0.0
+            incoming.drop()
 
-    async def _read_content(self) -> bytes | str:
-        """Return what came up to CRLF.CRLF, without the dots that were stuffed (RFC 5321 4.5.2), or the refusal
-        where it is too large or all mails together are. Only that sequence ends it: a bare LF is content, so
-        nothing can be smuggled."""
-        content = bytearray()
-        refusal = ""
-        size, line_start = 0, True
+    async def _read_content(self, incoming: Incoming) -> None:
+        """Read to the end of the mail, also where it's refused meanwhile."""
+        wire = Unstuffer()
         clock = self.loop.time
-        began = heard = clock()
-        while True:
+        turn = self._heard = clock()
+        self._patient_until = turn + self._timeout_duration * _PATIENCE
+        while not wire.ended:
             try:
-                piece: bytes = await self._reader.readuntil(b"\r\n")
+                piece: bytes = await self._reader.readuntil(b".\r\n")
             except asyncio.LimitOverrunError as more:
                 piece = await self._reader.readexactly(more.consumed)
-            if line_start:
-                if piece == b".\r\n":
-                    return refusal or bytes(content)
-                if piece.startswith(b"."):
-                    piece = piece[1:]
-            line_start = piece.endswith(b"\r\n")
-            size += len(piece)
-            if size > self._limit:
-                refusal = TOO_BIG
-            elif not refusal:
-                held = self._door.budget.reserve(self._held, size)
-                self._held = self._held if held is None else held
-                refusal = TOO_MUCH if held is None else ""
-            if refusal:
-                content.clear()
-            else:
-                content += piece
-            if clock() - heard > 1 and clock() - began < self._timeout_duration * _PATIENCE:
-                heard = clock()
-                self._reset_timeout()
+            incoming.take(wire.feed(piece))
+            if incoming.full:
+                await incoming.flush()
+                self._reset_timeout()  # our disk's time isn't the client's
+            if clock() - turn > _TURN:
+                await asyncio.sleep(0)
+                turn = clock()
 
     async def _answer(self, status: str) -> None:
         """Answer the final dot."""

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from core.children import ChildFailed, Children
+from core.failures import Unavailable
 
 ASKED = "tests.core.asked"
 
@@ -115,7 +116,7 @@ async def test_several_at_once() -> None:
     await children.warm()
     assert len(set(await asyncio.gather(*(children.call(f"{ASKED}:pid") for _ in range(2))))) == 2
     await children.close()
-    with pytest.raises(ChildFailed, match="shutting down"):
+    with pytest.raises(Unavailable, match="shutting down"):
         await children.call(f"{ASKED}:pid")
 
 

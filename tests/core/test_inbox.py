@@ -36,9 +36,9 @@ def batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     seen: list[int] = []
     write = inbox._insert
 
-    async def insert(database: Database, rows: list[dict[str, Any]]) -> None:
+    async def insert(database: Database, blobs: Blobs, rows: list[dict[str, Any]]) -> None:
         seen.append(len(rows))
-        await write(database, rows)
+        await write(database, blobs, rows)
 
     monkeypatch.setattr(inbox, "_insert", insert)
     return seen
@@ -145,7 +145,8 @@ async def test_overlapping_batches_do_not_deadlock(store: Store) -> None:
             chosen = dice.sample(names, 20)
             await inbox._insert(
                 database,
-                [await inbox._row(arrival(n), None, database.clock) for n in chosen],  # type: ignore[arg-type]
+                None,  # type: ignore[arg-type]
+                [await inbox.row_of(arrival(n), None, database.clock) for n in chosen],  # type: ignore[arg-type]
             )
 
     try:

@@ -33,7 +33,7 @@ class Counting:
 
 
 def scheduler(desk: TestDesk, *jobs: Job) -> Scheduler:
-    return Scheduler(desk.desk, desk.database, jobs)
+    return Scheduler(desk.desk, desk.database, desk.blobs, jobs)
 
 
 async def test_resolved_tickets_are_closed_once(desk: TestDesk, store: Store) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+import tempfile
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from core.blobs import Blobs
 from core.config import Config, parse
 from core.inbox import Arrival
 from intake.email.addresses import Signer
@@ -64,6 +68,24 @@ class Shelf:
         self.gate.set()
         self.in_flight = 0
         self.most_in_flight = 0
+        self.age: timedelta | None = None
+        self.asked = 0
+        self.turned_away: Counter[tuple[str, str]] = Counter()
+        self._folder = tempfile.TemporaryDirectory(prefix="relaydesk-shelf-")
+        self.blobs = Blobs(Path(self._folder.name))
+
+    def bytes_of(self, row: Arrival) -> bytes:
+        """A stored mail, wherever it lies."""
+        return self.blobs.path(row.blob).read_bytes() if row.blob else row.raw
+
+    def parts(self) -> list[str]:
+        """What is being spooled, or was left."""
+        return [path.name for path in self.blobs.folder.rglob("*.part")]
+
+    async def waiting(self, channel: str) -> timedelta | None:
+        assert channel == "email"
+        self.asked += 1
+        return self.age
 
     async def store(self, arrivals: Sequence[Arrival]) -> int:
         self.calls += 1

@@ -60,6 +60,10 @@ def test_the_same_mail_by_another_way_is_one(same: bytes) -> None:
         BASE + b"\r\n",
         BASE.replace(b"Subject: Broken\r\n", b"Subject: Broken\r\nFrom: other@example.net\r\n"),
         BASE.replace(b"It broke.\r\n", b"It broke.\r"),
+        b"Content-Type: application/x-hidden\r\n" + BASE,
+        b"Content-Transfer-Encoding: base64\r\n" + BASE,
+        b"Auto-Submitted: auto-replied\r\n" + BASE,
+        b"In-Reply-To: <0@example.net>\r\n" + BASE,
     ],
 )
 def test_another_mail_is_another(other: bytes) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import ssl
 import time
+from pathlib import Path
 
 import pytest
 
 from intake.email.smtp_protocol import path_of
-from tests.mail.server_house import Shelf, Wire, open_door
+from tests.mail.server_house import Shelf, Wire, certificate_in, open_door
+from tests.waiting import until
 
 HEAD = b"From: zoe@example.net\r\nSubject: x\r\nMessage-ID: <1@example.net>\r\n\r\n"
 
@@ -23,7 +26,7 @@ async def taken(body: bytes, **inbound: object) -> list[bytes]:
         await wire.envelope("support@example.com")
         assert (await wire.data(HEAD + body)).startswith("250")
         assert (await wire.say("NOOP"))[0].startswith("250")
-    return [row.raw.removeprefix(HEAD) for row in shelf.stored]
+    return [shelf.bytes_of(row).removeprefix(HEAD) for row in shelf.stored]
 
 
 @pytest.mark.parametrize(
@@ -178,3 +181,75 @@ def test_addresses_are_parsed_in_linear_time() -> None:
     for hostile in ('<"' + '\\"' * 200_000, "<" + "(" * 400_000, '<"' + "a" * 400_000 + "@b>", "<" * 400_000):
         path_of(hostile)
     assert time.perf_counter() - began < 1
+
+
+async def test_a_client_that_drips_is_heard_while_it_says_something_but_not_for_ever() -> None:
+    shelf = Shelf()
+    async with open_door(shelf, command_timeout="300ms") as door:
+        slow, endless = await Wire.to(door), await Wire.to(door)
+        for wire in (slow, endless):
+            await wire.hello()
+            await wire.envelope("support@example.com")
+            await wire.say("DATA")
+
+        async def drip(wire: Wire, data: bytes) -> None:
+            for byte in data:
+                wire.send(bytes([byte]))
+                await asyncio.sleep(0.02)
+
+        began = time.monotonic()
+        forever = asyncio.create_task(drip(endless, b"x" * 10_000))
+        await drip(slow, HEAD[:50])
+        assert time.monotonic() - began > 0.9
+        slow.send(HEAD[50:] + b".\r\n")
+        assert (await slow.answer()).startswith("250")
+        while not (said := await endless.reader.readline()):
+            pass
+        assert said.startswith(b"421 4.4.2")
+        assert time.monotonic() - began < 10
+        forever.cancel()
+    assert len(shelf.stored) == 1
+
+
+async def test_a_flood_of_connections_gets_421_and_those_who_were_there_first_are_served() -> None:
+    shelf = Shelf()
+    async with open_door(shelf) as door:
+        wires = [await Wire.to(door) for _ in range(300)]
+        greetings = [await wire.answer() for wire in wires]
+        assert [said[:3] for said in greetings] == ["220"] * 100 + ["421"] * 200
+        assert (await wires[99].say("EHLO x"))[0].startswith("250")
+        await wires[99].envelope("support@example.com")
+        assert (await wires[99].data(HEAD + b"x")).startswith("250")
+        for wire in wires:
+            wire.close()
+        await until(lambda: door._limits.total == 0)
+
+
+async def test_what_is_not_offered_is_refused() -> None:
+    """No BDAT (RFC 3030): its chunks would be a second way for bytes to come in."""
+    async with open_door(Shelf()) as door:
+        wire = await Wire.to(door)
+        await wire.hello()
+        offered = (await wire.say("EHLO client.example"))[0]
+        assert "CHUNKING" not in offered
+        assert "BINARYMIME" not in offered
+        answers = await wire.say(
+            "MAIL FROM:<a@b> BODY=BINARYMIME", "STARTTLS", "BDAT 3 LAST", "XCLIENT ADDR=127.0.0.1"
+        )
+        assert [answer[0] for answer in answers] == ["5", "4", "5", "5"]  # 454: no TLS here
+
+
+async def test_commands_behind_starttls_are_not_obeyed(tmp_path: Path) -> None:
+    """What came in clear with STARTTLS is forgotten (RFC 3207 4.2): else somebody on the way adds commands."""
+    certificate, key = certificate_in(tmp_path)
+    shelf = Shelf()
+    async with open_door(shelf, tls_certificate=str(certificate), tls_key=str(key)) as door:
+        wire = await Wire.to(door)
+        await wire.hello()
+        wire.send(b"STARTTLS\r\nMAIL FROM:<evil@example.org>\r\n")
+        assert (await wire.answer()).startswith("220")
+        context = ssl.create_default_context(cafile=str(certificate))
+        await wire.writer.start_tls(context, server_hostname="localhost")
+        assert (await wire.say("EHLO x"))[0].startswith("250")
+        assert (await wire.say("RCPT TO:<support@example.com>"))[0].startswith("503")
+        wire.close()
