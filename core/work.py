@@ -178,6 +178,16 @@ async def remember(database: Database, name: str, kind: str, data: dict[str, Any
     await database.unit(write)
 
 
+async def note(database: Database, lease: Lease, data: dict[str, Any]) -> None:
+    """Keep data with work that is held, and renew the lease. Raises `StaleLease`: then nothing is written."""
+
+    async def write(tx: Tx) -> None:
+        await fence(tx, lease)
+        await tx.run(update(work).where(work.c.name == lease.name).values(data=data))
+
+    await database.unit(write)
+
+
 async def remembered(database: Database, name: str) -> dict[str, Any]:
     """Return the data kept with a piece of work."""
     found = await database.read(lambda tx: tx.scalar(select(work.c.data).where(work.c.name == name)))
