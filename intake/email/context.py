@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.config import Config
-from intake.email.read import ReadContext
+from intake.email.read_context import ReadContext
 
 
 def context_of(config: Config, keys: Sequence[str]) -> ReadContext:
