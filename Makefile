@@ -7,7 +7,7 @@ STAMP := $(VENV)/.stamp
 DEV_STAMP := $(VENV)/.dev-stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-only lint format bench lock clean .venv
+.PHONY: help run test test-only lint format bench bench-mail lock clean .venv
 
 help: ## list the targets
 	@grep -hE '^[a-z.-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -47,6 +47,11 @@ format: $(DEV_STAMP) ## let ruff format and mend
 bench: $(DEV_STAMP) ## print the figures that the docs name
 	@scripts/test-needs
 	@$(BIN)/python -m bench
+
+bench-mail: $(DEV_STAMP) ## print the figures of reading mail (corpus, crafted mails, memory, fuzz)
+	@scripts/test-needs
+	@status=0; for part in mail_corpus mail_reading mail_memory "fuzz --seconds $${FUZZ_SECONDS:-60}"; do \
+		echo "== $$part"; $(BIN)/python -m bench.$$part || status=1; done; exit $$status
 
 lock: $(STAMP) ## resolve the dependencies again (needs uv on PATH)
 	@uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group build -o requirements.txt pyproject.toml

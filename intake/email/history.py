@@ -1,99 +1,197 @@
 """Where history begins in an answer: below our own line, a program's mark, a quoted head, "Bob wrote:". Pure.
 
-Each question is asked of a line and a few below it, and only so often: a crafted mail can't make it slow.
+Each question is asked of a line and a few around it, and only so often: a crafted mail can't make it slow.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Final
 
+from intake.email import attributions
 from intake.email import separators as sep
+from intake.email.heads import Head, field, quoted_head
 from intake.email.html import HISTORY
-from intake.email.marker import MARKER
-
-LONGEST_ATTRIBUTION: Final = 4  # lines
-_RULE: Final = "-_=*> \t"
-_FIELDS_WITHIN: Final = 14  # lines of a quoted head, wrapped ones included
+from intake.email.marker import is_marker
+from intake.email.proof import Known
 
 
 @dataclass(frozen=True, slots=True)
 class Hints:
-    """What is known beside the text. `reply`: it answers something. `subject`: None where unknown. `parent`: the
-    text that it answers, as we sent it: then quoted text is proved to be quoted."""
+    """What is known beside the text. `reply`: it answers something. `subject`: None where unknown. `people`: addresses
+    and names that it goes to, lower case. `parents`: texts that it may answer, latest first, as we have them: then
+    quoted text is proved to be quoted."""
 
     reply: bool = True
     subject: str | None = None
-    parent: str | None = None
+    people: frozenset[str] = frozenset()
+    parents: tuple[str, ...] = ()
 
 
 PLAIN: Final = Hints()
+_EXAMINED: Final = 20_000  # lines of the sender's; what begins below them stays
+_MOST_ADDED: Final = 50  # lines that programs may add
 
 
 def is_quoted(line: str) -> bool:
     """Say whether the line is marked as quoted."""
-    return line.lstrip(" \t").startswith(">")
+    return ">" in line and line.lstrip(" \t\xa0\ufeff\u200b").startswith(">")
 
 
 def has_words(lines: list[str]) -> bool:
-    """Say whether there is more in the lines than rules, marks and white space."""
-    return any(line.strip("-_=*> \t\xa0\u200b") for line in lines if line != HISTORY)
+    """Say whether there is more in the lines than rules, marks, white space and what programs add."""
+    added = 0
+    for line in lines:
+        if line and line != HISTORY and worded(line):
+            added += 1
+            if added > _MOST_ADDED or not sep.is_added_line(line):
+                return True
+    return False
 
 
-def history_start(lines: list[str], hints: Hints) -> int | None:
-    """Return the line where unmarked history begins (Outlook, web mail), None where there is none.
-
-    Separators that stand above quoted lines become quoted lines themselves, in `lines`.
-    """
-    words_above = False
-    left = _Left()
-    for index, line in enumerate(lines):
-        if not line or line.isspace():
-            continue
-        if line == HISTORY or MARKER in line:
-            if words_above and not is_quoted(line):
-                return _above_separator(lines, index)
-            continue
-        if is_quoted(line):
-            continue
-        last = _separator_end(lines, index, hints, left) if words_above else None
-        if last is not None:
-            if not _quoted_next(lines, last + 1):
-                return _above_separator(lines, index)
-            # It belongs to the quote below it, and answers may stand below that.
-            for inside in range(with_name(lines, index), last + 1):
-                lines[inside] = f"> {lines[inside]}"
-            continue
-        if is_forward_line(line.strip()):
-            return None
-        words_above = words_above or bool(line.strip("-_=* \t"))
-    return _proved_start(lines, hints.parent) if hints.parent else None
+def worded(line: str) -> bool:
+    """Say whether there is more in the line than a rule, marks and white space."""
+    return bool(sep.plain(line).strip(sep.RULE))
 
 
 @dataclass(slots=True)
 class _Left:
     """How many more likely lines are looked at: no mail has so many, crafted ones do."""
 
-    heads: int = 200
-    attributions: int = 500
+    lines: int = _EXAMINED
+    heads: int = 300
+    attributions: int = 2_000
 
 
-def _separator_end(lines: list[str], index: int, hints: Hints, left: _Left) -> int | None:
-    """Return the last line of the separator that begins here, None where none does."""
-    if is_original_line(lines[index].strip()):
-        head = _quoted_head(lines, _next_text(lines, index + 1), left)
+def history_start(lines: list[str], hints: Hints, known: Known | None = None) -> int | None:
+    """Return the line where unmarked history begins (Outlook, web mail), None where there is none.
+
+    Separators that stand above quoted lines become quoted lines themselves, in `lines`.
+    """
+    known = Known(lines, hints.parents) if known is None else known
+    left, floor, words_above = _Left(), 0, False
+    for index, line in enumerate(lines):
+        if not line or line.isspace():
+            continue
+        if is_quoted(line):
+            floor = index + 1
+            continue
+        if not _may_separate(line):
+            words_above = words_above or worded(line)
+            continue
+        if line == HISTORY or is_marker(line):
+            if words_above and not _named(lines, index, known):
+                return _above_separator(lines, index, floor)
+            words_above = words_above or line != HISTORY
+            continue
+        found = None
+        if left.lines:
+            left.lines -= 1
+            found = _separator_at(lines, index, hints, left, known, floor)
+        if found is not None and _worded_within(lines, found[0], words_above):
+            first, last = found
+            if not _quoted_next(lines, last + 1):
+                return _above_separator(lines, first, floor)
+            # It belongs to the quote below it, and answers may stand below that.
+            for inside in range(first, last + 1):
+                lines[inside] = f"> {lines[inside]}"
+            continue
+        if left.lines and is_forward_line(line.strip()):
+            return None
+        words_above = words_above or worded(line)
+    return None
+
+
+def _named(lines: list[str], index: int, known: Known) -> bool:
+    """Our line stands amid a sentence of somebody who asks about it, and nothing that we wrote stands below."""
+    if lines[index] == HISTORY or known.quoted_from(index):
+        return False
+    around = [lines[index - 1], *lines[index + 1 : index + 2]]
+    return len(around) == 2 and all(map(worded, around))
+
+
+def _may_separate(line: str) -> bool:
+    """A quick look: our mark, a colon, a rule with words, or a verb at the end."""
+    if ":" in line or "：" in line or "|" in line or line == HISTORY:
+        return True
+    text = line.strip()
+    if text[0] in "[(<" or not text[:2].strip(sep.RULE) or text[-1] in sep.DASHES:
+        return bool(text.strip(sep.RULE))
+    return text[-30:].rpartition(" ")[2].lower() in sep.LAST_WORDS
+
+
+def _worded_within(lines: list[str], first: int, words_above: bool) -> bool:
+    """Something stands above the separator; its own first lines don't count."""
+    return words_above and (first > 40 or any(worded(line) and line != HISTORY for line in lines[:first]))
+
+
+def _separator_at(
+    lines: list[str], index: int, hints: Hints, left: _Left, known: Known, floor: int
+) -> tuple[int, int] | None:
+    """Return first and last line of the separator that is recognised by line `index`, None where there is none."""
+    line = lines[index]
+    if is_original_line(line.strip()):
+        head = _head_at(lines, _next_text(lines, index + 1), left)
         if head is not None:
-            return head.last
-        return index if hints.reply else None
+            return index, head.last
+        followed = any(map(worded, lines[index + 1 : index + 50]))
+        led_to = index > 0 and lines[index - 1].rstrip().endswith(":")
+        good = hints.reply and followed and not led_to and known.quoted_from(index)
+        return (index, index) if good else None
     if not hints.reply:
         return None
-    head = _quoted_head(lines, index, left)
+    head = _head_at(lines, index, left)
     if head is not None:
-        good = _same_subject(head.subject, hints.subject) and _proof(lines[index:], hints.parent)
-        return head.last if good else None
-    last = attribution(lines, index, True, left) if left.attributions else None
-    return last if last is not None and _proof(lines[last + 1 :], hints.parent) else None
+        good = _is_of_program(lines, index, head, hints)
+        good = good and (known.quoted_from(index) or _is_from_us(head, hints))
+        return (index, head.last) if good else None
+    if left.attributions > 0:
+        left.attributions -= 1
+        first = attributions.ending_at(lines, index, strong=not _quoted_next(lines, index + 1), floor=floor)
+        if first is not None:
+            return (first, index) if known.quoted_from(index) else None
+    return None
+
+
+def _head_at(lines: list[str], index: int, left: _Left) -> Head | None:
+    if not left.heads or index >= len(lines):
+        return None
+    start = lines[index][: sep.LONGEST_FIELD_NAME + 16]
+    if not (":" in start or "：" in start or "|" in start):
+        return None
+    if not field(lines[index])[0]:
+        return None
+    left.heads -= 1
+    return quoted_head(lines, index)
+
+
+def _is_of_program(lines: list[str], index: int, head: Head, hints: Hints) -> bool:
+    """Say whether a program wrote the head of what was answered, and not the sender one of another mail.
+
+    An answer's subject is that of what it answers. Where it isn't, somebody whom the mail goes to must have written
+    what is quoted, or the head must look like a program's and not be led to ("This came today:").
+    """
+    if _same_subject(head.subject, hints.subject) or head.bold:
+        return True
+    sender = head.sender.lower()
+    if any(person in sender for person in hints.people):
+        return True
+    above = _text_above(lines, index)
+    if above and not sep.plain(above).strip(sep.RULE):
+        return True
+    return head.full and "@" in sender and not above.rstrip().endswith((":", "："))
+
+
+def _is_from_us(head: Head, hints: Hints) -> bool:
+    """Whom the mail goes to wrote what is quoted, under this very subject: so it may be a mail that isn't known."""
+    if not head.full or not _bare_subject(head.subject) or not _bare_subject(hints.subject or ""):
+        return False
+    sender = head.sender.lower()
+    return _same_subject(head.subject, hints.subject) and any(person in sender for person in hints.people)
+
+
+def _text_above(lines: list[str], index: int) -> str:
+    return next((lines[at] for at in range(index - 1, max(-1, index - 6), -1) if lines[at].strip()), "")
 
 
 def _quoted_next(lines: list[str], index: int) -> bool:
@@ -102,27 +200,52 @@ def _quoted_next(lines: list[str], index: int) -> bool:
 
 
 def is_original_line(line: str) -> bool:
-    """Say whether it is a line like `----- Original Message -----`."""
-    ruled = 8 <= len(line) <= 120 and line[0] in _RULE and line[-1] in _RULE
-    return ruled and bool(line.strip(_RULE)) and bool(sep.ORIGINAL_LINE.fullmatch(line))
+    """Say whether it is a line like `----- Original Message -----`; a phone may write the head behind it."""
+    if not 6 <= len(line) <= 600 or line[0] not in sep.RULE:
+        return False
+    match = sep.ORIGINAL_LINE.match(sep.plain(line))
+    if match is None:
+        return False
+    rest = match[1].strip()
+    return not rest or (":" in rest[:24] or "：" in rest[:24])
 
 
 def is_forward_line(line: str) -> bool:
     """Say whether it is a line like `---------- Forwarded message ---------`."""
-    if not 8 <= len(line) <= 120 or not (line[0] in _RULE or line[-1] in ":："):
+    if not 6 <= len(line) <= 200 or not (line[0] in sep.RULE or sep.plain(line)[-1:] in (":", "：")):
         return False
-    return bool(line.strip(_RULE)) and bool(sep.FORWARD_LINE.fullmatch(line))
+    return bool(line.strip(sep.RULE)) and bool(sep.FORWARD_LINE.fullmatch(sep.plain(line)))
 
 
-def _above_separator(lines: list[str], index: int) -> int:
-    """Go up over rules (`____`), blank lines and an attribution that belong to the separator."""
-    while index > 0 and (not lines[index - 1].strip("-_=*> \t") or lines[index - 1] == HISTORY):
-        index -= 1
-    for start in range(max(0, index - LONGEST_ATTRIBUTION), index):
-        last = attribution(lines, start)
-        if last is not None and last == index - 1:
-            return with_name(lines, start)
-    return with_name(lines, index)
+def _above_separator(lines: list[str], index: int, floor: int) -> int:
+    """Go up over what belongs to the separator: rules, blank lines, "Original Message", fields, an attribution."""
+    while index > floor:
+        line = lines[index - 1]
+        if not worded(line) or line == HISTORY or sep.ORIGINAL_WORDS.fullmatch(sep.plain(line)[:100]):
+            index -= 1
+            continue
+        if is_original_line(line.strip()):
+            index -= 1
+            continue
+        first = attributions.ending_at(lines, index - 1, floor=floor)
+        if first is None:
+            first = fields_below_rule(lines, index, floor)
+        if first is None:
+            break
+        index = first
+    return index
+
+
+def fields_below_rule(lines: list[str], index: int, floor: int) -> int | None:
+    """Return the line of the rule where such a one and fields stand above line `index`: Yandex writes a rule, then To
+    and Subject, then the attribution. None where it isn't so."""
+    for at in range(index - 1, max(floor - 1, index - 6), -1):
+        line = lines[at].strip()
+        if len(line) >= 4 and not line.strip(sep.RULE):
+            return at if at < index - 1 else None
+        if not field(line)[0]:
+            break
+    return None
 
 
 def _next_text(lines: list[str], index: int) -> int:
@@ -130,53 +253,6 @@ def _next_text(lines: list[str], index: int) -> int:
     while index < stop and not lines[index].strip():
         index += 1
     return index
-
-
-_FIELD = re.compile(r"[\s*_]{0,6}([^:：<>@\d]{1,20}?)[\s*_]{0,4}[:：][*_]{0,4}\s*(.{0,500})")
-
-
-def _field_kinds(line: str) -> tuple[frozenset[str], str]:
-    if ":" not in line and "：" not in line:
-        return frozenset(), ""
-    match = _FIELD.match(line)
-    if match is None:
-        return frozenset(), ""
-    return sep.FIELD_NAMES.get(match[1].strip().lower(), frozenset()), match[2].strip(" *")
-
-
-@dataclass(frozen=True, slots=True)
-class _Head:
-    """The head of a quoted mail: its subject ('' without one), its last line."""
-
-    subject: str
-    last: int
-
-
-def _quoted_head(lines: list[str], index: int, left: _Left) -> _Head | None:
-    """Return the quoted mail's head that begins here, None where there is none.
-
-    A head has From, and a date, and To or Subject: what people paste by hand mostly lacks the date.
-    """
-    if index >= len(lines) or not (first := _field_kinds(lines[index])[0]):
-        return None
-    if not first & {"from", "date", "subject"} or not left.heads:
-        return None
-    left.heads -= 1
-    seen: set[str] = set()
-    subject, last, blank = "", index, 0
-    for at in range(index, min(len(lines), index + _FIELDS_WITHIN)):
-        if not lines[at].strip():
-            blank += 1
-            if blank > 1 or len(seen) >= 3:
-                break
-            continue
-        kinds, value = _field_kinds(lines[at])
-        if "subject" in kinds:
-            subject = value
-        if kinds:
-            seen |= kinds
-            last = at
-    return _Head(subject, last) if {"from", "date"} <= seen and seen & {"to", "subject"} else None
 
 
 def _same_subject(quoted: str, subject: str | None) -> bool:
@@ -188,94 +264,10 @@ def _same_subject(quoted: str, subject: str | None) -> bool:
 
 
 def _bare_subject(subject: str) -> str:
-    text = subject[:500]
+    text = sep.plain(subject[:500])
     for _ in range(20):
         match = sep.PREFIX.match(text)
         if match is None:
             break
         text = text[match.end() :]
     return "".join(text.split()).lower()
-
-
-_ANY: Final = _Left()
-
-# --- attributions: "On …, Bob wrote:" -----------------------------------------------------------------------------
-
-
-def attribution(lines: list[str], index: int, strong: bool = False, left: _Left = _ANY) -> int | None:
-    """Return the last line of the attribution that begins here, or None.
-
-    It holds a date, ends with a colon, and names a verb of `separators.WROTE`, or an address beside a time.
-    `strong`: nothing quoted follows it, so it must have address, date and verb.
-    """
-    first = lines[index].lstrip("> ")
-    if not first or not any(char.isdigit() for char in first[:400]) or len(first) > 400:
-        return None
-    joined = ""
-    for last in range(index, min(len(lines), index + LONGEST_ATTRIBUTION)):
-        line = lines[last].lstrip("> ").rstrip("* \t")
-        if not line.strip() or len(joined) + len(line) > 500:
-            return None
-        joined = f"{joined} {line}"
-        if joined.endswith((":", "：")):
-            left.attributions -= left is not _ANY
-            return last if _attributes(joined, strong) else None
-    return None
-
-
-def _attributes(text: str, strong: bool) -> bool:
-    dated = bool(sep.DATE.search(text))
-    verb = bool(sep.WROTE_WORD.search(text))
-    address = bool(sep.ADDRESS.search(text))
-    if strong:
-        return dated and verb and (address or bool(sep.DATED_LINE.match(text.strip())))
-    return dated and (verb or (address and bool(sep.TIME.search(text))))
-
-
-def with_name(lines: list[str], first: int) -> int:
-    """Where an attribution begins with `<address>`, the name was wrapped onto a line of its own above it."""
-    if first == 0 or not lines[first].lstrip("> ").startswith("<"):
-        return first
-    name = lines[first - 1].strip()
-    alone = first == 1 or not lines[first - 2].strip("> ")
-    return first - 1 if alone and 0 < len(name) <= 60 else first
-
-
-# --- proof by the mail that is answered ---------------------------------------------------------------------------
-
-
-def _bare(line: str) -> str:
-    return "".join(line.lstrip("> \t*").split()).lower()
-
-
-def _parent_lines(parent: str) -> list[str]:
-    return [bare for bare in (_bare(line) for line in parent[:200_000].split("\n")) if len(bare) >= 4][:200]
-
-
-def _proof(lines: list[str], parent: str | None) -> bool:
-    """Say whether the lines hold the parent (true where there's none to compare)."""
-    wanted = _parent_lines(parent) if parent else []
-    if not wanted:
-        return True
-    whole = "".join(_bare(line) for line in lines[:20_000])
-    return sum(line in whole for line in wanted[:40]) * 2 >= len(wanted[:40])
-
-
-def _proved_start(lines: list[str], parent: str) -> int | None:
-    """Find the parent in the text although no separator is known: half of it, from its first line on."""
-    wanted = _parent_lines(parent)
-    if len(wanted) < 2:
-        return None
-    for index, line in enumerate(lines):
-        if index and not is_quoted(line) and _bare(line) == wanted[0] and _proof(lines[index:], parent):
-            start = index
-            while start > 0 and not lines[start - 1].strip():
-                start -= 1
-            led = (
-                start > 0
-                and lines[start - 1].rstrip().endswith((":", "："))
-                and sep.DATE.search(lines[start - 1])
-            )
-            start -= 1 if led else 0
-            return start if has_words(lines[:start]) else None
-    return None

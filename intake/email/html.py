@@ -21,6 +21,7 @@ _SAFE_TO_SANITISE: Final = 500_000
 _DEEPEST: Final = 250  # open elements while parsing
 _HEADS: Final = 100  # nodes that are looked at for a quoted head
 _LONGEST_LINK: Final = 2_000
+_MOST_EMPTY: Final = 3  # lines in a row; more are hardly meant
 _INDENT: Final = 20  # quote levels shown
 
 _SKIPPED: Final = frozenset({"script", "style", "head", "title", "template", "noscript", "object", "svg", "select",
@@ -33,6 +34,8 @@ _BLOCKS: Final = frozenset({"address", "article", "aside", "blockquote", "body",
 _SPACED: Final = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "pre", "blockquote"})
 _MARKED_TAGS: Final = frozenset({"includetail"})  # QQ Mail
 _RULES: Final = frozenset({"stopSpelling", "zwchr"})  # Hotmail, Zimbra
+# Entourage's history is in an inline element.
+_SECTION = re.compile(r"<span\s{1,9}id=[\"']?(?=OLK_SRC_BODY_SECTION)", re.IGNORECASE)
 HISTORY: Final = "\ue000"  # of the private use area: `clean`ed input may hold it, and then only shows more
 _SPACES = re.compile(r"[ \t\n\r\f]+")
 
@@ -49,6 +52,13 @@ _SHALLOW: Final = frozenset({"area", "base", "br", "col", "embed", "hr", "img", 
                              "track", "wbr", "p", "li", "dt", "dd", "tr", "td", "th", "tbody", "thead", "tfoot",
                              "option", "html", "head", "body", "param"})  # fmt: skip
 _OPENING = re.compile(r"<(/?)([a-zA-Z][^\s/>]{0,40})")
+_ITEMS = re.compile(r"<(?:li|dt|dd|p)(?=[\s/>])", re.IGNORECASE)
+_QUOTED: Final = "\"[^\"]{0,500}+\"|'[^']{0,500}+'"
+_DEEP = re.compile(
+    rf"<(?!(?:{'|'.join(sorted(_SHALLOW))})[\s/>])[a-zA-Z][^\s/>]{{0,40}}"
+    rf"(?P<rest>[^>\"']{{0,200}}+(?:(?:{_QUOTED})[^>\"']{{0,200}}+){{0,20}}+>)?",
+    re.IGNORECASE,
+)
 
 
 def flattened(markup: str) -> str:
@@ -59,7 +69,7 @@ def flattened(markup: str) -> str:
     if markup.count("<") <= _DEEPEST:
         return markup
     opened: dict[str, int] = {}
-    depth, at = 0, 0
+    depth, at, last_closing = 0, 0, markup.rfind("</")
     out: list[str] = []
     for match in _OPENING.finditer(markup):
         name = match[2].lower()
@@ -74,9 +84,19 @@ def flattened(markup: str) -> str:
             opened[name] = number + 1
             depth += 1
             if depth > _DEEPEST:
+                if (
+                    match.start() > last_closing
+                ):  # nothing is closed any more: the rest at once, as breaks and spaces
+                    last = max(markup.rfind(">") + 1, match.start())  # no element ends behind it
+                    rest = _ITEMS.sub("<br ", _DEEP.sub(_gone, markup[match.start() : last]))
+                    return "".join(out) + markup[at : match.start()] + rest + markup[last:]
                 out += [markup[at : match.start()], "<br " if name in _BLOCKS else "<wbr "]
                 at = match.end()
     return "".join(out) + markup[at:] if out else markup
+
+
+def _gone(match: re.Match[str]) -> str:
+    return " " if match["rest"] else " </x "
 
 
 def to_text(markup: str) -> str:
@@ -87,7 +107,7 @@ def to_text(markup: str) -> str:
 def to_marked_text(markup: str) -> str:
     """Like `to_text`, with what mail programs mark as history made plain: containers of it are quoted (`> `), and
     where all that follows is history a line `HISTORY` stands before it."""
-    return tree_to_text(parse_tree(markup), marks=True)
+    return tree_to_text(parse_tree(_SECTION.sub('<div id="', markup)), marks=True)
 
 
 def tree_to_text(tree: Any, marks: bool = False) -> str:
@@ -124,10 +144,11 @@ class _Writer:
     def __init__(self, marks: bool) -> None:
         self._marks = marks
         self._heads = _HEADS
+        self._blockquotes: list[bool] = []  # open ones, whether they quote
         self._containers: list[int] = []  # mem_id of open nodes that hold history
         self._lines: list[str] = []
         self._line: list[str] = []
-        self._quotes = self._pre = 0
+        self._quotes = self._pre = self._empty = 0
         self._links: list[tuple[str, int]] = []
         self._lists: list[int | None] = []
 
@@ -160,7 +181,7 @@ class _Writer:
                 self._containers.pop()
                 self._quotes -= 1
             if tag == "blockquote":
-                self._quotes -= 1
+                self._quotes -= self._blockquotes.pop() if self._blockquotes else 0
             elif tag == "pre":
                 self._pre -= 1
             elif tag in ("ol", "ul") and self._lists:
@@ -175,7 +196,8 @@ class _Writer:
         if tag in _SPACED:
             self._blank()
         if tag == "blockquote":
-            self._quotes += 1
+            self._blockquotes.append(not quotes.is_indented(node.attributes))
+            self._quotes += self._blockquotes[-1]
         elif tag == "pre":
             self._pre += 1
         elif tag == "hr":
@@ -216,13 +238,15 @@ class _Writer:
 
     def _add(self, text: str) -> None:
         if self._pre:
-            first, *rest = clean(text).split("\n")
-            self._line.append(first)
+            first, *rest = text.split("\n")
+            if first:
+                self._line.append(first)
             for line in rest:
                 self._break()
                 self._line.append(line)
             return
-        text = _SPACES.sub(" ", text)
+        if not text.isalnum():  # most of what makes a mail slow is words of a letter
+            text = _SPACES.sub(" ", text)
         if text and not (text == " " and not self._line):
             self._line.append(text)
 
@@ -241,23 +265,32 @@ class _Writer:
             self._line.append(f" <{href}>")
 
     def _break(self) -> None:
-        self._lines.append(self._prefix() + self._take())
+        if self._line or self._links:
+            self._lines.append(self._prefix() + self._take())
+            self._empty = 0
+        elif self._empty < _MOST_EMPTY:
+            self._empty += 1
+            self._lines.append(self._prefix())
 
     def _end_line(self) -> None:
+        if not self._line:
+            return
+        self._empty = 0
         text = self._take()
         if text:
             self._lines.append(self._prefix() + text)
 
     def _take(self) -> str:
         text = "".join(self._line)
-        self._line = []
+        self._line.clear()
         for index, (href, _) in enumerate(self._links):  # a link that goes over several lines
             self._links[index] = (href, 0)
-        text = text.replace("\xa0", " ")
+        if not text.isascii():
+            text = text.replace("\xa0", " ")
         return text.rstrip() if self._pre else text.strip()
 
     def _prefix(self) -> str:
-        return "> " * min(self._quotes, _INDENT)
+        return "> " * min(self._quotes, _INDENT) if self._quotes else ""
 
     def _blank(self) -> None:
         if self._lines and self._lines[-1].strip("> "):

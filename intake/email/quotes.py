@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
-from intake.email import separators as sep
+from intake.email.heads import field, kinds_within
 
 
 class Mark(StrEnum):
@@ -83,16 +83,19 @@ def mark_of(attributes: Mapping[str, str | None], tag: str) -> Mark:
     return Mark.HEAD if "border" in style and _BORDER.search(style[:1_000]) else Mark.NONE
 
 
-_FIELD_IN_TEXT = re.compile(r"([^\W\d_][^:：<>@\n]{0,18})\s?[:：]")
+def is_indented(attributes: Mapping[str, str | None]) -> bool:
+    """Say whether a blockquote is a paragraph that somebody moved to the right (Gmail's button), and quotes nothing."""
+    style = attributes.get("style")
+    if not style or "class" in attributes or "type" in attributes or "cite" in attributes:
+        return False
+    return bool(_NO_BORDER.search(style[:300]))
+
+
+_NO_BORDER = re.compile(r"margin[^;]{0,20}40px[^;]{0,10};\s*border:\s*(?:none|0)", re.IGNORECASE)
 
 
 def is_quoted_head(text: str) -> bool:
-    """Say whether the text of a node begins with the head of a quoted mail: From, and a date."""
-    kinds: set[str] = set()
-    for match in _FIELD_IN_TEXT.finditer(text):
-        words = match[1].strip().lower().split()
-        for count in (1, 2, 3):
-            kinds |= sep.FIELD_NAMES.get(" ".join(words[-count:]), frozenset())
-    start = _FIELD_IN_TEXT.match(text.strip())
-    begins = bool(start and sep.FIELD_NAMES.get(start[1].strip().lower(), frozenset()) & {"from"})
-    return begins and "date" in kinds
+    """Say whether the text of a node begins with the head of a quoted mail: who wrote it, a date, and to whom or what
+    about."""
+    kinds = kinds_within(text)
+    return "sender" in field(text.strip())[0] and "date" in kinds and bool(kinds & {"to", "subject"})

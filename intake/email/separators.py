@@ -1,161 +1,198 @@
-"""What mail programs write between an answer and what it answers, in many languages. Tables for `visible.py`.
+# ruff: noqa: E501  (a pattern is as wide as its words)
+"""Patterns that say of a line what mail programs write it for, in any of the languages of `phrases.py`. Pure.
 
-Each entry is the fixed part of what a program writes. A new language is words here and a sample in the tests.
+Each is asked of one line (or a few joined ones) of bounded length, without nested repeats: linear whatever comes.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
-# The verb of lines like: On Mon, 2 Apr 2012 at 18:22, Bob <bob@x> wrote:
-WROTE: Final = (
-    "wrote", "writes", "schrieb", "hat geschrieben", "a écrit", "écrit", "escribió", "escribio", "ha escrito",
-    "escreveu", "ha scritto", "scrive", "schreef", "heeft het volgende geschreven", "geschreven",
-    "napisał", "napisał(a)",
-    "napisała", "pisze", "napsal", "napsal(a)", "napsala", "napísal", "napísal(a)", "skrev", "skrev følgende",
-    "kirjoitti", "написал", "написал(а)", "написала", "пишет", "написав", "написала", "пише", "написа", "yazdı",
-    "şunu yazdı", "írta", "ezt írta", "a scris", "έγραψε", "napisao", "napisala", "je napisao",
-    "napisao je", "je napisal",
-    "piše", "kirjutas", "rakstīja", "rašė", "写道", "寫道", "書きました", "のメール", "님이 작성", "작성",
-    "đã viết",
-    "menulis", "เขียนว่า", "כתב", "כתבה", "מאת", "كتب", "va escriure", "idatzi du", "skrifaði", "ha escrit",
-)  # fmt: skip
+from intake.email.phrases import LANGUAGES
 
-# "----- Original Message -----"
-ORIGINAL: Final = (
-    "original message", "original-nachricht", "originalnachricht", "ursprüngliche nachricht",
-    "ursprungliche nachricht",
-    "message d'origine", "message original", "message initial", "mensaje original", "mensagem original",
-    "messaggio originale", "oorspronkelijk bericht", "oorspronkelijke bericht", "origineel bericht",
-    "wiadomość oryginalna", "oryginalna wiadomość", "původní zpráva", "pôvodná správa",
-    "ursprungligt meddelande",
-    "originalmeddelande", "oprindelig meddelelse", "original meddelelse", "opprinnelig melding",
-    "alkuperäinen viesti", "исходное сообщение", "оригинальное сообщение", "пересылаемое сообщение",
-    "вихідне повідомлення",
-    "özgün ileti", "orijinal mesaj", "eredeti üzenet", "mesaj original", "mesajul original", "αρχικό μήνυμα",
-    "izvorna poruka", "originalna poruka", "izvirno sporočilo", "algne kiri", "原始邮件", "原始郵件",
-    "元のメッセージ",
-    "원본 메시지", "원본 메일", "thư gốc", "pesan asli", "reply message", "replied message",
-    "reply above this line",
-)  # fmt: skip
-
-# What stands above a forwarded mail: from there on nothing is cut.
-FORWARDED: Final = (
-    "forwarded message", "begin forwarded message", "forwarded by", "weitergeleitete nachricht",
-    "anfang der weitergeleiteten nachricht", "beginn der weitergeleiteten nachricht", "message transféré",
-    "début du message transféré", "début du message réexpédié", "mensaje reenviado",
-    "inicio del mensaje reenviado",
-    "mensagem encaminhada", "início da mensagem encaminhada", "mensagem reencaminhada", "messaggio inoltrato",
-    "inizio messaggio inoltrato", "doorgestuurd bericht", "begin doorgestuurd bericht", "wiadomość przekazana",
-    "przekazana wiadomość", "začátek přeposlané zprávy", "přeposlaná zpráva", "vidarebefordrat meddelande",
-    "vidarebefordrat brev", "videresendt meddelelse", "videresendt besked", "start på videresendt besked",
-    "videresendt melding", "välitetty viesti", "пересланное сообщение", "пересылаемое сообщение",
-    "начало переадресованного сообщения", "переслане повідомлення", "iletilmiş mesaj", "továbbított üzenet",
-    "továbbított levél", "mesaj redirecționat", "προωθημένο μήνυμα", "proslijeđena poruka", "转发的邮件",
-    "轉寄郵件",
-    "転送されたメッセージ", "전달된 메시지", "thư đã chuyển tiếp", "pesan terusan",
-)  # fmt: skip
-
-# The head of the quoted mail as Outlook and others put it: field -> words.
-FIELDS: Final[dict[str, tuple[str, ...]]] = {
-    "from": ("from", "von", "de", "da", "van", "od", "från", "fra", "lähettäjä", "от", "від", "kimden",
-             "gönderen",
-             "feladó", "de la", "από", "šalje", "pošiljatelj", "saatja", "发件人", "寄件者", "寄件人",
-             "差出人", "送信者",
-             "보낸 사람", "보낸사람", "từ", "dari", "odesílatel", "odosielateľ", "expéditeur", "remitente",
-             "mittente",
-             "nadawca", "avsändare", "afsender", "отправитель", "מאת", "من"),
-    "date": ("sent", "date", "gesendet", "datum", "envoyé", "date d'envoi", "enviado", "enviado el",
-             "fecha", "enviada em",
-             "data", "inviato", "verzonden", "wysłano", "odesláno", "odoslané", "dátum", "skickat",
-             "sendt", "dato",
-             "lähetetty", "päivämäärä", "отправлено", "дата", "надіслано", "gönderildi", "tarih",
-             "gönderme tarihi",
-             "elküldve", "trimis", "στάλθηκε", "ημερομηνία", "poslano", "saadetud", "发送时间", "发送日期",
-             "日期", "寄件日期",
-             "傳送時間", "送信日時", "日付", "보낸 날짜", "날짜", "ngày", "dikirim", "tanggal", "נשלח",
-             "תאריך", "تاريخ"),
-    "to": ("to", "an", "à", "para", "a", "aan", "do", "till", "til", "vastaanottaja", "кому", "kime",
-           "alıcı", "címzett",
-           "către", "προς", "prima", "za", "komu", "kellele", "收件人", "收件者", "宛先", "받는 사람",
-           "받는사람", "đến",
-           "kepada", "destinataire", "destinatario", "אל", "إلى", "cc", "kopie", "kopia", "copie", "копия",
-           "抄送", "副本"),
-    "subject": ("subject", "betreff", "objet", "asunto", "assunto", "oggetto", "onderwerp", "temat",
-                "předmět", "predmet",
-                "ämne", "emne", "aihe", "тема", "konu", "tárgy", "subiect", "θέμα", "teema", "主题",
-                "主旨", "件名", "제목",
-                "chủ đề", "subjek", "perihal", "נושא", "الموضوع"),
-}  # fmt: skip
-
-# Lines that programs add by themselves below what was written.
-SENT_FROM: Final = (
-    "sent from", "sent via", "sent with", "get outlook for", "von meinem", "gesendet von", "gesendet mit",
-    "diese nachricht wurde von meinem", "holen sie sich outlook", "outlook für", "envoyé de mon",
-    "envoyé depuis",
-    "envoyé à partir", "obtenez outlook", "télécharger outlook", "enviado desde", "enviado do", "enviado de",
-    "enviado a partir", "obtener outlook", "obter o outlook", "inviato da", "inviato dal", "scarica outlook",
-    "ottieni outlook", "verzonden vanaf", "verstuurd vanaf", "outlook voor", "downloaden outlook",
-    "wysłane z", "wysłano z",
-    "pobierz program outlook", "odesláno z", "odoslané z", "skickat från", "hämta outlook", "sendt fra",
-    "hent outlook",
-    "lähetetty", "отправлено с", "отправлено из", "надіслано з", "iphone'umdan gönderildi", "elküldve az",
-    "从我的", "发自我的", "發自我的", "iphoneから送信", "나의 iphone에서 보냄", "sent using", "yahoo mail:",
-)  # fmt: skip
-
-# Prefixes of subjects: answers and forwards.
-_ANSWER = (
-    r"re|aw|antw|antwort|sv|vs|ref|odp|res|ris|r|ynt|yanıt|atb|απ|ответ|відп|balas|trả lời|"
-    r"回复|回覆|答复|답장|回信"
+# Direction marks, joiners, soft hyphens and byte order marks: they show nothing and stand anywhere in a line.
+INVISIBLE: Final = "\u00ad\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2063\u2066\u2067\u2068\u2069\ufeff"
+DASHES: Final = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2500\u2501"
+RULE: Final = f"{DASHES}_=*~#> \t\xa0"  # what rules are drawn with
+_INVISIBLE = str.maketrans(
+    "٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹\xa0\u202f\u2009\u3000", "01234567890123456789    ", INVISIBLE
 )
-_FORWARD = (
-    r"fwd?|wg|tr|rv|enc|i|doorst|pd|vl|vb|vid|videresendt|переслано|пересл|iletilen|ilt|továbbítás|"
-    r"转发|轉寄|전달"
+_WITHOUT_SPACES: Final = ("ja", "zh", "ko", "th")  # scripts in which words touch each other
+
+
+def plain(line: str) -> str:
+    """Return the line without what can't be seen, with plain spaces and digits."""
+    if "&" in line:  # QQ leaves entities in its plain text
+        line = line.replace("&nbsp;", " ").replace("&gt;", ">").replace("&lt;", "<")
+    return line if line.isascii() else line.translate(_INVISIBLE)
+
+
+def _words(kind: str, languages: Iterable[str] = LANGUAGES) -> set[str]:
+    found = {word for name in languages for word in getattr(LANGUAGES[name], kind).split("|")}
+    return {word.strip() for word in found if word.strip()}
+
+
+def _either(words: Iterable[str]) -> str:
+    return "|".join(re.escape(word) for word in sorted(set(words), key=lambda word: (-len(word), word)))
+
+
+# --- "On …, Bob wrote:" -------------------------------------------------------------------------------------------
+
+_JOINED = _words("wrote", _WITHOUT_SPACES) - {"wrote"}
+WROTE_WORD: Final = re.compile(
+    rf"(?<!\w)(?:{_either(_words('wrote') - _JOINED)})(?!\w)|{_either(_JOINED)}", re.IGNORECASE
 )
-ANSWER: Final = re.compile(
-    rf"\s*(?:\[[^\]]{{0,40}}\]\s*)?(?:{_ANSWER})\s*(?:[\[(]\d+[\])])?\s*[:：]", re.IGNORECASE
+# Digits that may be of a date: 10:00, 2026, 5/4, 4. or a day's sign in Chinese, Japanese, Korean.
+DATE: Final = re.compile(r"\d{1,2}[.:h]\d{2}(?!\d{3})|\d{4}|\d{1,2}[./-]\d{1,2}|\d{1,2}[日일]")
+TIME: Final = re.compile(r"\d{1,2}[.:h時时시点點]\s?\d{2}")
+YEAR: Final = re.compile(r"(?<![\d.])(?:19|20|25)\d\d(?!\d)|\d{1,4}[./-]\s?\d{1,2}[./-]\s?\d{2,4}")
+ADDRESS: Final = re.compile(r"[\w.+%=-]{1,64}@[\w.-]{1,190}\w")
+# How such a line begins where a program wraps it: its opening word and a digit, or a day and a year.
+OPENING: Final = re.compile(
+    r"\W{0,3}(?:on|at|am|le|el|em|no dia|às|il|in data|op|dnia|w dniu|wiadomość|dne|dňa|den|pe|la|στις|v|dana|u|na|на|в|vào|"
+    r"pada|tanggal|בתאריך|ב-|في|بتاريخ|در|在|于|於|เมื่อ)\W[^\n]{0,60}?\d|"
+    r"\W{0,3}[^\W\d_]{2,12}\.?,? [^\n]{0,20}?\d{1,2}[^\n]{0,20}(?:20\d\d|25\d\d)|\W{0,3}[^\W\d_]{2,12}\.?,? (?:20|25)\d\d|\W{0,3}\d{1,4}[./年 -]",
+    re.IGNORECASE,
 )
-FORWARD: Final = re.compile(rf"\s*(?:\[[^\]]{{0,40}}\]\s*)?(?:{_FORWARD})\s*[:：]", re.IGNORECASE)
-PREFIX: Final = re.compile(
-    rf"\s*(?:(?:{_ANSWER}|{_FORWARD})\s*(?:[\[(]\d+[\])])?\s*[:：]|\[[^\]]{{0,40}}\])", re.IGNORECASE
+# Yahoo writes the quoted text behind it into the same line.
+WITH_TEXT: Final = re.compile(
+    rf"[^<>]{{0,160}}<[^<>\s]{{3,90}}>\s?,?\s?(?:{_either(_words('wrote'))})\s?[:：]\s{{2,9}}\S",
+    re.IGNORECASE,
 )
+LAST_WORDS: Final = frozenset(word.rpartition(" ")[2] for word in _words("wrote"))  # of lines without a colon
 
+# --- "----- Original Message -----" -------------------------------------------------------------------------------
 
-def _either(words: tuple[str, ...]) -> str:
-    return "|".join(re.escape(word) for word in sorted(set(words), key=len, reverse=True))
-
-
-# Words of scripts without spaces between words can't ask for a boundary.
-WROTE_WORD: Final = re.compile(rf"(?:{_either(WROTE)})(?!\w)|写道|寫道|のメール|작성", re.IGNORECASE)
-ORIGINAL_LINE: Final = re.compile(
-    rf"[-_=*\s>]{{2,80}}\s?(?:{_either(ORIGINAL)})\s?[-_=*\s]{{2,80}}", re.IGNORECASE
+_ORIGINAL = _either(_words("original"))
+_D: Final = rf"[{DASHES}_=*~#\s>|]"
+ORIGINAL_LINE: Final = re.compile(rf"{_D}{{2,80}}(?:{_ORIGINAL})\s?{_D}{{2,80}}(.{{0,400}})", re.IGNORECASE)
+ORIGINAL_WORDS: Final = re.compile(rf"[\s*]{{0,9}}(?:{_ORIGINAL})[\s*:]{{0,9}}", re.IGNORECASE)
+# ---- On Mon, 4 May 2026 Bob wrote ----  and  -----Bob <bob@x> wrote: -----
+BETWEEN_DASHES: Final = re.compile(
+    rf"\s{{0,4}}[{DASHES}]{{2,40}}\s?(\S.{{3,300}}?)\s?:?\s?[{DASHES}]{{2,40}}\s{{0,4}}"
 )
 FORWARD_LINE: Final = re.compile(
-    rf"[-_=*\s>]{{0,80}}(?:{_either(FORWARDED)})(?: (?:by|von|from) .{{0,120}})?\s?[:：]?[-_=*\s]{{0,80}}",
+    rf"{_D}{{0,80}}(?:{_either(_words('forwarded'))})(?: (?:by|von|from|par|por|da|od|от|af|av) .{{0,120}})?"
+    rf"\s?[:：]?{_D}{{0,80}}",
     re.IGNORECASE,
 )
-SENT_FROM_LINE: Final = re.compile(
-    rf"[\s_*\[]{{0,4}}(?:{_either(SENT_FROM)})[^.,;!?\n]{{0,60}}(?:<?\(?https?://\S{{1,200}}\)?>?)?[\s.*\]]{{0,3}}",
-    re.IGNORECASE,
-)
-FIELD_NAMES: Final[dict[str, frozenset[str]]] = {}
-for _kind, _words in FIELDS.items():
-    for _word in _words:
-        FIELD_NAMES[_word] = FIELD_NAMES.get(_word, frozenset()) | {_kind}
 
-DATE: Final = re.compile(r"\d{1,2}[.:h]\d{2}(?!\d{3})|\d{4}|\d{1,2}[./-]\d{1,2}|\d{1,2}[日일]")
-TIME: Final = re.compile(r"\d{1,2}[.:h時시点點]\s?\d{2}")
-ADDRESS: Final = re.compile(r"[\w.+%=-]{1,64}@[\w.-]{1,190}\w")
-# A whole date, a comma, a name, a verb: no person writes that into a sentence.
-DATED_LINE: Final = re.compile(
-    r"[^\W\d_]{1,10}\.?\s[^:：]{0,40}\d{4}[^:：]{0,12}\d{1,2}[:.h]\d{2}[^,:：]{0,24},[^:：,]{1,80}[:：]"
+# --- the head of a quoted mail ------------------------------------------------------------------------------------
+
+FIELD_NAMES: Final[dict[str, frozenset[str]]] = {}
+for _kind in ("sender", "date", "to", "subject"):
+    for _word in _words(_kind):
+        FIELD_NAMES[_word] = FIELD_NAMES.get(_word, frozenset()) | {_kind}
+LONGEST_FIELD_NAME: Final = max(map(len, FIELD_NAMES))
+
+# --- "Sent from my phone" -----------------------------------------------------------------------------------------
+
+_DEVICE: Final = (
+    r"iphon\w{0,4}|ipad\w{0,4}|ipod|ios|apple|mail\.ru|android|samsung|galaxy|huawei|honor|xiaomi|redmi|oppo|vivo|realme|oneplus|pixel|nexus|"
+    r"nokia|lumia|sony|xperia|htc|motorola|lenovo|zte|verizon|t-mobile|at&t|vodafone|telekom|windows|outlook|"
+    r"[\w.-]{0,12}mail|gmx|web\.de|yahoo|aol|proton|tuta\w{0,4}|blackberry|mobil\w{0,14}|\w{0,8}phone\w{0,4}|tablet\w{0,4}|"
+    r"handy|móvil|celular|telefon\w{0,4}|téléphone|teléfono|телефон\w{0,2}|смартфон\w{0,2}|устройств\w|пристро\w{1,4}|"
+    r"mailbox|spark|airmail|superhuman|hey|mimestream|fairemail|k-9|thunderbird|mac|macbook|watch|device|gerät|appareil|"
+    r"dispositivo|toestel|wireless|smartphone\w{0,3}|携帯|手机|手機|网易\w{0,6}|foxmail|qq\w{0,2}|naver|네이버\w{0,2}|휴대폰|スマートフォン|"
+    r"apparaat|urządzeni\w|zařízení|enhet|laite\w{0,5}|puhelime\w{0,5}"
 )
+_END: Final = (
+    r"[^.,;!?\n]{0,50}(?:[.,;!]? ?(?:please|bitte|excuse|pardon|sorry|excusez|disculpe|perdona|scus\w|verzeih)[^\n]{0,80})?"
+    r"(?:\s?[<(\[]?https?://\S{1,300}[^.,;!?\n]{0,40})?[\s.!*_\])>]{0,5}"
+)
+_BEFORE: Final = r"[\s_*\[(<–—-]{0,6}"
+SENT_FROM_LINE: Final = re.compile(
+    rf"{_BEFORE}(?:(?:{_either(_words('sent'))})[^.,;!?\n]{{0,40}}?(?:, an? )?(?:{_DEVICE})(?:, [\w ]{{0,20}}(?:smartphone|galaxy)|\b|(?=[一-鿿가-힣ぁ-ヿ])){_END}"
+    rf"|(?:{_either(_words('sent'))})(?: the)? ?\w{{0,3}} (?:{_either(_words('possessive') - {'the'})})(?: [^\s.,;!?]{{1,20}}){{1,4}}[\s.*_]{{0,4}}"
+    rf"|(?:von|aus|mit|über) mein\w{{1,2}}[^.,;:!?\n]{{1,50}} (?:gesendet|versendet|verschickt){_END}"
+    rf"|[^.,;:!?\n]{{0,50}}(?:{_DEVICE})[^.,;:!?\n]{{0,30}}?(?:{_either(_words('sent_after'))}){_END})",
+    re.IGNORECASE,
+)
+_GET: Final = _either(_words("get"))
+_PRODUCT: Final = (
+    r"(?:outlook|bluemail|blue mail|yahoo mail|aol mail|gmail|spark|edison mail|nine|mymail|mail\.ru|proton ?mail|"
+    r"windows mail|mailbird|samsung email|newton|canary mail|aqua mail|typeapp|type mail)"
+)
+GET_LINE: Final = re.compile(
+    rf"{_BEFORE}(?:(?:{_GET})[^.,;!?\n]{{0,30}}\b{_PRODUCT}\b[^.,;!?\n]{{0,40}}|"
+    rf"[^.,;:!?\n]{{0,40}}\b{_PRODUCT}\b[^.,;:!?\n]{{0,30}}(?:{_GET})[^.,;:!?\n]{{0,20}}|"
+    rf"[^.,;:!?\n<]{{0,30}}outlook[^.,;:!?\n<]{{0,30}}<?\s?https?://(?:aka\.ms|outlook\.com|go\.microsoft)\S{{0,200}})"
+    r"(?:\s?[<(\[]?https?://\S{1,300})?[\s.!*_\])>]{0,5}",
+    re.IGNORECASE,
+)
+_SENTENCE = re.compile(r"\b(?:is|was|are|were|and|but|it|i|ist|war|und|est|es|ich)\b", re.IGNORECASE)
+# Programs don't say when: then it's somebody's sentence.
+_WHEN = re.compile(
+    r"\b(?:yesterday|today|tonight|this (?:morning|evening|afternoon|week)|last (?:night|week|month|year)|ago|"
+    r"(?:mon|tues|wednes|thurs|fri|satur|sun)days?|gestern|heute|vorhin|(?:mon|diens|donners|frei|sams|sonn)tag|mittwoch|"
+    r"hier|aujourd'hui|ce matin|ayer|hoy|ieri|oggi|ontem|hoje|gisteren|vandaag|wczoraj|dzisiaj|вчера|сегодня)\b",
+    re.IGNORECASE,
+)
+# Lines that scanners, web mailers and lists add.
+ADDED_LINE: Final = re.compile(
+    r"[\s*_\[]{0,4}(?:"
+    r"(?:virus-free|virenfrei|libre de virus|sans virus|garanti sans virus|senza virus|privo di virus|virusvrij|"
+    r"wolny od wirusów|без вирусов)\W{0,3}(?:<?https?://)?(?:www\.)?(?:avast|avg)\S{0,200}.{0,60}|"
+    r"(?:<?https?://)?www\.(?:avast|avg)\.com\S{0,300}|"
+    r"(?:this (?:e-?mail|message) has been (?:checked|scanned) (?:for viruses|by)|"
+    r"diese e-?mail wurde (?:von|auf viren)|cet e-mail a été vérifié|este correo electrónico ha sido comprobado|"
+    r"questa e-mail è stata controllata|deze e-mail is gecontroleerd|ta wiadomość została sprawdzona|"
+    r"это сообщение проверено)[^\n]{0,30}(?:avast|avg|antivir|virus|вирус)\S{0,200}.{0,80}|"
+    r"yahoo mail: (?:search|suchen|recherchez|busca)[^\n]{0,200}|"
+    r"(?:mailtrack|boomerang|streak)\S{0,20}|sender notified by ?mailtrack[^\n]{0,200}|"
+    r"sent with \S{0,30} ?<?https?://\S{1,200}"
+    r")[\s*_\]]{0,4}",
+    re.IGNORECASE,
+)
+
+
+def tells_when(line: str) -> bool:
+    """Say whether the line tells a day: "Sent from my old account yesterday" is no program's."""
+    return bool(_WHEN.search(line[:400]))
+
+
+def is_added_line(line: str) -> bool:
+    """Say whether a program added the line below what was written ("Sent from my phone")."""
+    text = plain(line)[:400].strip()
+    if len(text) < 6:
+        return False
+    if SENT_FROM_LINE.fullmatch(text):
+        said = text.partition("http")[0]
+        return not (_SENTENCE.search(said) or tells_when(said)) or "excuse" in said.lower()
+    return bool(GET_LINE.fullmatch(text) or ADDED_LINE.fullmatch(text))
+
+
+# --- subjects -----------------------------------------------------------------------------------------------------
+
+_ANSWER = (
+    r"re|aw|antw|antwort|sv|vs|ref|odp|res|ris|rif|r|ynt|yanıt|atb|απ|σχετ|ответ|відп|відповідь|от|na|bls|balas|"
+    r"trả lời|tl|vá|válasz|rép|réf|resp|hl|odg|odgovor|ats|回复|回覆|答复|答覆|回信|答复|답장|회신|返信|השב|תגובה|رد|ردّ|پاسخ|ตอบ|ตอบกลับ"
+)
+_FORWARD = (
+    r"fwd?|wg|tr|rv|enc|i|doorst|pd|vl|vb|vid|videres|videresend|videresendt|переслано|пересл|пер|прсл|iletilen|ilt|"
+    r"i̇lt|továbbítás|tov|redir|redirecționat|πρθ|προωθ|trs|terusan|转发|轉寄|轉發|転送|전달|הועבר|إعادة توجيه|fs|pr|přep|"
+    r"preposl|posr|pers|edasi|ส่งต่อ|chuyển tiếp|ct|reenv|res?nviado|inoltr"
+)
+_TAG: Final = r"\s*(?:\[[^\]]{0,40}\]\s*)?"
+ANSWER: Final = re.compile(rf"{_TAG}(?:{_ANSWER})\s?\.?(?:[\[(]\d+[\])])?\s?[:：]", re.IGNORECASE)
+FORWARD: Final = re.compile(rf"{_TAG}(?:{_FORWARD})\s?\.?\s?[:：]", re.IGNORECASE)
+PREFIX: Final = re.compile(
+    rf"\s*(?:(?:{_ANSWER}|{_FORWARD})\s?\.?(?:[\[(]\d+[\])])?\s?[:：]|\[[^\]]{{0,40}}\])", re.IGNORECASE
+)
+# "VS:" begins answers in Finnish and forwards in Danish and Norwegian, where quoted heads begin with "Fra:".
+NORDIC_FORWARD: Final = re.compile(rf"{_TAG}vs\s?:", re.IGNORECASE)
+NORDIC_HEAD: Final = re.compile(r"^[\s*>]{0,6}Fra\s?:", re.MULTILINE)
+
 # Said above answers that stand inside unmarked history.
 INSIDE: Final = re.compile(
     r"\b(?:in-?line|see (?:my )?(?:answers?|comments?|notes?|replies)|(?:answers?|comments?|replies|replied|answered) "
-    r"(?:are |is )?(?:below|in red|in blue|inside|within|in the text)|see below|below in (?:red|blue|bold)|"
-    r"siehe unten|unten im text|s\.\s?u\.|im text|in rot|in blau|antworten (?:unten|im text)|ci-dessous|dans le texte|"
-    r"en rouge|más abajo|en rojo|abaixo|in rosso|di seguito|hieronder|in het rood|nedan|poniżej|ниже)\b",
+    r"(?:are |is )?(?:below|in red|in blue|in green|inside|within|in the text)|see below|below in (?:red|blue|green|bold)|"
+    r"(?:answers?|comments?|replies) in caps|siehe unten|unten im text|s\.\s?u\.|im text|in rot|in blau|in grün|"
+    r"antworten (?:unten|im text)|ci-dessous|dans le texte|dans le corps|"
+    r"en rouge|en bleu|más abajo|en rojo|en azul|abaixo|em vermelho|in rosso|in blu|di seguito|hieronder|in het rood|"
+    r"in het blauw|nedan|i rött|nedenfor|med rødt|poniżej|na czerwono|níže|červeně|ниже|красным|нижче|alla punaisella|"
+    r"kırmızı|aşağıda)\b|见下文|見下文|如下红字|紅字|以下に赤字|赤字で|빨간색으로|아래에 답변",
     re.IGNORECASE,
 )

@@ -153,13 +153,13 @@ PARENT = "Hello Ada,\nplease restart the printer.\nThen tell us what it says.\nY
 
 def test_the_parent_is_found_without_any_separator() -> None:
     text = f"It says 17.\n\nWas Support am 4.5.2026 meinte:\n{PARENT}"
-    assert own_words(text, Hints(parent=PARENT)) == "It says 17."
+    assert own_words(text, Hints(parents=(PARENT,))) == "It says 17."
     assert own_words(text) == text
 
 
 def test_what_isnt_the_parent_isnt_cut() -> None:
     text = "It says:\n\nFrom: P\nSent: 1 May 2026\nTo: A\nSubject: Printer\n\nPaper jam in tray 2"
-    assert own_words(text, Hints(parent=PARENT)) == text
+    assert own_words(text, Hints(parents=(PARENT,))) == text
     assert own_words(text) == "It says:"
 
 
