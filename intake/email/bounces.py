@@ -7,16 +7,18 @@ domain doesn't exist: a full mailbox, a filter, a block list aren't the address'
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from intake.email.charsets import clean, decode
-from intake.email.headers import Headers, decode_words, read_head
+from intake.email.headers import Headers, read_head
 from intake.email.mailboxes import clean_address
 from intake.email.mime import Part
 from intake.email.parse import ParsedMail, first_id
+from intake.email.words import decode_words
 
 _LOOKED_AT: Final = 20_000  # characters of a report's prose
 _MOST_RECIPIENTS: Final = 200
@@ -46,6 +48,8 @@ def read_bounce(mail: ParsedMail, envelope_sender: str | None) -> Bounce | None:
             return _from_report(mail, part, returned)
         if part.type == "message/feedback-report":
             return _from_feedback(part, returned)
+    if (told := _from_json(mail)) is not None:
+        return told
     if mail.report_type == "feedback-report" or _complaint(mail):
         return Bounce(None, None, "feedback", False, returned)
     if mail.report_type == "delivery-status" or _prose(mail, envelope_sender):
@@ -126,6 +130,33 @@ def _complaint(mail: ParsedMail) -> bool:
     )
 
 
+def _from_json(mail: ParsedMail) -> Bounce | None:
+    """Amazon SES tells by a topic that mails JSON: what became of the mail is in fields, for good only where they
+    say Permanent and General or NoEmail."""
+    text = mail.text.lstrip()
+    if not text.startswith("{") or '"notificationType"' not in text[:_LOOKED_AT]:
+        return None
+    try:
+        said = json.loads(text[: text.rindex("}") + 1])
+        if "Message" in said and isinstance(said["Message"], str):
+            said = json.loads(said["Message"])
+        kind, sent = str(said["notificationType"]).lower(), said.get("mail", {})
+        part = said.get(kind, {})
+        returned = first_id(str(sent.get("commonHeaders", {}).get("messageId", ""))) or None
+        who = (part.get("bouncedRecipients") or part.get("complainedRecipients") or [{}])[0]
+        recipient = clean_address(str(who.get("emailAddress", ""))) or None
+        if kind == "complaint":
+            return Bounce(recipient, None, "feedback", False, returned)
+        if kind != "bounce":
+            return None
+        status = _STATUS.search(str(who.get("status", "")))
+        gone = part.get("bounceType") == "Permanent" and part.get("bounceSubType") in ("General", "NoEmail")
+        action = "failed" if part.get("bounceType") != "Undetermined" else str(who.get("action") or "failed")
+        return Bounce(recipient, status[1] if status else None, action, gone, returned)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
+        return None
+
+
 # --- reports in prose ---------------------------------------------------------------------------------------------
 
 _DAEMON = re.compile(
@@ -138,7 +169,14 @@ _SUBJECT = re.compile(
     r"returned to sender|return(?:ing)? (?:message|mail)? ?to sender|unzustellbar|nicht zugestellt|zustellung|"
     r"non remis|échec de (?:la )?remise|no se puede entregar|не доставлен|недоставлен|mailbox unavailable|"
     r"配信|エラー通知|送信できません|undelivered|delivery delayed|warning: (?:could not send|message)|"
-    r"bounced? (?:mail|message)|mail failure|user unknown|無法投遞|退信|message delivery|not member",
+    r"bounced? (?:mail|message)|mail failure|user unknown|無法投遞|退信|message delivery|not member|"
+    r"no entregado|no se ha podido entregar|não (?:foi )?entregue|não é possível entregar|falha na entrega|"
+    r"non recapitabile|mancata consegna|impossibile recapitare|onbestelbaar|niet bestelbaar|kan niet worden bezorgd|"
+    r"nie można dostarczyć|niedostarcz|nedoruč|kan inte leverera|olevererbar|kan ikke leveres|kunne ikke leveres|"
+    r"ei voitu toimittaa|toimitus epäonnistui|kézbesíthetetlen|nem kézbesíthető|nu (?:a putut|poate) fi livrat|"
+    r"teslim edilemedi|не удается доставить|не удалось доставить|не може бути доставлен|не вдалося доставити|"
+    r"δεν είναι δυνατή η παράδοση|配信不能|届けられません|无法送达|未送达|投递失败|系统退信|전달되지|배달 실패|반송|"
+    r"تعذر (?:ال)?تسليم|לא ניתן למסור|לא נמסר",
     re.IGNORECASE,
 )
 _BODY = re.compile(
@@ -148,7 +186,12 @@ _BODY = re.compile(
     r"unknown user|no such user|returned (?:message|mail|to you|by)|failed (?:to deliver|recipients?|address)|"
     r"mailbox (?:is )?(?:full|unavailable|not found)|over quota|following (?:recipients?|address)|"
     r"rejected by|permanent (?:error|failure)|nicht (?:zugestellt|erreichbar)|did not reach|failed permanently|"
-    r"couldn't be delivered|送信できません|delivered to the",
+    r"couldn't be delivered|送信できません|delivered to the|konnte nicht (?:zugestellt|übermittelt)|"
+    r"n'a pas pu être (?:remis|délivr)|n’a pas pu être remis|no se (?:pudo|ha podido) entregar|não pôde ser entregue|"
+    r"non è stato possibile (?:recapitare|consegnare)|kon niet worden (?:bezorgd|afgeleverd)|nie (?:mogła|może) zostać "
+    r"dostarczon|nebylo možné doručit|kunde inte levereras|kunne ikke leveres|ei voitu toimittaa|"
+    r"не (?:может быть|была|было) доставлен|не существует|teslim edilemedi|nem sikerült kézbesíteni|配信できません|"
+    r"届けることができません|存在しません|无法送达|投递失败|전달할 수 없",
     re.IGNORECASE,
 )
 # Where the returned mail begins inside prose.

@@ -29,6 +29,17 @@ _ALIASES: Final[dict[str, str | None]] = {
     "cp50222": "iso2022_jp_ext", "x-euc-jp": "euc-jp", "eucjp": "euc-jp", "euc-jp-ms": "euc-jp",
     "ks_c_5601-1987": "cp949", "ks_c_5601": "cp949", "ksc5601": "cp949", "ks_c_5601-1989": "cp949",
     "euc-kr": "cp949", "euckr": "cp949", "windows-949": "cp949", "x-windows-949": "cp949", "korean": "cp949",
+    "ksc_5601": "cp949", "ks_c-5601-1987": "cp949", "cseuckr": "cp949", "iso-ir-149": "cp949", "windows-1361": "johab",
+    "windows-936": "gb18030", "ms936": "gb18030", "cn-gb": "gb18030", "iso-ir-58": "gb18030", "gb18030-2000": "gb18030",
+    "windows-950": "cp950", "csbig5": "cp950", "cn-big5": "cp950", "big5-hkscs": "big5hkscs",
+    "ms932": "cp932", "windows-932": "cp932", "cp932": "cp932", "csshiftjis": "cp932", "x-ms-cp932": "cp932",
+    "cseucpkdfmtjapanese": "euc-jp", "cp51932": "euc-jp", "iso-2022-jp-1": "iso2022_jp_ext", "jis": "iso2022_jp_ext",
+    "iso-2022-jp-2": "iso2022_jp_2", "iso-2022-jp-3": "iso2022_jp_3", "jis7": "iso2022_jp_ext",
+    "csiso2022kr": "iso2022_kr", "x-windows-874": "cp874", "ibm850": "cp850", "dos-850": "cp850", "pc850": "cp850",
+    "iso-8859-1-windows-3.1-latin-1": "cp1252", "x-cp1252": "cp1252", "cp819": "cp1252", "l1": "cp1252",
+    "windows-28591": "cp1252", "windows-65001": "utf-8", "cp65001": "utf-8", "unicode-2-0-utf-8": "utf-8",
+    "x-user-defined": None, "iso-10646": None, "text": None, "plain": None, "auto": None, "undefined": None,
+    "visual": "iso8859-8", "logical": "iso8859-8",
 }  # fmt: skip
 # Python codecs that are no charset of a mail: one may read escapes or raise on any input.
 _NOT_TEXT: Final = frozenset(
@@ -41,11 +52,19 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_.:-]{0,39}")
 
 def codec_for(charset: str | None) -> str | None:
     """Return the name of the Python codec to use for the declared charset, or None where that says nothing."""
-    name = (charset or "").strip().strip("\"'").lower().partition("*")[0]
+    name = (charset or "").strip(" \t\r\n\"'<>,;").lower().partition("*")[0]
     if name in _ALIASES:
         return _ALIASES[name]
-    if not _NAME.fullmatch(name):
+    if _NAME.fullmatch(name) and (found := _known(name)) is not None:
+        return found
+    # What was glued to a name that lost its end: `utf-8; format=flowed`, `windows-1252http-equiv`.
+    glued = _BEGINNING.match(name)
+    if glued is None or glued[0] == name:
         return None
+    return codec_for(glued[0])
+
+
+def _known(name: str) -> str | None:
     for candidate in (name, name.removeprefix("x-"), name.replace("windows-", "cp").replace("cp-", "cp")):
         try:
             info = codecs.lookup(candidate)
@@ -56,41 +75,90 @@ def codec_for(charset: str | None) -> str | None:
     return None
 
 
+_BEGINNING = re.compile(
+    r"us-ascii|utf-?8|windows-?125\d|windows-?874|iso-?8859-?(?:1[0-6]|[1-9])|koi8-[ru]|gb2312|gbk|gb18030|big5"
+    r"|shift_jis|iso-2022-jp|euc-jp|euc-kr|ks_c_5601-1987"
+)
+
+
 def decode(data: bytes, charset: str | None = None, *, guess: bool = True) -> str:
     """Return the text: declared charset, UTF-8, then a guess (`guess`: by letter statistics) and cp1252.
 
     Control characters are still in it; see `clean`.
     """
-    if data.isascii() and b"\x1b" not in data and b"~{" not in data and codec_for(charset) in _ASCII_LIKE:
-        return data.decode("ascii")
     codec = codec_for(charset)
-    if codec is None and b"\x1b$" in data[:65_536]:
+    if data.isascii() and b"\x1b" not in data and b"~{" not in data and codec in _ASCII_LIKE:
+        return data.decode("ascii")
+    if b"\x1b$" in data[:65_536] and (codec in _ASCII_LIKE or codec in _JAPANESE) and data.isascii():
         codec = "iso2022_jp_ext"
-    for name in filter(None, (codec, "utf-8")):
+    # UTF-8 isn't valid by accident, and nothing is called Latin-1 by mistake more often.
+    tried: tuple[str | None, ...] = ("utf-8", codec) if codec == "cp1252" else (codec, "utf-8")
+    if codec in _STATEFUL and data.isascii():  # as UTF-8 its escapes would be text
+        tried = (codec,)
+    for name in (*filter(None, tried), *_NEXT.get(codec or "", ())):
         try:
             return data.decode(name)
         except (UnicodeError, ValueError, LookupError):
             continue
+    if codec == "cp1252":
+        return _western(data)
+    if codec in _STATEFUL and data.isascii():
+        return _jis(data)
     if codec is not None:
         text = data.decode(codec, "replace")
-        if text.count("\ufffd") * 50 <= len(text) or codec == "cp1252":
-            return text if codec != "cp1252" else _western(data)
+        if text.count("\ufffd") * 50 <= len(text):
+            return text
     return (_guessed(data) if guess else None) or _western(data)
 
 
-_ASCII_LIKE: Final = frozenset({None, "utf-8", "cp1252", "cp1250", "cp1251", "gb18030", "cp949", "iso8859-15", "iso8859-2"})  # fmt: skip  # noqa: E501
+_ASCII_LIKE: Final = frozenset(
+    {None, "utf-8", "cp1252", "cp1250", "cp1251", "cp949", "gb18030", "iso8859-15"}
+)
+_STATEFUL: Final = frozenset({"iso2022_jp_ext", "iso2022_jp_2", "iso2022_jp_3"})
+_JAPANESE: Final = frozenset({"cp932", "euc_jp", "euc-jp", "iso2022_jp_ext", "iso2022_jp"})
+# Supersets that programs put under the name of what they extend.
+_NEXT: Final[dict[str, tuple[str, ...]]] = {
+    "cp950": ("big5hkscs",), "cp932": ("euc_jp",), "euc-jp": ("cp932",), "iso8859-8": ("cp1255",),
+    "iso2022_jp_2": ("iso2022_jp_ext",),
+}  # fmt: skip
+
+_CP1252: Final = "".join(  # with Latin-1 for the five bytes that it leaves open
+    bytes([n]).decode("latin-1" if n in (0x81, 0x8D, 0x8F, 0x90, 0x9D) else "cp1252") for n in range(256)
+)
 
 
 def _western(data: bytes) -> str:
-    """cp1252, with Latin-1 for the five bytes that it leaves open."""
-    return "".join(
-        run.decode("latin-1") if run in _OPEN else run.decode("cp1252", "replace")
-        for run in _SPLIT.split(data)
-    )
+    return codecs.charmap_decode(data, "strict", _CP1252)[0]
 
 
-_SPLIT = re.compile(b"([\x81\x8d\x8f\x90\x9d])")
-_OPEN: Final = frozenset({b"\x81", b"\x8d", b"\x8f", b"\x90", b"\x9d"})
+_ESCAPE = re.compile(rb"\x1b(\$\([D@B]|\$[@B]|\([BJIHA])")
+
+
+def _jis(data: bytes) -> str:
+    """ISO-2022-JP with the circled numbers and company signs that Windows puts into it (cp50221): each run of two-byte
+    letters is moved to where cp932 has it (JIS X 0208 to Shift_JIS)."""
+    out: list[str] = []
+    mode, at = b"(B", 0
+    for match in _ESCAPE.finditer(data):
+        out.append(_jis_run(data[at : match.start()], mode))
+        mode, at = match[1], match.end()
+    out.append(_jis_run(data[at:], mode))
+    return "".join(out)
+
+
+def _jis_run(run: bytes, mode: bytes) -> str:
+    if mode == b"(I":
+        return bytes(byte | 0x80 for byte in run).decode("cp932", "replace")
+    if mode not in (b"$@", b"$B"):
+        return run.decode("ascii", "replace")
+    moved = bytearray()
+    for row, cell in zip(run[::2], run[1::2], strict=False):
+        if not (0x21 <= row <= 0x7E and 0x21 <= cell <= 0x7E):
+            moved += b"?"
+            continue
+        moved.append((row + 1) // 2 + (0x70 if row < 0x5F else 0xB0))
+        moved.append(cell + 0x7E if row % 2 == 0 else cell + (0x1F if cell < 0x60 else 0x20))
+    return moved.decode("cp932", "replace")
 
 
 def _guessed(data: bytes) -> str | None:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Final
 
 from intake.email.charsets import one_line
-from intake.email.headers import decode_words
+from intake.email.words import decode_words
 
 MOST_MAILBOXES: Final = 500
 LONGEST_ADDRESS: Final = 320  # RFC 5321: 64 + 1 + 255

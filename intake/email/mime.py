@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import binascii
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from intake.email.headers import Headers, Value, decode_base64, read_head, read_value
+from intake.email.headers import Headers, read_head
+from intake.email.uuencode import decode_block
+from intake.email.values import Value, read_value
+from intake.email.words import decode_base64
 
 MOST_PARTS: Final = 200
 DEEPEST: Final = 30
@@ -31,7 +35,8 @@ class Part:
     disposition: Value
     depth: int
     children: list[Part] = field(default_factory=list)
-    cut: bool = False  # a multipart that was left whole because of a limit
+    cut: bool = False  # a multipart that was left whole
+    decoded: bool = False  # `raw` has no transfer encoding any more
 
     @property
     def multipart(self) -> bool:
@@ -39,14 +44,16 @@ class Part:
 
     def content(self) -> bytes:
         """Return the content with its transfer encoding undone, as far as that goes."""
-        return undo_transfer_encoding(
-            self.raw[self.start : self.end], self.headers.get("content-transfer-encoding")
-        )
+        data = self.raw[self.start : self.end]
+        if self.decoded:
+            return data
+        fields = self.headers.all("content-transfer-encoding")
+        return undo_transfer_encoding(data, next((f for f in fields if _encoding(f) in _DECODERS), ""))
 
 
-def read_parts(raw: bytes) -> tuple[Part, bool]:
-    """Split a mail; return its root and whether a limit left something whole."""
-    root = _part(raw, 0, len(raw), 0, "text/plain")
+def read_parts(raw: bytes, depth: int = 0) -> tuple[Part, bool]:
+    """Split a mail; return its root and whether a limit left something whole. `depth`: of a mail within a mail."""
+    root = _part(raw, 0, len(raw), depth, "text/plain")
     waiting, count, cut = [root], 1, False
     while waiting:
         part = waiting.pop()
@@ -55,45 +62,89 @@ def read_parts(raw: bytes) -> tuple[Part, bool]:
         if part.depth >= DEEPEST:
             part.cut = cut = True
             continue
-        ranges, complete = _ranges(part, MOST_PARTS - count)
+        ranges, complete = _children(part, MOST_PARTS - count)
         if not ranges:
-            part.type = "text/plain" if part.depth == 0 else part.type
-            part.cut = True
+            _without_parts(part)
             continue
         default = "message/rfc822" if part.type == "multipart/digest" else "text/plain"
-        part.children = [_part(raw, s, e, part.depth + 1, default) for s, e in ranges]
+        part.children = [_part(part.raw, s, e, part.depth + 1, default) for s, e in ranges]
         if not complete:
             cut = True
             rest = part.children[-1]
             rest.type, rest.params = "application/octet-stream", {"name": "further-parts.txt"}
+            rest.disposition = Value("attachment", {})
         count += len(ranges)
         waiting.extend(reversed(part.children))
     return root, cut
 
 
+TYPE = re.compile(r"[a-z0-9!#$&^_.+*-]+/[a-z0-9!#$&^_.+*-]+")
+_BARE_TYPES: Final = {
+    "text": "text/plain",
+    "html": "text/html",
+    "plain": "text/plain",
+    "multipart": "multipart/mixed",
+}
+BY_ENDING: Final = {"pdf": "application/pdf", "png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg",
+                     "gif": "image/gif", "zip": "application/zip", "ics": "text/calendar", "eml": "message/rfc822",
+                     "csv": "text/csv", "txt": "text/plain", "htm": "text/html", "html": "text/html"}  # fmt: skip
+
+
 def _part(raw: bytes, start: int, end: int, depth: int, default: str) -> Part:
     headers, body = read_head(raw, start, end)
-    kind = read_value(headers.get("content-type"))
-    name = kind.value if re.fullmatch(r"[a-z0-9!#$&^_.+*-]+/[a-z0-9!#$&^_.+*-]+", kind.value) else ""
-    if not name:
-        name = {"text": "text/plain", "html": "text/html"}.get(kind.value, default)
-    if name.startswith("multipart/") and not kind.params.get("boundary"):
-        name = "text/plain" if depth == 0 else "application/octet-stream"
-    return Part(
-        headers,
-        raw,
-        min(body, end),
-        end,
-        name,
-        kind.params,
-        read_value(headers.get("content-disposition")),
-        depth,
-    )
+    kinds = [read_value(field) for field in headers.all("content-type")[:5]]
+    kind = next((kind for kind in kinds if _sane(kind.value)), kinds[0] if kinds else Value("", {}))
+    disposition = read_value(headers.get("content-disposition"))
+    name = kind.value if TYPE.fullmatch(kind.value) else _BARE_TYPES.get(kind.value, "")
+    if not name and kinds:  # it said something, but nothing that means anything
+        given = disposition.params.get("filename", "") or kind.params.get("name", "")
+        ending = given.rpartition(".")[2].lower()
+        name = BY_ENDING.get(ending, "application/octet-stream" if given else "")
+    return Part(headers, raw, min(body, end), end, name or default, kind.params, disposition, depth)
 
 
-def _ranges(part: Part, most: int) -> tuple[list[tuple[int, int]], bool]:
+def _sane(value: str) -> bool:
+    return TYPE.fullmatch(value) is not None or value in _BARE_TYPES
+
+
+def _children(part: Part, most: int) -> tuple[list[tuple[int, int]], bool]:
+    """Find a multipart's children: by its boundary, by what looks like one where that is missing or never comes, in
+    its decoded content where somebody encoded it as a whole (RFC 2045 6.4 forbids that)."""
+    for _ in range(2):
+        for boundary in (part.params.get("boundary", ""), _guessed_boundary(part)):
+            if boundary:
+                ranges, complete = _ranges(part, boundary.encode("utf-8", "surrogatepass"), most)
+                if ranges:
+                    return ranges, complete
+        encoding = part.headers.get("content-transfer-encoding").strip().lower()
+        if not encoding.startswith(("base64", "quoted-printable")):
+            break
+        part.raw = part.content()
+        part.start, part.end, part.decoded = 0, len(part.raw), True
+    return [], True
+
+
+_BOUNDARY_LINE = re.compile(
+    rb"(?:^|\n)--([^\s-][^\r\n]{0,199}|-[^\r\n]{1,199})[ \t]*\r?\n(?=content-[a-z-]{4,30}[ \t]*:)", re.I
+)
+
+
+def _guessed_boundary(part: Part) -> str:
+    found = _BOUNDARY_LINE.search(part.raw, max(part.start - 1, 0), min(part.end, part.start + 65_536))
+    return found[1].decode("latin-1").rstrip() if found and found[1].isascii() else ""
+
+
+def _without_parts(part: Part) -> None:
+    """A multipart in which nothing could be found is text where it looks so; nothing is lost."""
+    part.cut = True
+    content = part.raw[part.start : min(part.end, part.start + 4_096)]
+    if part.depth == 0 or (b"\0" not in content and not part.disposition.params.get("filename")):
+        part.type = "text/plain"
+
+
+def _ranges(part: Part, boundary: bytes, most: int) -> tuple[list[tuple[int, int]], bool]:
     """Find the children of a multipart (RFC 2046 5.1.1): ranges, and whether that is all of them."""
-    delimiter = b"--" + part.params["boundary"].encode("utf-8", "surrogatepass")
+    delimiter = b"--" + boundary
     found: list[tuple[int, int]] = []
     raw, begin, at = part.raw, -1, part.start
     while True:
@@ -109,15 +160,16 @@ def _ranges(part: Part, most: int) -> tuple[list[tuple[int, int]], bool]:
             continue
         if begin >= 0:
             found.append((begin, _without_line_end(raw, begin, hit)))
-        if tail == b"--":
-            return found, True
+            begin = -1
+        if tail == b"--":  # closed; what comes behind counts only where another part begins
+            continue
         if len(found) + 1 >= most > 0 or most <= 0:
             found.append((line_end, part.end))
             return found, raw.find(delimiter + b"\n", line_end, part.end) < 0 and (
                 raw.find(delimiter + b"\r\n", line_end, part.end) < 0
             )
         begin = line_end
-    if begin >= 0:
+    if begin >= 0 and (part.end > begin or not found):
         found.append((begin, part.end))  # never closed: cut short on the way
     return found, True
 
@@ -133,31 +185,26 @@ def _without_line_end(raw: bytes, begin: int, hit: int) -> int:
 
 def undo_transfer_encoding(data: bytes, encoding: str) -> bytes:
     """Decode base64, quoted-printable or uuencoded content; anything else is as it is (RFC 2045 6)."""
-    name = encoding.partition(";")[0].strip().strip("\"'").lower()
-    if name.startswith("base64"):
-        return decode_base64(data.partition(b"\n=\n")[0] if b"\n=\n" in data else data)
-    if name.startswith(("quoted-printable", "quoted printable", "quotedprintable", "qp")):
-        return binascii.a2b_qp(data)
-    if name in ("x-uuencode", "uuencode", "x-uue", "uue"):
-        return _uudecode(data)
-    return data
+    decoder = _DECODERS.get(_encoding(encoding))
+    return decoder(data) if decoder else data
 
 
-def _uudecode(data: bytes) -> bytes:
-    lines = data.splitlines()
-    start = next((i for i, line in enumerate(lines) if line.startswith(b"begin ")), None)
-    if start is None:
-        return data
-    out = bytearray()
-    for line in lines[start + 1 :]:
-        if line.strip() in (b"end", b"`", b""):
-            break
-        try:
-            out += binascii.a2b_uu(line)
-        except binascii.Error:  # trailing garbage of old encoders: the length byte says how much counts
-            wanted = (((line[0] - 32) & 63) * 4 + 5) // 3
-            try:
-                out += binascii.a2b_uu(line[:wanted])
-            except binascii.Error:
-                return data
-    return bytes(out)
+def _encoding(field: str) -> str:
+    return _NO_WORD.sub("", field.partition(";")[0].partition("(")[0].lower())
+
+
+def _base64(data: bytes) -> bytes:
+    return decode_base64(data.partition(b"\n=\n")[0] if b"\n=\n" in data else data)
+
+
+def _uudecoded(data: bytes) -> bytes:
+    block = decode_block(data)
+    return data if block is None else block.content
+
+
+_NO_WORD = re.compile(r"[^a-z0-9]+")
+_DECODERS: Final[dict[str, Callable[[bytes], bytes]]] = {
+    "base64": _base64, "b64": _base64, "base": _base64,
+    "quotedprintable": binascii.a2b_qp, "quotedprintible": binascii.a2b_qp, "qp": binascii.a2b_qp,
+    "xuuencode": _uudecoded, "uuencode": _uudecoded, "xuue": _uudecoded, "uue": _uudecoded,
+}  # fmt: skip

@@ -1,30 +1,34 @@
 """A mail's bytes to what is in it: head, text, HTML, files. Pure, linear, never raises on any bytes.
 
-Which part is text and which a file follows RFC 8621 4.1.4. Reading is tolerant: what can't be decoded is shown as
-well as it can be, what is over a limit stays whole as a file, and `remarks` say so to staff.
+Reading is tolerant: what can't be decoded is shown as well as it can be, what is over a limit stays whole as a file,
+and `remarks` say so to staff.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from core.shapes import File
-from intake.email import html
+from intake.email import html, invites, sealed
+from intake.email.bodies import Bodies, leaves, opened, sort_out
 from intake.email.charsets import clean, decode, one_line
-from intake.email.headers import LONGEST_FIELD, Headers, decode_words, read_date, read_head
+from intake.email.files import Loose, given_name, to_files
+from intake.email.flowed import unflow
+from intake.email.headers import LONGEST_FIELD, Headers, read_date, read_head
 from intake.email.mailboxes import Mailbox, read_mailboxes
 from intake.email.mime import Part, read_parts
+from intake.email.uuencode import take_blocks
 
 LONGEST_TEXT: Final = 1_000_000  # characters of readable text that are kept
 LONGEST_SUBJECT: Final = 1_000
-LONGEST_FILE_NAME: Final = 120  # characters; well under 255 bytes of UTF-8
-_MEDIA: Final = ("image/", "audio/", "video/")
-_META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?([A-Za-z0-9_:.-]{1,40})", re.IGNORECASE)
-_CID = re.compile(r"cid:([^\"'\s>)]{1,300})", re.IGNORECASE)
+_LARGEST_BODY: Final = 4 * html.LARGEST  # bytes of one text part that are decoded
+_MOST_INVITES: Final = 5
+_LONG: Final = "the text is very long; its end is not shown, all of it is attached"
+_META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
+_ENRICHMENT = re.compile(r"<<|</?[A-Za-z0-9-]{1,60}>")  # RFC 1896
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,7 @@ class ParsedMail:
     `text`: all readable text. `html`: the HTML body as it came, None without one. `from_html`: the text was made
     from it, for want of a text part. `files`: attachments and inline parts in order. `subject`: one decoded line.
     `date`: UTC, None where missing or senseless. `message_id`: without angle brackets, '' without one. `leaves`:
-    the parts in order, for who has to look closer (bounces).
+    the parts in order, for who has to look closer (bounces). `remarks`: what staff should know of the reading.
     """
 
     headers: Headers
@@ -63,26 +67,48 @@ class ParsedMail:
 
 def parse(raw: bytes) -> ParsedMail:
     """Parse a mail. Bytes that are no mail at all give an empty head and themselves as text."""
+    if b"\n" not in raw[:LONGEST_FIELD] and b"\r" in raw[:LONGEST_FIELD]:
+        raw = raw.replace(b"\r", b"\n")  # line ends of old Macs
     root, cut = read_parts(raw)
-    bodies = _Bodies()
-    _sort_out(root, bodies)
-    remarks = ["cut after 200 parts or 30 levels; the rest is attached as it came"] if cut else []
-    text, markup, from_html = _texts(bodies, remarks)
-    headers = root.headers
+    headers = _head(raw, root)
+    content = _Content()
+    if cut:
+        content.remark("cut after 200 parts or 30 levels; the rest is attached as it came")
+    if headers.cut:
+        content.remark(
+            "the head is very long; fields after 1,000 and letters after 64 KiB of one are not read"
+        )
+    body, unsealed = opened(root)
+    if unsealed:
+        content.remark("signed (S/MIME), not verified here")
+    for part in leaves(body):
+        content.remark(sealed.remark_on(part))
+        content.remark(_elsewhere(part))
+    content.read(sort_out(body))
+    files, markup = to_files(content.parts, content.loose, content.html)
     return ParsedMail(
         headers=headers,
         type=root.type,
         subject=headers.text("subject")[:LONGEST_SUBJECT],
         date=read_date(headers.get("date")),
         message_id=first_id(headers.get("message-id")),
-        text=text,
-        html=markup,
-        from_html=from_html,
-        files=_files(bodies, markup or "", remarks),
-        leaves=tuple(_leaves(root)),
-        remarks=tuple(remarks),
+        text=content.text,
+        html=markup or None,
+        from_html=content.from_html,
+        files=files,
+        leaves=tuple(leaves(body)),
+        remarks=tuple(content.remarks),
         report_type=root.params.get("report-type", "").lower(),
     )
+
+
+def _head(raw: bytes, root: Part) -> Headers:
+    """The head, its raw 8-bit letters read by the charset of the text where the head itself names none."""
+    if not root.multipart or raw[: root.start].isascii():
+        return root.headers
+    texts = (part.params.get("charset", "") for part in leaves(root) if part.type.startswith("text/"))
+    charset = next(filter(None, texts), None)
+    return read_head(raw, charset=charset)[0] if charset else root.headers
 
 
 _ID = re.compile(r"<([^<>\s]{1,900})>")
@@ -97,187 +123,124 @@ def first_id(text: str) -> str:
     return words[0].strip("<>")[:900] if words and "@" in words[0] else ""
 
 
-@dataclass(slots=True)
-class _Bodies:
-    """The parts by use (RFC 8621): two ways to read the mail, and files."""
+class _Content:
+    """What a mail holds, gathered from its parts."""
 
-    text: list[Part] = field(default_factory=list)
-    html: list[Part] = field(default_factory=list)
-    files: list[Part] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.text = self.html = ""
+        self.from_html = False
+        self.parts: list[Part] = []  # that are files
+        self.loose: list[Loose] = []  # files that aren't parts
+        self.remarks: list[str] = []
 
+    def remark(self, text: str) -> None:
+        if text and text not in self.remarks:
+            self.remarks.append(text)
 
-def _sort_out(root: Part, bodies: _Bodies) -> None:
-    if root.multipart:
-        _sort_multipart(root, False, bodies)
-    elif _is_body(root, 0, ""):
-        bodies.text.append(root)
-        bodies.html.append(root)
-    else:
-        bodies.files.append(root)
+    def read(self, bodies: Bodies) -> None:
+        """Fill everything from the sorted parts."""
+        self.parts = list(bodies.files)
+        self._bodies(bodies)
+        for part in bodies.files:
+            if _may_be_winmail(part):
+                self._winmail(part)
+        self.text, remarks = sealed.without_armor(self.text)
+        for remark in remarks:
+            self.remark(remark)
+        self._invites(bodies.files)
+        if not self.text and any(remark.startswith("encrypted") for remark in self.remarks):
+            self.text = sealed.NOTE
+        if len(self.text) > LONGEST_TEXT:
+            if not self.from_html and _LONG not in self.remarks:
+                self.loose.append(Loose("whole-text.txt", self.text.encode(), "text/plain"))
+            self.text = self.text[:LONGEST_TEXT]
+            self.remark(_LONG)
 
+    def _bodies(self, bodies: Bodies) -> None:
+        markup = {id(part): self._markup(part) for part in bodies.html if part.type == "text/html"}
+        pieces = [
+            html.to_text(markup[id(part)] if id(part) in markup else self._markup(part))
+            if part.type == "text/html"
+            else self._plain(part)
+            for part in bodies.text
+        ]
+        pages = list(markup.values())
+        self.from_html = bool(bodies.text) and all(part.type == "text/html" for part in bodies.text)
+        self.text = _join(pieces)
+        if not self.text.strip() and pages:
+            self.text, self.from_html = _join([html.to_text(page) for page in pages]), True
+        if any(len(page) > html.LARGEST for page in pages):
+            self.remark("the HTML body is very long; its end is not shown as text")
+        self.html = "\n".join(pages)
 
-def _sort_multipart(parent: Part, in_alternative: bool, bodies: _Bodies) -> None:
-    """Recursion is bounded by `mime.DEEPEST`."""
-    subtype = parent.type.partition("/")[2]
-    alternative = subtype == "alternative"
-    texts, htmls = len(bodies.text), len(bodies.html)
-    for index, part in enumerate(parent.children):
-        if part.multipart:
-            _sort_multipart(part, in_alternative or alternative, bodies)
-        elif not _is_body(part, index, subtype) or part.type.startswith(_MEDIA):
-            bodies.files.append(part)
-        elif alternative or in_alternative:
-            (bodies.html if part.type == "text/html" else bodies.text).append(part)
+    def _whole(self, part: Part) -> bytes:
+        """A text part's content; one that is too long to be decoded stays a file too."""
+        data = part.content()
+        if len(data) > _LARGEST_BODY:
+            self.remark(_LONG)
+            self.parts.append(part)
+        return data[:_LARGEST_BODY]
+
+    def _markup(self, part: Part) -> str:
+        data = self._whole(part)
+        charset = part.params.get("charset")
+        if not charset and (found := _META_CHARSET.search(data[:2_048])):
+            charset = found[1].decode("ascii")
+        return clean(decode(data, charset))
+
+    def _plain(self, part: Part) -> str:
+        data = self._whole(part)
+        if b"begin " in data:
+            data, blocks = take_blocks(data)
+            self.loose += [Loose(block.name, block.content) for block in blocks]
+        text = clean(decode(data, part.params.get("charset")))
+        if part.type in ("text/enriched", "text/richtext"):
+            text = _ENRICHMENT.sub(lambda m: "<" if m[0] == "<<" else "", text)
+        if part.params.get("format", "").lower() == "flowed":
+            text = unflow(text, part.params.get("delsp", "").lower() == "yes")
+        return text
+
+    def _winmail(self, part: Part) -> None:
+        from intake.email.tnef import read_tnef
+
+        found = read_tnef(part.content())
+        if found is None:
+            return
+        if found.whole:
+            self.parts.remove(part)
         else:
-            bodies.text.append(part)
-            bodies.html.append(part)
-    if alternative:  # one way may lack what the other has
-        if len(bodies.text) == texts:
-            bodies.text += bodies.html[htmls:]
-        elif len(bodies.html) == htmls:
-            bodies.html += bodies.text[texts:]
+            self.remark("a winmail.dat could not be read whole; it is attached as it came")
+        self.loose += found.files
+        if not self.text.strip():
+            self.from_html = not found.text and bool(found.html)
+            self.text = found.text or html.to_text(found.html).rstrip()
+            self.html = self.html or found.html
 
-
-def _is_body(part: Part, index: int, container: str) -> bool:
-    media = part.type.startswith(_MEDIA)
-    if part.disposition.value == "attachment" or not (media or part.type in ("text/plain", "text/html")):
-        return False
-    named = _given_name(part) != ""
-    return index == 0 or (container != "related" and (media or not named))
-
-
-def _leaves(root: Part) -> list[Part]:
-    found, waiting = [], [root]
-    while waiting:
-        part = waiting.pop()
-        if part.multipart:
-            waiting.extend(reversed(part.children))
-        else:
-            found.append(part)
-    return found
-
-
-def _texts(bodies: _Bodies, remarks: list[str]) -> tuple[str, str | None, bool]:
-    """Return the text, the HTML body, and whether the text was made from HTML."""
-    pages = [_markup(part) for part in bodies.html if part.type == "text/html"]
-    pieces = [
-        _plain(part) if part.type == "text/plain" else html.to_text(_markup(part)) for part in bodies.text
-    ]
-    from_html = bool(bodies.text) and all(part.type == "text/html" for part in bodies.text)
-    text = _join(pieces)
-    if not text.strip() and pages:
-        text, from_html = _join([html.to_text(page) for page in pages]), True
-    if any(len(page) > html.LARGEST for page in pages):
-        remarks.append("the HTML body is very long; its end is not shown as text")
-    if len(text) > LONGEST_TEXT:
-        text = text[:LONGEST_TEXT]
-        remarks.append("the text is very long; its end is not shown")
-    only_html = bodies.html if all(part.type == "text/html" for part in bodies.html) else []
-    return text, "\n".join(pages) if pages and only_html else ("\n".join(pages) or None), from_html
+    def _invites(self, files: list[Part]) -> None:
+        """Calendars are told above the text: what stands below a quote would read as an answer."""
+        calendars = [part for part in files if part.type in ("text/calendar", "application/ics")]
+        lines = [
+            invites.told(part.content(), part.params.get("charset"), part.params.get("method", ""))
+            for part in calendars[:_MOST_INVITES]
+        ]
+        told = [f"[{line}]" for line in dict.fromkeys(lines) if line]
+        self.text = "\n\n".join([*told, *filter(None, [self.text])])
 
 
 def _join(pieces: list[str]) -> str:
     return "\n\n".join(piece.strip("\n") for piece in pieces if piece.strip()).rstrip()
 
 
-def _markup(part: Part) -> str:
-    data = part.content()
-    charset = part.params.get("charset")
-    if not charset and (found := _META_CHARSET.search(data[:2_048])):
-        charset = found[1].decode("ascii")
-    return clean(decode(data, charset))
+def _may_be_winmail(part: Part) -> bool:
+    return "ms-tnef" in part.type or given_name(part).lower() in ("winmail.dat", "win.dat")
 
 
-def _plain(part: Part) -> str:
-    text = clean(decode(part.content(), part.params.get("charset")))
-    if part.params.get("format", "").lower() == "flowed":
-        text = unflow(text, part.params.get("delsp", "").lower() == "yes")
-    return text
-
-
-def unflow(text: str, delete_space: bool = False) -> str:
-    """Join the lines of `format=flowed` text into paragraphs, by quote depth (RFC 3676 4)."""
-    out: list[str] = []
-    open_depth = -1  # depth of a paragraph that goes on
-    for line in text.split("\n"):
-        content = line.lstrip(">")
-        depth = len(line) - len(content)
-        content = content.removeprefix(" ")
-        flows = content.endswith(" ") and content != "-- "
-        if content == "-- ":
-            open_depth = -1
-        shown = content[:-1] if flows and delete_space else content
-        if open_depth == depth and out:
-            out.append(shown)
-        else:
-            start = "\n" if out else ""
-            out.append(start + ">" * depth + (" " if depth else "") + shown)
-        open_depth = depth if flows else -1
-    return "".join(out)
-
-
-def _files(bodies: _Bodies, markup: str, remarks: list[str]) -> tuple[File, ...]:
-    shown = {cid.lower() for cid in _CID.findall(markup)}
-    taken: set[str] = set()
-    return tuple(_file(part, index, shown, taken) for index, part in enumerate(bodies.files, 1))
-
-
-def _file(part: Part, index: int, shown: set[str], taken: set[str]) -> File:
-    content = part.content()
-    cid = one_line(part.headers.get("content-id")).strip("<> ")[:300]
-    inline = bool(cid) and (part.disposition.value == "inline" or cid.lower() in shown)
-    return File(
-        name=unique(safe_name(_given_name(part) or _made_name(part, content, index)), taken),
-        content_type=part.type[:127],
-        size=len(content),
-        content=content,
-        sha256=hashlib.sha256(content).digest(),
-        inline_cid=cid if inline else None,
-    )
-
-
-def _given_name(part: Part) -> str:
-    return part.disposition.params.get("filename", "") or part.params.get("name", "")
-
-
-_ENDINGS: Final = {"text/plain": "txt", "text/html": "html", "image/jpeg": "jpg", "image/png": "png",
-                   "image/gif": "gif", "message/rfc822": "eml", "text/calendar": "ics", "application/pdf": "pdf",
-                   "text/rfc822-headers": "txt", "message/delivery-status": "txt", "text/csv": "csv",
-                   "application/pgp-signature": "asc", "application/zip": "zip"}  # fmt: skip
-
-
-def _made_name(part: Part, content: bytes, index: int) -> str:
-    """A name for a part that has none: a nested mail by its subject, anything else by its place."""
-    ending = _ENDINGS.get(part.type, "bin")
-    if part.type == "message/rfc822":
-        subject = read_head(content[:65_536])[0].text("subject")
-        return f"{subject[:LONGEST_FILE_NAME] or 'message'}.eml"
-    return f"part-{index}.{ending}"
-
-
-_FORBIDDEN = re.compile('[<>:"/\\\\|?*\u200e\u200f\u202a-\u202e\u2066-\u2069\x00-\x1f]')
-_DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
-
-
-def safe_name(name: str) -> str:
-    """Return a file name that is one on every system: no path, no device, no hidden or endless name."""
-    name = one_line(decode_words(name)).replace("\\", "/").rpartition("/")[2]
-    name = _FORBIDDEN.sub("_", name).strip(" .") or "file"
-    if _DEVICES.fullmatch(name):
-        name = f"_{name}"
-    if len(name) > LONGEST_FILE_NAME:
-        stem, dot, ending = name.rpartition(".")
-        tail = f".{ending}" if dot and len(ending) <= 16 else ""
-        name = (stem if tail else name)[: LONGEST_FILE_NAME - len(tail)].rstrip(" .") + tail
-    return name
-
-
-def unique(name: str, taken: set[str]) -> str:
-    """Return the name, numbered where it's taken; note it as taken."""
-    stem, dot, ending = name.rpartition(".")
-    candidate, number = name, 1
-    while candidate.lower() in taken:
-        number += 1
-        candidate = f"{stem} ({number}).{ending}" if dot else f"{name} ({number})"
-    taken.add(candidate.lower())
-    return candidate
+def _elsewhere(part: Part) -> str:
+    """What the mail only points to, or holds a piece of."""
+    if part.type == "message/external-body":
+        where = one_line(part.params.get("access-type", ""))[:40]
+        return f"a file is kept elsewhere ({where or 'it does not say where'}) and was not fetched"
+    if part.type == "message/partial":
+        number, total = (one_line(part.params.get(name, "?"))[:10] for name in ("number", "total"))
+        return f"one piece ({number} of {total}) of a larger mail; pieces are not put together"
+    return ""

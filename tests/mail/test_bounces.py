@@ -133,3 +133,65 @@ def test_an_auto_reply_with_the_null_sender_is_no_bounce() -> None:
     assert (
         read(mail("I am on holiday until Monday.", subject="Holiday", auto_submitted="auto-replied")) is None
     )
+
+
+@pytest.mark.parametrize(
+    ("subject", "text"),
+    [
+        ("Unzustellbar: Drucker", "Die Nachricht konnte nicht zugestellt werden."),
+        ("Non remis : Imprimante", "Votre message n'a pas pu être remis."),
+        ("No se puede entregar: Impresora", "Su mensaje no se pudo entregar."),
+        ("Não é possível entregar: Impressora", "A mensagem não pôde ser entregue."),
+        ("Non recapitabile: Stampante", "Non è stato possibile recapitare il messaggio."),
+        ("Onbestelbaar: Printer", "Uw bericht kon niet worden bezorgd."),
+        ("Nie można dostarczyć: Drukarka", "Wiadomość nie mogła zostać dostarczona."),
+        ("Не удается доставить: Принтер", "Сообщение не было доставлено."),
+        ("配信不能: プリンター", "次の宛先に配信できませんでした。"),
+        ("系统退信", "您的邮件投递失败。"),
+        ("Teslim edilemedi: Yazıcı", "İletiniz teslim edilemedi."),
+    ],
+)
+def test_servers_of_many_languages(subject: str, text: str) -> None:
+    told = parsed(text, subject=subject, from_="postmaster@x.example")
+    bounce = read_bounce(told, "")
+    assert bounce is not None
+    assert (bounce.action, bounce.permanent) == ("failed", False)
+    person = parsed(text, subject=f"Re: {subject}", in_reply_to="<1@x.example>")
+    assert read_bounce(person, "ada@customer.example") is None
+
+
+SES = """{"notificationType": "%s", "bounce": {"bounceType": "%s", "bounceSubType": "General", "bouncedRecipients":
+ [{"emailAddress": "ada@customer.example", "action": "failed", "status": "5.1.1", "diagnosticCode": "smtp; 550"}]},
+ "complaint": {"complainedRecipients": [{"emailAddress": "ada@customer.example"}]},
+ "mail": {"commonHeaders": {"messageId": "<ticket.1.2.ab@example.com>"}}}"""
+
+
+def test_a_notification_in_json() -> None:
+    assert read(mail(SES % ("Bounce", "Permanent"))) == Bounce(
+        "ada@customer.example", "5.1.1", "failed", True, "ticket.1.2.ab@example.com"
+    )
+    transient = read(mail(SES % ("Bounce", "Transient")))
+    assert transient is not None
+    assert not transient.permanent
+    complaint = read(mail(SES % ("Complaint", "")))
+    assert complaint is not None
+    assert complaint.action == "feedback"
+    assert read_bounce(parsed(SES % ("Delivery", "")), "a@x.example") is None
+    for broken in (
+        '{"notificationType"',
+        '{"notificationType": "Bounce", "mail": []}',
+        '{"notificationType": ' + "[" * 9_000,
+    ):
+        assert read_bounce(parsed(broken), "a@x.example") is None
+
+
+def test_a_report_about_a_report() -> None:
+    inner = report(group("failed", "5.1.1")).decode()
+    bounce = read(
+        report(
+            group("failed", "5.2.2", "552 5.2.2 full"),
+            original="Content-Type: message/rfc822\r\n\r\n" + inner,
+        )
+    )
+    assert bounce is not None
+    assert (bounce.status, bounce.permanent) == ("5.2.2", False)

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from intake.email.charsets import clean, codec_for, decode
-from intake.email.headers import decode_words, read_date, read_head, read_value
+from intake.email.headers import read_date, read_head
+from intake.email.values import read_value
+from intake.email.words import decode_base64, decode_words
 
 
 @pytest.mark.parametrize(
@@ -29,6 +31,15 @@ from intake.email.headers import decode_words, read_date, read_head, read_value
         ("=?gb2312?B?xOO6ww==?=", "你好"),
         ("=?utf-8?q?broken", "=?utf-8?q?broken"),
         ("a =?utf-8?q?b?= c", "a b c"),
+        ("=?utf-8?b?5ryi5a2?=\t=?utf-8?b?XIQ==?=", "漢字!"),  # cut within a group of base64
+        ("=?utf-8?b?5ryi?==?utf-8?b?5a2X?=", "漢字"),
+        ("=?utf-8?q?What?_now?=", "What? now"),
+        ("=?utf-8?q?Was?=C3=9F?=", "Was?ß"),
+        ("=?iso-2022-jp?B?GyRCJUYbKEI=?= =?iso-2022-jp?B?GyRCJTklSBsoQg==?=", "テスト"),
+        ("=?us-ascii?q?caf=C3=A9?=", "café"),
+        ("=?utf-7?q?gr+APY-+AN8-er?=", "größer"),
+        ("=?ks_c_5601-1987?B?wK/BpA==?=", "유정"),
+        ("=??q?x?= =?utf-8?b??=", "x"),
     ],
 )
 def test_encoded_words(text: str, expected: str) -> None:
@@ -63,6 +74,14 @@ def test_line_ends_in_encoded_words_stay_inside() -> None:
         ),
         ("", "", {}),
         (";;;===;", "", {}),
+        ("text/html charset=utf-8", "text/html", {"charset": "utf-8"}),
+        ("text/plain (x); charset=utf-8", "text/plain", {"charset": "utf-8"}),
+        ("text / html", "text/html", {}),
+        ('"text/html"; charset=utf-8', "text/html", {"charset": "utf-8"}),
+        ("=?utf-8?q?text/html=3B_charset=3Dutf-8?=", "text/html", {"charset": "utf-8"}),
+        ('attachment; filename="a" b.pdf"; size=1', "attachment", {"filename": 'a" b.pdf', "size": "1"}),
+        ('attachment filename="a.pdf"', "attachment", {"filename": "a.pdf"}),
+        ("multipart/mixed; boundary==_x=_", "multipart/mixed", {"boundary": "=_x=_"}),
     ],
 )
 def test_values(text: str, value: str, params: dict[str, str]) -> None:
@@ -137,3 +156,31 @@ def test_heads_that_real_mail_has() -> None:
         .get("content-type")
         .endswith("boundary=x")
     )
+
+
+@pytest.mark.parametrize(
+    ("raw", "content"),
+    [
+        (b"YWJj", b"abc"),
+        (b"YQ", b"a"),
+        (b"YQ==\r\nYg==", b"ab"),  # two encoders, one after the other
+        (b"YQ==" + b" " * 2_000 + b"Yg==", b"ab"),
+        (b"YQ==\r\n____\r\nfooter of the list", b"a"),
+        (b"Y!W*J\x00j=", b"abc"),
+        (b"YWJjZ", b"abc"),
+        (b"=", b""),
+    ],
+)
+def test_base64_as_far_as_it_goes(raw: bytes, content: bytes) -> None:
+    assert decode_base64(raw) == content
+
+
+def test_a_long_head_is_cut_and_says_so() -> None:
+    assert read_head(b"Subject: " + b"x" * 70_000 + b"\n\n")[0].cut
+    folded, _ = read_head(b"Subject: x\n" + b" y\n" * 500_000 + b"To: a@b.example\n\nHello")
+    assert folded.cut
+    assert folded.get("to") == "a@b.example"
+    assert len(folded.get("subject")) <= 65_536
+    many, _ = read_head(b"X: y\n" * 1_001)
+    assert (many.cut, len(many.fields)) == (True, 1_000)
+    assert not read_head(b"Subject: x\n\n")[0].cut

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from intake.email.parse import parse, safe_name, unflow
+from intake.email.files import safe_name
+from intake.email.flowed import unflow
+from intake.email.parse import parse
 from tests.mail.written import mail, multipart, parsed
 
 TEXT = "Content-Type: text/plain\r\n\r\n"
@@ -208,3 +210,149 @@ def test_any_bytes_can_be_parsed(raw: bytes) -> None:
     ):
         read = parse(whole)
         f"{read.subject}{read.text}{read.html}{read.message_id}".encode()
+
+
+def test_broken_multiparts_still_give_their_parts() -> None:
+    body = "--x\nContent-Type: text/plain\n\none\n--x\nContent-Type: text/plain; name=a.txt\n\ntwo\n--x--\n"
+    for kind in ("multipart/mixed", 'multipart/mixed; boundary="wrong"', 'multipart/mixed; boundary="x "'):
+        read = parsed(body, content_type=kind)
+        assert (read.text, [f.name for f in read.files]) == ("one", ["a.txt"]), kind
+    spaced = parsed(body.replace("--x\n", "--x  \t\n"), content_type="multipart/mixed; boundary=x")
+    assert spaced.text == "one"
+    encoded = parsed(
+        base64.encodebytes(body.encode()),
+        content_type="multipart/mixed; boundary=x",
+        content_transfer_encoding="base64",
+    )
+    assert (encoded.text, [f.content for f in encoded.files]) == ("one", [b"two"])
+    again = parsed(
+        body + "--x\nContent-Type: text/plain\n\nafter the end\n--x--\n",
+        content_type="multipart/mixed; boundary=x",
+    )
+    assert again.text == "one\n\nafter the end"
+    empty = parsed("--x--\n", content_type="multipart/mixed; boundary=x")
+    assert empty.files == ()
+
+
+def test_fields_that_come_twice() -> None:
+    read = parsed("<p>rich</p>", content_type=["nonsense", "text/html"])
+    assert read.text == "rich"
+    read = parsed(
+        "Y2Fmw6k=", content_type="text/plain; charset=utf-8", content_transfer_encoding=["8bits", "base64"]
+    )
+    assert read.text == "café"
+
+
+def test_the_root_of_related_parts_may_come_last() -> None:
+    image = "Content-Type: image/png\r\nContent-ID: <a@x>\r\n\r\npng"
+    page = "Content-Type: text/html\r\nContent-ID: <root@x>\r\n\r\n<p>see <img src=cid:a@x></p>"
+    assert parse(multipart("related", image, page)).text == "see"
+    named = multipart("related", image, page).replace(b"related;", b'related; start="<root@x>";')
+    assert (parse(named).text, parse(named).files[0].inline_cid) == ("see", "a@x")
+
+
+def test_text_and_pictures_in_turn() -> None:
+    image = "Content-Type: image/png; name=a.png\r\nContent-Disposition: inline\r\n\r\npng"
+    read = parse(multipart("mixed", TEXT + "one", image, TEXT + "two", image, TEXT + "footer of the list"))
+    assert (read.text, [f.name for f in read.files]) == (
+        "one\n\ntwo\n\nfooter of the list",
+        ["a.png", "a (2).png"],
+    )
+
+
+def test_pictures_by_location_and_the_same_picture_twice() -> None:
+    page = HTML + '<img src="http://x.example/a.png"><img src="cid:one@x"><img src="cid:two@x">'
+    picture = "Content-Type: image/png\r\nContent-{}\r\n\r\nsame"
+    other = "Content-Type: image/png\r\nContent-Location: http://x.example/a.png\r\n\r\nother"
+    read = parse(
+        multipart("related", page, other, picture.format("ID: <one@x>"), picture.format("ID: <two@x>"))
+    )
+    assert [f.inline_cid for f in read.files] == ["part-1", "one@x"]
+    assert read.html == '<img src="cid:part-1"><img src="cid:one@x"><img src="cid:one@x">'
+    attached = "Content-Type: image/png; name=a.png\r\nContent-Disposition: attachment\r\n\r\nsame"
+    assert len(parse(multipart("mixed", page, attached, attached)).files) == 2
+
+
+def test_files_in_the_text() -> None:
+    block = "begin 644 cat.txt\n#8V%T\n`\nend\n"
+    read = parsed(f"See:\n{block}Bye\n{block}")
+    assert read.text == "See:\nBye"
+    assert [(f.name, f.content_type, f.content) for f in read.files] == [
+        ("cat.txt", "text/plain", b"cat"),
+        ("cat (2).txt", "text/plain", b"cat"),
+    ]
+    for prose in ("begin 644 words that follow\nare prose\nend\n", "begin 644 x\n", "begin  now\nend"):
+        read = parsed(prose)
+        assert (read.text, read.files) == (prose.rstrip(), ())
+
+
+def test_what_is_elsewhere_or_in_pieces_is_said() -> None:
+    outside = 'Content-Type: message/external-body; access-type=URL; URL="http://x.example/"\r\n\r\nContent-ID: <a>\r\n'
+    read = parse(multipart("mixed", TEXT + "see", outside))
+    assert "was not fetched" in read.remarks[0]
+    piece = parsed("x", content_type="message/partial; id=a; number=2; total=3")
+    assert piece.remarks == ("one piece (2 of 3) of a larger mail; pieces are not put together",)
+    assert len(piece.files) == 1
+
+
+def test_apple_double_and_other_ways_to_say_the_same() -> None:
+    fork = "Content-Type: application/applefile; name=a.pdf\r\n\r\nfork"
+    file = "Content-Type: application/pdf; name=a.pdf\r\n\r\ndata"
+    inner = (
+        f'Content-Type: multipart/appledouble; boundary="y"\r\n\r\n--y\r\n{fork}\r\n--y\r\n{file}\r\n--y--'
+    )
+    assert [f.content for f in parse(multipart("mixed", TEXT + "x", inner)).files] == [b"data"]
+    amp = "Content-Type: text/x-amp-html\r\n\r\n<html amp4email>"
+    assert parse(multipart("alternative", TEXT + "x", amp, HTML + "<p>x</p>")).files == ()
+    enriched = "Content-Type: text/enriched\r\n\r\n<bold>Hi</bold> <<there"
+    assert parse(multipart("alternative", enriched)).text == "Hi <there"
+
+
+def test_types_that_say_nothing_give_way_to_the_name() -> None:
+    for declared in ("pdf", "application", "x y z", "/"):
+        part = f'Content-Type: {declared}\r\nContent-Disposition: attachment; filename="a.pdf"\r\n\r\nx'
+        assert parse(multipart("mixed", TEXT + "x", part)).files[0].content_type == "application/pdf"
+
+
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [
+        ('filename="a.pdf"', "a.pdf"),
+        ("filename=\"na%C3%AFve.pdf\"", "naïve.pdf"),
+        ('filename="100%25.pdf"', "100%25.pdf"),
+        ('filename="my "best" file.pdf"', "my _best_ file.pdf"),
+        ("filename*=utf-8''a%0D%0Ab.pdf", "a b.pdf"),
+        ("filename*0*=utf-8''%E6%BC; filename*1*=%A2.pdf", "漢.pdf"),
+        ("filename*=iso-8859-1'de'gr%F6%DFer.pdf; filename=x.pdf", "größer.pdf"),
+        ("filename==?utf-8?B?5ryi?=.pdf", "漢.pdf"),
+        ('filename="漢字.pdf"', "漢字.pdf"),
+        (f'filename="{"漢" * 300}.pdf"', "漢" * 76 + ".pdf"),
+        ('filename="con .txt"', "_con.txt"),
+        ('filename="a\u200b\u061cb.txt"', "a__b.txt"),
+    ],
+)  # fmt: skip
+def test_names_of_files(head: str, name: str) -> None:
+    part = f"Content-Type: application/pdf; name=other\r\nContent-Disposition: attachment; {head}\r\n\r\nx"
+    [file] = parse(multipart("mixed", TEXT + "x", part)).files
+    assert file.name == name
+    assert len(file.name.encode()) < 255
+
+
+def test_text_that_is_called_an_attachment() -> None:
+    assert parsed("words", content_disposition="attachment").text == "words"
+    named = parsed("words", content_disposition="attachment; filename=a.txt")
+    assert (named.text, [f.name for f in named.files]) == ("", ["a.txt"])
+
+
+def test_line_ends_of_old_macs() -> None:
+    read = parse(b"Subject: Old\rFrom: a@b.example\r\rone\rtwo\r")
+    assert (read.subject, read.text) == ("Old", "one\ntwo")
+
+
+def test_text_that_is_too_long_to_show_is_attached() -> None:
+    for size in (1_200_000, 9_000_000):
+        read = parsed("word " * (size // 5))
+        assert len(read.text) == 1_000_000
+        assert [f.content_type for f in read.files] == ["text/plain"]
+        assert read.files[0].size >= size - 1
+        assert "all of it is attached" in read.remarks[0]

@@ -1,0 +1,1 @@
+"""Mutated mails against the reader: `python -m bench.fuzz --seconds 300`."""
