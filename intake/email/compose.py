@@ -1,57 +1,30 @@
 """From an `Outgoing` to the bytes of a mail and its envelope. Pure: the same in gives the same bytes out.
 
-Subject, ids and addresses are `wire_headers`; words and looks are in `templates/`. Here is decided what a mail of each
-kind holds, whom it names, and what may not leave.
+Subject, ids and addresses are `wire_headers`; words and looks are `texts`; files are `compose_files`, the MIME part is
+`compose_body`. Here is decided what a mail of each kind holds, whom it names, and what may not leave.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from email.message import EmailMessage
-from email.policy import SMTP
-from functools import cache
 from hashlib import sha256
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup, escape
-
-from core.shapes import Attachment, Kind, Outgoing, Person, Visibility
+from core.shapes import Kind, Outgoing, Person, Visibility
+from intake.email import thread_index
 from intake.email import wire_headers as wire
-from intake.email.addresses import Signer, domain_of
+from intake.email.addresses import domain_of
+from intake.email.compose_body import TELLS_STAFF, ComposeContext, make_body, participant, passed_on
 from intake.email.composed import ComposedMail
-from intake.email.marker import MARKER
+from intake.email.texts import NOTICES, Voice
 
 MOST_COPIED: Final = 20
-_INLINE: Final = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
-_TYPE = re.compile(r"[a-z0-9][a-z0-9.+_-]{0,80}/[a-z0-9][a-z0-9.+_-]{0,80}")
-_LINK = re.compile(r"https?://[^\s<>\"'\x00-\x1f]{1,2000}")
-_UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
-# Notices that carry the message's words, and files, for staff.
-_TELLS_STAFF: Final = frozenset({"staff_new", "staff_reply"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ComposeContext:
-    """What composing knows beside the delivery. `queue_address`: the queue's first address. `ours`: lower-case
-    addresses of all queues, never copied. `contents`: the bytes of attachments by their id."""
-
-    service: str
-    base_url: str
-    queue_address: str
-    signer: Signer
-    ours: frozenset[str] = frozenset()
-    answers_count: bool = True  # staff's answers by mail can be authenticated, so they may be told to answer
-    contents: Mapping[int, bytes] = field(default_factory=dict, repr=False)
 
 
 def carries_files(outgoing: Outgoing) -> bool:
     """Whether this mail has the message's files with it (a correction or a notice repeats none)."""
-    return outgoing.kind is Kind.MESSAGE or what_of(outgoing) in _TELLS_STAFF
+    return outgoing.kind is Kind.MESSAGE or what_of(outgoing) in TELLS_STAFF
 
 
 def what_of(outgoing: Outgoing) -> str:
@@ -61,7 +34,7 @@ def what_of(outgoing: Outgoing) -> str:
     if outgoing.kind is Kind.ALERT:
         return "alert"
     what = str(outgoing.data.get("what", ""))
-    if outgoing.kind is not Kind.NOTICE or what not in _notices():
+    if outgoing.kind is not Kind.NOTICE or what not in NOTICES:
         raise ValueError(f"no mail is made for {outgoing.kind} {what!r}")
     return what
 
@@ -80,14 +53,15 @@ def compose_mail(outgoing: Outgoing, context: ComposeContext) -> ComposedMail:
             raise ValueError(f"message {message.id} is an outsider's: it never leaves the desk")
     if not outgoing.desk and what.startswith("staff_"):
         raise ValueError(f"{what} is for the desk only")
-    title = _subject(outgoing, what)
-    body = _body(outgoing, context, what, title)
+    voice = _voice(outgoing, context)
+    title = _subject(outgoing, context, what, voice)
+    body = make_body(outgoing, context, what, title, voice)
     sender = context.signer.bounce_address(context.queue_address, outgoing.delivery_id)
     copies = _copies(outgoing, context) if what == "message" else ()
     to = wire.on_the_wire(outgoing.place)
     named = outgoing.to.name if outgoing.to is not None and (what == "message" or outgoing.desk) else ""
     head = [
-        *_identity(outgoing, context, what, title),
+        *_identity(outgoing, context, what, title, voice),
         wire.field("To", wire.mailbox(named, to)),
         *([wire.field("Cc", wire.mailboxes([(p.name, a) for p, a in copies]))] if copies else ()),
         *_automatic(outgoing, what),
@@ -98,10 +72,20 @@ def compose_mail(outgoing: Outgoing, context: ComposeContext) -> ComposedMail:
     return ComposedMail(written.encode() + body, sender, recipients, utf8)
 
 
-def _identity(outgoing: Outgoing, context: ComposeContext, what: str, title: str) -> Iterator[str]:
+def _voice(outgoing: Outgoing, context: ComposeContext) -> Voice:
+    """Staff read the service's language; requesters the queue's where it has one, else that of their own mail."""
+    asked = () if outgoing.desk else (context.queue_language, outgoing.language)
+    wanted = (*asked, context.language)
+    return Voice(context.texts.language([one for one in wanted if one], outgoing.queue), outgoing.queue)
+
+
+def _identity(
+    outgoing: Outgoing, context: ComposeContext, what: str, title: str, voice: Voice
+) -> Iterator[str]:
     """Who writes, when, about what, and what it answers."""
     mail_id, at = _fixed(outgoing, context, what)
     author = outgoing.message.author.name if what == "message" and outgoing.message else ""
+    author = participant(outgoing, context, voice) if passed_on(outgoing) else author
     shown = f"{author} via {context.service}" if wire.one_line(author) else context.service
     yield wire.field("Date", wire.date(at))
     yield wire.field("From", wire.mailbox(shown, context.queue_address))
@@ -113,14 +97,26 @@ def _identity(outgoing: Outgoing, context: ComposeContext, what: str, title: str
     if earlier:
         yield wire.field("In-Reply-To", f"<{earlier[-1]}>")
         yield wire.field("References", "\r\n ".join(f"<{i}>" for i in earlier))
+    yield from _conversation(outgoing, at, mail_id)
     reply_to = context.signer.reply_address(context.queue_address, outgoing.ticket.id)
     yield wire.field("Reply-To", wire.mailbox(context.service, reply_to))
 
 
+def _conversation(outgoing: Outgoing, at: datetime, mail_id: str) -> Iterator[str]:
+    """Outlook's names of the conversation, where the requester's mail had them."""
+    index = None if outgoing.desk else thread_index.answer(outgoing.thread_index, at, mail_id)
+    if index is not None:
+        yield wire.field("Thread-Index", "\r\n ".join(index[i : i + 60] for i in range(0, len(index), 60)))
+        if topic := wire.bare_subject(outgoing.ticket.title):
+            yield wire.field("Thread-Topic", wire.text("Thread-Topic", topic))
+
+
 def _answered(outgoing: Outgoing, what: str) -> Iterator[str]:
-    """The mails that this one comes after, oldest first. A notice about a message answers that message too."""
+    """The mails that this one comes after, oldest first. A notice about a message, and a copy of somebody else's,
+    answers that message too."""
     yield from outgoing.mail_ids
-    if what != "message" and outgoing.message is not None and outgoing.message.mail_id:
+    own = what == "message" and not passed_on(outgoing)
+    if not own and outgoing.message is not None and outgoing.message.mail_id:
         yield outgoing.message.mail_id
 
 
@@ -128,7 +124,7 @@ def _fixed(outgoing: Outgoing, context: ComposeContext, what: str) -> tuple[str,
     """Message-ID and Date as they were fixed before anything was sent; where none were, ones that hang on the
     delivery alone, so that a repeated mail is the same mail."""
     message = outgoing.message
-    if what == "message" and message is not None and message.mail_id:
+    if what == "message" and message is not None and message.mail_id and not passed_on(outgoing):
         return message.mail_id, message.mail_date or message.created_at
     mail_id = str(outgoing.data.get("mail_id") or "")
     at = outgoing.data.get("mail_date") or outgoing.created_at
@@ -148,12 +144,16 @@ def _automatic(outgoing: Outgoing, what: str) -> Iterator[str]:
     yield wire.field("Precedence", "bulk")
 
 
-def _subject(outgoing: Outgoing, what: str) -> str:
+def _subject(outgoing: Outgoing, context: ComposeContext, what: str, voice: Voice) -> str:
+    words = {"service": context.service, "language": voice.language}
     if what == "confirm":
-        return "Please confirm your request"
+        return context.texts.render("confirm.subject", words, voice).strip()
     ticket = outgoing.ticket
     reply = any(_answered(outgoing, what)) and what != "staff_new"
-    return wire.subject(ticket.title if ticket else "", ticket.id if ticket else None, reply=reply)
+    untitled = context.texts.render("untitled", words, voice).strip()
+    return wire.subject(
+        ticket.title if ticket else "", ticket.id if ticket else None, reply=reply, untitled=untitled
+    )
 
 
 def _copies(outgoing: Outgoing, context: ComposeContext) -> tuple[tuple[Person, str], ...]:
@@ -167,162 +167,3 @@ def _copies(outgoing: Outgoing, context: ComposeContext) -> tuple[tuple[Person, 
         seen.update((plain, person.address.lower()))
         kept.append((person, wire.on_the_wire(person.address)))
     return tuple(kept[:MOST_COPIED])
-
-
-# -- the body --
-
-
-def _body(outgoing: Outgoing, context: ComposeContext, what: str, title: str) -> bytes:
-    """The MIME part of the mail: its own header fields, an empty line, text and HTML, images, files."""
-    files = outgoing.message.attachments if outgoing.message and carries_files(outgoing) else ()
-    there = [a for a in files if a.state == "stored" and a.id in context.contents]
-    domain = domain_of(context.queue_address)
-    images = {
-        a.id: f"{outgoing.delivery_id}.{a.id}@{domain}"
-        for a in there
-        if a.inline_cid and _plain_type(a.content_type) in _INLINE
-    }
-    shown = _shown(outgoing, context, what, title) | {
-        "missing": [safe_name(a.name) for a in files if a not in there],
-        "images": [{"cid": images[a.id], "name": safe_name(a.name)} for a in there if a.id in images],
-    }
-    mime = EmailMessage(SMTP)
-    text = clean(_templates().get_template("layout.txt.j2").render(shown)).strip("\n") + "\n"
-    mime.set_content(text, cte="quoted-printable")
-    html = _templates().get_template("layout.html.j2").render(shown)
-    mime.add_alternative(clean(html), subtype="html", cte="quoted-printable")
-    for attachment in there:
-        _attach(mime, attachment, context.contents[attachment.id], images.get(attachment.id))
-    _fix_boundaries(mime, f"{outgoing.delivery_id} {outgoing.created_at.isoformat()}")
-    return mime.as_bytes()
-
-
-def _shown(outgoing: Outgoing, context: ComposeContext, what: str, title: str) -> dict[str, Any]:
-    """The values that the templates show."""
-    ticket, message, data = outgoing.ticket, outgoing.message, outgoing.data
-    own_words = what in ("message", "correction", "staff_message", *_TELLS_STAFF)
-    words = str(data.get("text") or "") if what == "correction" else ""
-    if own_words and not words and message is not None:
-        words = message.text
-    url = str(data.get("url") or "") if what == "confirm" else ""
-    values = {
-        "service": context.service,
-        "number": f"#{ticket.id}" if ticket else "",
-        "title": wire.one_line(ticket.title, 200) if ticket else "",
-        "queue": outgoing.queue,
-        "author": _author(outgoing),
-        "outsider": bool(message and message.outsider),
-        "note": bool(message and message.visibility is Visibility.NOTE),
-        "text": clean(str(data.get("text") or "")),
-        "delivery": data.get("delivery_id"),
-        "reason": clean(str(data.get("reason") or "")),
-    }
-    return {
-        "subject": title,
-        "marker": MARKER if what != "confirm" else "",
-        "lead": _templates().get_template(f"{what}.txt.j2").render(values).strip(),
-        "words": clean(words).strip("\n"),
-        "boxed": what != "message",
-        "button": {"url": url, "label": "Confirm"} if url else None,
-        "footer": _footer(outgoing, context, what),
-    }
-
-
-def _author(outgoing: Outgoing) -> str:
-    """Who wrote, as staff see it."""
-    if outgoing.message is None:
-        return ""
-    author = outgoing.message.author
-    name, email = wire.one_line(author.name, 100), wire.one_line(author.email, 320)
-    return f"{name} <{email}>" if name and email and name != email else name or email or "somebody"
-
-
-def _footer(outgoing: Outgoing, context: ComposeContext, what: str) -> tuple[str, ...]:
-    if what == "confirm" or outgoing.ticket is None:
-        return (context.service,)
-    link = f"{context.base_url.rstrip('/')}/tickets/{outgoing.ticket.id}" if context.base_url else ""
-    who = f"{context.service}, request #{outgoing.ticket.id}"
-    if outgoing.desk:
-        hint = "Your answer to this mail goes to the requester." if context.answers_count else ""
-        return (who, *(line for line in (hint, link) if line))
-    return (who, *([link] if link else ()))
-
-
-def _attach(mime: EmailMessage, attachment: Attachment, content: bytes, cid: str | None) -> None:
-    """Add a file byte for byte: base64, its name as RFC 2231 has it."""
-    main, _, sub = _plain_type(attachment.content_type).partition("/")
-    name = safe_name(attachment.name)
-    if cid is None:
-        mime.add_attachment(content, main, sub, filename=name)
-        return
-    for part in mime.walk():
-        if part.get_content_type() == "text/html" and isinstance(part, EmailMessage):
-            part.add_related(content, main, sub, filename=name, cid=f"<{cid}>", disposition="inline")
-            return
-        if part.get_content_type() == "multipart/related" and isinstance(part, EmailMessage):
-            part.add_related(content, main, sub, filename=name, cid=f"<{cid}>", disposition="inline")
-            return
-
-
-def _plain_type(content_type: str) -> str:
-    """A media type without parameters. Mails in mails may not be base64 (RFC 2046 5.2.1) and so would change on
-    their way: they travel as bytes, like what has no type that can be written."""
-    plain = content_type.partition(";")[0].strip().lower()
-    if not _TYPE.fullmatch(plain) or plain.startswith(("message/", "multipart/")):
-        return "application/octet-stream"
-    return plain
-
-
-def _fix_boundaries(mime: EmailMessage, seed: str) -> None:
-    """The library's boundaries are random; ours hang on the delivery, so that a mail made anew is the same."""
-    for index, part in enumerate(p for p in mime.walk() if p.is_multipart()):
-        part.set_boundary(f"=_{sha256(f'{seed} {index}'.encode()).hexdigest()[:32]}")
-
-
-def safe_name(name: str) -> str:
-    """A file's name without folders and control characters, at most 150 characters, its ending kept."""
-    name = wire.one_line(name.replace("\\", "/").rpartition("/")[2], 1000).strip(". ") or "file"
-    if len(name) > 150:
-        stem, dot, ending = name.rpartition(".")
-        name = f"{stem[: 149 - len(ending)]}{dot}{ending}" if dot and len(ending) <= 20 else name[:150]
-    return name
-
-
-def clean(text: str) -> str:
-    """Text with LF line ends and without what no mail may hold."""
-    return _UNSEEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-
-
-def prose(text: str) -> Markup:
-    """Text as HTML: everything escaped, line ends and indentation kept, links made live."""
-    parts, at = [], 0
-    for found in _LINK.finditer(text):
-        url = found[0].rstrip(".,;:!?)]}'")
-        link = Markup('<a href="{}" class="link" style="color:#2457d6;">{}</a>').format(url, url)
-        parts += [escape(text[at : found.start()]), link]
-        at = found.start() + len(url)
-    parts.append(escape(text[at:]))
-    html = re.sub(r"(?m)^ +|(?<= ) ", lambda m: "&nbsp;" * len(m[0]), str(Markup("").join(parts)))
-    return Markup(html.replace("\n", "<br>\n"))  # noqa: S704  # escaped piece by piece above
-
-
-@cache
-def _templates() -> Environment:
-    folder = Path(__file__).parent / "templates"
-    made = Environment(
-        loader=FileSystemLoader(folder),
-        autoescape=select_autoescape(("html.j2",), default=False),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    made.filters["prose"] = prose
-    return made
-
-
-@cache
-def _notices() -> frozenset[str]:
-    """The notices are the templates that are there, but for the layouts and those of other kinds."""
-    names = {name.partition(".")[0] for name in _templates().list_templates()}
-    return frozenset(names - {"layout", "message", "staff_message", "alert"})

@@ -29,14 +29,15 @@ class Step(StrEnum):
 
 
 _AUTH_CODES: Final = frozenset({530, 534, 535, 538})
-_HINT: Final = "check email.outbound.username and password"
+_OUTBOUND: Final = "email.outbound"
 
 
-def failure_for_code(step: Step, code: int, text: str) -> Failure:
-    """Return what a relay's answer means (RFC 5321 4.2.1, 4.5.3.1.10; RFC 4954 6)."""
+def failure_for_code(step: Step, code: int, text: str, key: str = _OUTBOUND) -> Failure:
+    """Return what a relay's answer means (RFC 5321 4.2.1, 4.5.3.1.10; RFC 4954 6). `key`: how the configuration calls
+    the relay."""
     said = f"{code} {shown(text)}".strip()
     if step is Step.LOGIN or code in _AUTH_CODES:
-        return TemporaryFailure(f"the relay refused the login ({said}); {_HINT}", scope=Scope.CHANNEL)
+        return TemporaryFailure(f"the relay refused the login ({said}); {_hint(key)}", scope=Scope.CHANNEL)
     if step in (Step.CONNECT, Step.TLS):
         return TemporaryFailure(f"the relay takes nothing at present: {said}", scope=Scope.CHANNEL)
     if code == 421:
@@ -52,6 +53,10 @@ def failure_for_code(step: Step, code: int, text: str) -> Failure:
     return TemporaryFailure(f"the relay gave an answer that makes no sense: {said}", scope=Scope.CHANNEL)
 
 
+def _hint(key: str) -> str:
+    return f"check {key}.username and password (or the oauth2_… keys)"
+
+
 _REFUSED: Final = {
     Step.SENDER: "the sender",
     Step.RECIPIENT: "the recipient",
@@ -60,18 +65,19 @@ _REFUSED: Final = {
 }
 
 
-def failure_for(step: Step, exc: BaseException) -> Failure:
-    """Return what an exception at a step means. What is no trouble of the network's is raised again."""
+def failure_for(step: Step, exc: BaseException, key: str = _OUTBOUND) -> Failure:
+    """Return what an exception at a step means. What is no trouble of the network's is raised again. `key` as for
+    `failure_for_code`."""
     if isinstance(exc, Failure):
         return exc
     if isinstance(exc, SMTPResponseException):  # also for the greeting: SMTPConnectResponseError
         early = Step.CONNECT if isinstance(exc, SMTPConnectResponseError) else step
-        return failure_for_code(early, exc.code, exc.message)
+        return failure_for_code(early, exc.code, exc.message, key)
     if isinstance(exc, ssl.SSLCertVerificationError) or isinstance(
         exc.__cause__, ssl.SSLCertVerificationError
     ):
         return TemporaryFailure(
-            "the relay's certificate can't be verified; check email.outbound.host and tls_ca_file",
+            f"the relay's certificate can't be verified; check {key}.host and tls_ca_file",
             scope=Scope.CHANNEL,
         )
     if not isinstance(exc, (OSError, SMTPException, EOFError)):
@@ -80,12 +86,12 @@ def failure_for(step: Step, exc: BaseException) -> Failure:
         return UnknownOutcome("the connection to the relay was lost before it answered")
     if step is Step.TLS:
         return TemporaryFailure(
-            f"no TLS with the relay ({type(exc).__name__}: {shown(str(exc))}); check email.outbound.tls",
+            f"no TLS with the relay ({type(exc).__name__}: {shown(str(exc))}); check {key}.tls",
             scope=Scope.CHANNEL,
         )
     if step is Step.LOGIN and isinstance(exc, SMTPException) and not isinstance(exc, OSError):
         return TemporaryFailure(
-            f"can't log in at the relay ({shown(str(exc))}); {_HINT}", scope=Scope.CHANNEL
+            f"can't log in at the relay ({shown(str(exc))}); {_hint(key)}", scope=Scope.CHANNEL
         )
     what = "can't be reached" if step is Step.CONNECT else "went away"
     return TemporaryFailure(f"the relay {what} ({type(exc).__name__})", scope=Scope.CHANNEL)

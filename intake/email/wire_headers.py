@@ -13,7 +13,7 @@ from email.header import Header
 from email.utils import format_datetime
 from typing import Final
 
-_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f<>\ud800-\udfff]")
+_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f<>\u2028\u2029\ud800-\udfff]")
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 _ID = re.compile(r"[!-;=?-~]+")  # visible ASCII without angle brackets
@@ -52,8 +52,13 @@ def field(name: str, value: str) -> str:
 def text(name: str, value: str) -> str:
     """Unstructured text, folded; encoded words where it isn't ASCII (RFC 2047)."""
     value = one_line(value)
-    charset = "us-ascii" if value.isascii() else "utf-8"
+    charset = "us-ascii" if _plain(value) else "utf-8"
     return Header(value, charset, maxlinelen=76, header_name=name).encode(linesep="\r\n")
+
+
+def _plain(value: str) -> bool:
+    """Whether text can stand as it is: ASCII, and nothing in it that would be read as an encoded word."""
+    return value.isascii() and "=?" not in value
 
 
 def mailbox(name: str, address: str) -> str:
@@ -63,7 +68,7 @@ def mailbox(name: str, address: str) -> str:
     name = one_line(name, 100)
     if not name:
         return address
-    if not name.isascii():
+    if not _plain(name):
         phrase = Header(name, "utf-8", maxlinelen=76).encode(linesep="\r\n")
     elif _ATOMS.fullmatch(name):
         phrase = name
@@ -105,16 +110,23 @@ def references(mail_ids: Sequence[str], octets: int = REFERENCES_OCTETS) -> tupl
     kept: list[str] = []
     for mail_id in reversed(rest):
         room -= len(mail_id) + 5  # brackets and the fold before them
-        if room < 0 and kept:
+        if room < 0:
+            if not kept:  # both ends of it don't fit: the last is what this mail answers
+                return (mail_id,)
             break
         kept.append(mail_id)
     return (first, *reversed(kept))
 
 
-def subject(title: str, ticket_id: int | None, *, reply: bool) -> str:
+def bare_subject(title: str) -> str:
+    """The title on one line, without the marks of answers before it."""
+    return _REPLY.sub("", one_line(title, _SUBJECT_CHARACTERS))
+
+
+def subject(title: str, ticket_id: int | None, *, reply: bool, untitled: str = "Your request") -> str:
     """`Re: [#12] title`: one base subject for all mails of a ticket, and the requester's own too: a leading blob in
     brackets isn't part of it (RFC 5256, section 2.1). Foreign tags in the title stay."""
-    base = _REPLY.sub("", one_line(title, _SUBJECT_CHARACTERS)) or "Your request"
+    base = bare_subject(title) or one_line(untitled, _SUBJECT_CHARACTERS)
     if ticket_id is not None:
         tag = f"[#{ticket_id}]"
         base = " ".join(f"{tag} {base.replace(tag, ' ')}".split())

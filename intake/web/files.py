@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import quote
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi import Path as InPath
 from fastapi.responses import FileResponse
 
+from core.config import secret_keys
 from core.failures import NotFound
+from core.file_links import FileLinks
+from core.parts import Parts
 from core.shapes import Attachment
 from intake.web.auth import Somebody
 from intake.web.parts import House
@@ -51,6 +55,12 @@ def how_to_serve(attachment: Attachment) -> tuple[str, str]:
     return content_type, f"attachment; {_filename(attachment.name)}"
 
 
+def how_to_save(attachment: Attachment) -> tuple[str, str]:
+    """As `how_to_serve`, but never shown: whoever follows a link in a mail wants the file."""
+    content_type, _ = how_to_serve(attachment)
+    return content_type, f"attachment; {_filename(attachment.name)}"
+
+
 def _filename(name: str) -> str:
     """Write a file name twice (RFC 6266): in ASCII for old clients, and whole."""
     whole = _UNSAFE.sub("_", name.encode("utf-8", "replace").decode()).strip(" .")[:200] or "file"
@@ -63,11 +73,32 @@ async def attachment(
     id: Annotated[int, InPath(ge=1, le=LARGEST_ID)], actor: Somebody, parts: House
 ) -> FileResponse:
     """Return a file of a message that the asker may see."""
-    found = await parts.manager.attachment(actor, id)
+    return _served(parts, await parts.manager.attachment(actor, id), how_to_serve)
+
+
+@router.get("/files/{token}", include_in_schema=False)
+async def linked(token: str, request: Request, parts: House) -> FileResponse:
+    """Return the file that a link in a mail stands for. The link is the only key, and names no ticket; forged, expired
+    and no longer public look alike."""
+    missing = NotFound("there is no such file, or the link has expired")
+    attachment_id = FileLinks(secret_keys(parts.config)).read(token, parts.clock.now())
+    if attachment_id is None:
+        raise missing
+    found = await parts.manager.linked_file(attachment_id, request.client.host if request.client else "")
+    if found is None:
+        raise missing
+    try:
+        return _served(parts, found, how_to_save)
+    except NotFound:
+        raise missing from None
+
+
+def _served(parts: Parts, found: Attachment, how: Callable[[Attachment], tuple[str, str]]) -> FileResponse:
+    """The file, streamed from its blob. Raises `NotFound`."""
     path = parts.blobs.path(found.blob) if found.blob else None
-    if path is None or not Path(path).is_file():  # noqa: ASYNC240 - one stat
+    if path is None or not Path(path).is_file():
         raise NotFound("this file could not be had, or is no longer kept")
-    content_type, disposition = how_to_serve(found)
+    content_type, disposition = how(found)
     headers = {
         "Content-Type": content_type,
         "Content-Disposition": disposition,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
 import structlog
@@ -17,6 +17,8 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 log = structlog.get_logger()
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
@@ -28,10 +30,31 @@ BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 Counts = Callable[[], Awaitable[Mapping[str, Mapping[str, int]]]]
 
 
-class Metrics:
-    """The measurements of this process. Other parts may add theirs to `registry`."""
+class _TurnedAway(Collector):
+    """What the mail door of this process said no to; see `core.inbox.Intake.turned_away`."""
 
-    def __init__(self) -> None:
+    def __init__(self, counted: Mapping[tuple[str, str], int]) -> None:
+        self._counted = counted
+
+    def collect(self) -> Iterable[CounterMetricFamily]:
+        put_off = CounterMetricFamily(
+            "relaydesk_mail_put_off",
+            "Mails that there was no room for, by what was short",
+            labels=("reason",),
+        )
+        refused = CounterMetricFamily(
+            "relaydesk_mail_refused", "Commands and connections refused by the mail door", labels=("answer",)
+        )
+        for (how, why), times in sorted(self._counted.items()):
+            (put_off if how == "put_off" else refused).add_metric((why,), times)
+        return put_off, refused
+
+
+class Metrics:
+    """The measurements of this process. Other parts may add theirs to `registry`. `turned_away`: what the mail door
+    counts; it goes on counting there."""
+
+    def __init__(self, turned_away: Mapping[tuple[str, str], int] | None = None) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -45,6 +68,8 @@ class Metrics:
         self._database = Gauge(
             "relaydesk_database_up", "1 where the counts could be read", registry=self.registry
         )
+        if turned_away is not None:
+            self.registry.register(_TurnedAway(turned_away))
         self._gauges: dict[str, Gauge] = {}
         self._asked = -KEPT
         self._asking = asyncio.Lock()

@@ -225,6 +225,8 @@ class MessageOut(BaseModel):
     text: str
     attachments: list[AttachmentOut]
     created_at: datetime
+    # For staff: what a mail server that we trust said of the sender.
+    authentication: Mapping[str, Any] | None = Field(default=None, exclude_if=lambda value: value is None)
 
     @classmethod
     def of(cls, message: Message) -> MessageOut:
@@ -238,6 +240,7 @@ class MessageOut(BaseModel):
             text=message.text,
             attachments=[AttachmentOut.of(attachment) for attachment in message.attachments],
             created_at=message.created_at,
+            authentication=message.auth_results,
         )
 
 

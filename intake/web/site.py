@@ -44,7 +44,7 @@ def build_site(
     )
     site.state.parts = parts
     site.state.readiness = readiness
-    site.state.metrics = metrics or Metrics()
+    site.state.metrics = metrics or Metrics(parts.intake.turned_away)
     for router in (api.router, files.router, health.router, confirm.router, _document(site)):
         site.include_router(router)
     if slack_events is not None:

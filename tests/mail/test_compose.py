@@ -18,9 +18,12 @@ from core.shapes import Attachment, Author, Kind, Message, Outgoing, Person, Pri
 from core.status import Status, Ticket
 from intake.email import wire_headers
 from intake.email.addresses import Signer
-from intake.email.compose import ComposeContext, compose_mail, prose, safe_name
+from intake.email.compose import compose_mail
+from intake.email.compose_body import ComposeContext
+from intake.email.compose_files import safe_name
 from intake.email.composed import ComposedMail
 from intake.email.marker import MARKER
+from intake.email.texts import prose
 
 NOW = datetime(2026, 3, 4, 9, 30, 15, 123456, tzinfo=UTC)
 SIGNER = Signer(["test key"])
@@ -252,6 +255,17 @@ def test_no_line_end_gets_into_a_header() -> None:
             compose_mail(outgoing(place=address), CONTEXT)
 
 
+def test_names_that_look_like_encoded_words_stay_what_they_are() -> None:
+    """Else a name could decode to line ends or to somebody else's address."""
+    evil = "=?utf-8?q?Boss_=3Cboss=40example.com=3E=0D=0A?="
+    mail = compose_mail(
+        outgoing(ticket=ticket(evil), to=Person(kind="email", address="zoe@example.net", name=evil)), CONTEXT
+    )
+    assert parsed(mail)["To"].addresses[0].display_name == evil
+    assert parsed(mail)["To"].addresses[0].addr_spec == "zoe@example.net"
+    assert parsed(mail)["Subject"] == f"Re: [#12] {evil}"
+
+
 @pytest.mark.parametrize(
     ("title", "expected"),
     [
@@ -287,6 +301,8 @@ def test_references_keep_the_first_and_the_last_and_long_ids_whole() -> None:
     assert len(field) < 1600
     assert b"=?" not in field
     assert wire_headers.references(["", "a b", "ä@x", "<x>"]) == ()
+    long = [f"{end}{'z' * 800}@example.net" for end in "abc"]
+    assert wire_headers.references(long) == (long[-1],)
 
 
 NAMES = [
@@ -330,6 +346,7 @@ def test_files_travel_byte_for_byte_under_their_names(name: str) -> None:
         ("a\r\nb.txt", "a b.txt"),
         ("", "file"),
         ("...", "file"),
+        ("=?utf-8?q?a=0D=0AX-Inj:_1?=.txt", "=_utf-8?q?a=0D=0AX-Inj:_1?=.txt"),
     ],
 )
 def test_names_of_files_are_made_safe(name: str, safe: str) -> None:

@@ -53,6 +53,7 @@ def parts_with(answer: Any = None, **settings: Any) -> Any:
         config=parse(settings),
         clock=Clock(),
         blobs=None,
+        intake=SimpleNamespace(turned_away={}),
         people=SimpleNamespace(by_token=by_token),
         manager=Answers(answer),
         operations=SimpleNamespace(counts=counts),
