@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 MOUNTS: Final = {
     "deliver": "intake.email.deliver:deliver",
     "explain": "intake.email.explain:explain",
+    "import": "intake.email.importing:import_",
 }
 HOOKS: Final = {
     "open_parts": "app:open_parts",
@@ -95,13 +96,10 @@ async def migrate(config: Config) -> str:
 async def probe(config: Config) -> Sequence[Finding]:
     """Check the database and every channel, for `relaydesk check`."""
     from core.check import probe_database
-    from core.parts import ready_schema
 
     parts = build_parts(config)
     service = Service(parts, frozenset())
     try:
-        if parts.database.sqlite:
-            await ready_schema(parts)
         findings = list(await probe_database(parts.database, config))
         channels = service.channels()
         for channel in channels.values():
@@ -186,6 +184,7 @@ class Service:
 
     def _email_channel(self) -> Channel:
         from core.children import Children
+        from core.parents import quotable_texts
         from intake.email.channel import EmailChannel
 
         worker = self.parts.config.worker
@@ -196,7 +195,12 @@ class Service:
             preload=("intake.email.read",),
         )
         self._closers.append(self._children.close)
-        channel = EmailChannel(self.parts.config, self.parts.blobs, self._children, self.parts.clock)
+        parts = self.parts
+
+        async def quotable(signed: Sequence[int], references: Sequence[Ref]) -> Sequence[str]:
+            return await parts.database.read(lambda tx: quotable_texts(tx, signed, references))
+
+        channel = EmailChannel(parts.config, parts.blobs, self._children, parts.clock, quotable=quotable)
         self._closers.append(channel.close)
         return channel
 
@@ -221,6 +225,7 @@ class Service:
     async def _start_loops(self) -> None:
         from core.children import ChildFailed
         from core.courier import Courier
+        from core.failures import Unavailable
         from core.scheduler import Scheduler
         from core.worker import Worker
 
@@ -239,7 +244,7 @@ class Service:
                 ),
             )
         if "worker" in self.roles:
-            with contextlib.suppress(ChildFailed):  # then the first mail says so
+            with contextlib.suppress(ChildFailed, Unavailable):  # then the first mail says so
                 await self._children.warm()
             await self._run(
                 "worker",
@@ -254,7 +259,7 @@ class Service:
                 ),
             )
         if "scheduler" in self.roles:
-            await self._run("scheduler", Scheduler(parts.desk, parts.database))
+            await self._run("scheduler", Scheduler(parts.desk, parts.database, parts.blobs))
 
     async def _run(self, name: str, part: Any) -> None:
         await part.start()
@@ -323,11 +328,12 @@ class Service:
             found.append(PartState("database", State.DOWN, "the database can't be reached"))
         for name, part in self.running:
             if name == "email":
-                state = State.OK if part.ready else State.DOWN
-                found.append(PartState("smtp", state))
-            elif name == "slack":
-                ok = part.state == "connected"
-                found.append(PartState("slack", State.OK if ok else State.DEGRADED, "" if ok else "away"))
+                short = await part.short_of()
+                state = State.DEGRADED if short else State.OK
+                found.append(PartState("smtp", state if part.ready else State.DOWN, short))
+            elif name == "slack" or name.startswith("imap:"):
+                away = "" if part.ready else getattr(part, "trouble", "away")
+                found.append(PartState(name, State.DEGRADED if away else State.OK, away))
         return Readiness(tuple(found))
 
     async def stop(self) -> None:

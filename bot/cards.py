@@ -136,6 +136,8 @@ def thread_messages(outgoing: Outgoing, look: Look) -> list[Post]:
     icon = ":lock: " if message.visibility == "note" else ""
     head = f"{icon}*{escape(brief(message.author.name or message.author.email or 'Somebody', NAME))}*"
     tags = ["staff" if message.author.staff else "", VIA.get(message.channel, escape(message.channel))]
+    if claims := outgoing.data.get("claims"):
+        tags.append(f":warning: says it is {escape(brief(str(claims), NAME))}, nothing proves that")
     if message.outsider:
         tags.append(":warning: takes no part in this ticket; `!admit` to let them in")
     head += " · " + " · ".join(tag for tag in tags if tag)

@@ -66,7 +66,7 @@ class SlackChannel:
 
     async def read(self, item: InboxItem) -> Inbound:
         """Read one row: sift, fetch names and files, read. Raises `Unavailable`."""
-        payload = json.loads(item.raw)
+        payload = json.loads(item.content())
         home = await self._home()
         found = sift(payload, home)
         if isinstance(found, Ignored):

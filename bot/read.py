@@ -26,19 +26,11 @@ from core.shapes import (
     NewMessage,
     Person,
     StaffCommand,
-    Visibility,
 )
+from core.visibility import intent as intent
 
 SUBJECT_LIMIT: Final = 120
 COMMAND: Final = Ignored(reason="a command that was edited isn't run again")
-
-_LOCK = r"(?:[🔒🔐🔏]\ufe0f?|:(?:lock|locked|closed_lock_with_key|lock_with_ink_pen):)"
-_NOTE = re.compile(
-    rf"^[\s*_~>]*(?:{_LOCK}|(?:[\[(]\s*)?(?:private|internal)?\s*(?:note|private|internal)\s*"
-    r"(?:[\])]\s*[*_~]*\s*[:：]?|[*_~]*\s*[:：]))[*_~]*[^\S\n]*",
-    re.IGNORECASE,
-)
-_REPLY = re.compile(r"^[\s*_~>]*(?:public\s+)?reply\s*[*_~]*\s*[:：][*_~]*[^\S\n]*", re.IGNORECASE)
 
 
 def read_event(
@@ -65,18 +57,6 @@ def read_event(
             return MessageDeleted(ref=found.ref, channel="slack", source_time=time_of(found.at))
         case What.CLICKED:
             return _clicked(found, people)
-
-
-def intent(text: str) -> tuple[Visibility | None, str]:
-    """Say for whose eyes a staff member's words are, and return them without the sign that says so.
-
-    `note:`, `private:`, `[note]`, a lock: staff only. `reply:`: everybody. Else None: as the queue is set.
-    """
-    if note := _NOTE.match(text):
-        return Visibility.NOTE, text[note.end() :]
-    if reply := _REPLY.match(text):
-        return Visibility.PUBLIC, text[reply.end() :]
-    return None, text
 
 
 def _new(found: Found, home: Home, people: Mapping[str, Person], files: tuple[File, ...]) -> Inbound:

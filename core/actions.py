@@ -5,7 +5,7 @@ Each takes a transaction in which nothing is locked yet (it locks the ticket its
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -13,12 +13,14 @@ from typing import Any
 from sqlalchemy import and_, or_, select, update
 
 from core import units, views
-from core.audience import Happened
+from core.audience import Happened, Scene
 from core.database import Rerun, Tx
 from core.failures import Conflict, Invalid, NotFound
 from core.outbox import cancel, lane_kind, rehead, release_held
-from core.people import Known, ensure, mail_person, staff_named
+from core.passing_on import braked, passed_on
+from core.people import Known
 from core.shapes import Actor, File, Priority, Ref, Visibility, key_of
+from core.staffing import staff_named
 from core.status import ACTIVE, SETS, Did, Status, Ticket
 from core.tables import deliveries, links, messages, participants, tickets, users
 from core.threads import LinkFact
@@ -40,14 +42,18 @@ class Written:
     full_text: str | None = None
     html_blob: str | None = None
     mail_id: str | None = None
+    thread_index: str | None = None
+    auth_results: Mapping[str, Any] | None = None
     names: Sequence[tuple[str, str, str | None]] = ()
     from_thread: bool = False
     place: str = ""  # where it was written, so that it isn't repeated there
     had: frozenset[bytes] = frozenset()  # identities whom the mail itself went to
     automatic: str | None = None
+    proven: bool = True  # it may be passed on: it answers something of ours, or its sender is authenticated
+    source: str = ""  # the network address that brakes count
 
 
-async def _locked(tx: Tx, actor: Actor, ticket_id: int, *, adds: int = 0) -> tuple[Ticket, bool]:
+async def locked(tx: Tx, actor: Actor, ticket_id: int, *, adds: int = 0) -> tuple[Ticket, bool]:
     """Lock a ticket that the actor may see; a merged one leads to its target. Returns it and whether they take
     part."""
     target = await tx.scalar(select(tickets.c.merged_into).where(tickets.c.id == ticket_id))
@@ -78,7 +84,7 @@ async def write(tx: Tx, desk: Desk, actor: Actor, ticket_id: int, written: Writt
     check_writes(actor, written.visibility)
     if not written.text.strip() and not written.files:
         raise Invalid("the message is empty")
-    ticket, part = await _locked(tx, actor, ticket_id, adds=1)
+    ticket, part = await locked(tx, actor, ticket_id, adds=1)
     author = await as_known(tx, actor)
     staff = actor.staff and not (part and ticket.requester_id == actor.user_id)
     seq = await tx.scalar(select(tickets.c.last_seq).where(tickets.c.id == ticket.id))
@@ -101,6 +107,8 @@ async def write(tx: Tx, desk: Desk, actor: Actor, ticket_id: int, written: Writt
             auth=actor.auth,
             automatic=written.automatic,
             mail_id=written.mail_id,
+            thread_index=written.thread_index,
+            auth_results=written.auth_results,
             files=written.files,
         ),
     )
@@ -150,9 +158,9 @@ async def _staff_replied(
         had=written.had,
         data=data,
     )
-    if ticket.unconfirmed:
+    if ticket.unconfirmed and not desk.quiet:
         await release_held(tx, ticket.id)
-    await units.note(tx, desk, Happened.STAFF_REPLIED, scene, message_id)
+    await _braked_note(tx, desk, Happened.STAFF_REPLIED, scene, message_id, written)
     if overtaken:
         text = "This answer was written before the requester's newest message; the ticket stays open."
         again = await units.scene(tx, desk, after, None, data={"text": text})
@@ -196,17 +204,40 @@ async def participant_wrote(
     await units.add_event(tx, ticket, "message", actor, public=True, data={"message": message_id})
     after = await units.save(tx, ticket, moved, public=True)
     scene = await units.scene(
-        tx, desk, after, actor, from_thread=written.from_thread, automatic=written.automatic is not None
+        tx,
+        desk,
+        after,
+        actor,
+        from_thread=written.from_thread,
+        automatic=written.automatic is not None,
+        actor_place=written.place,
+        had=written.had,
     )
-    await units.note(tx, desk, Happened.WROTE, scene, message_id)
+    scene = await passed_on(tx, desk, scene, proven=written.proven, source=written.source)
+    await _braked_note(tx, desk, Happened.WROTE, scene, message_id, written)
     return after
+
+
+async def _braked_note(
+    tx: Tx, desk: Desk, happened: Happened, scene: Scene, message_id: int, written: Written
+) -> None:
+    """Note what goes out because of a message; of one that came by mail only so much in an hour."""
+    text = ""
+    if written.channel == "email":
+        scene, text = await braked(tx, desk, happened, scene)
+    if text:
+        await units.add_event(tx, scene.ticket, "remark", None, public=False, data={"text": text})
+    await units.note(tx, desk, happened, scene, message_id)
+    if text:
+        line = await units.scene(tx, desk, scene.ticket, None, data={"text": text})
+        await units.note(tx, desk, Happened.TOLD, line, first=200)
 
 
 async def set_status(
     tx: Tx, desk: Desk, actor: Actor, ticket_id: int, status: Status, *, from_thread: bool = False
 ) -> Ticket:
     """Set a ticket's status; the one it has already changes nothing. Raises `ForbiddenMove`."""
-    ticket, _ = await _locked(tx, actor, ticket_id)
+    ticket, _ = await locked(tx, actor, ticket_id)
     check_sets(actor, status)
     if ticket.status is status:
         return ticket
@@ -230,7 +261,7 @@ async def assign(
     """Give a ticket to a staff member, or to nobody. Raises `NotFound`, `ForbiddenMove`."""
     check_staff(actor, "assign tickets")
     member = await staff_named(tx, username) if username else None
-    ticket, _ = await _locked(tx, actor, ticket_id)
+    ticket, _ = await locked(tx, actor, ticket_id)
     if ticket.assignee_id == (member.user_id if member else None):
         return ticket
     moved = await units.move(tx, ticket, Did.ASSIGNED, actor) if member else ticket
@@ -254,7 +285,7 @@ async def set_priority(
 ) -> Ticket:
     """Set how pressing a ticket is."""
     check_staff(actor, "set priorities")
-    ticket, _ = await _locked(tx, actor, ticket_id)
+    ticket, _ = await locked(tx, actor, ticket_id)
     if ticket.priority is priority:
         return ticket
     await units.add_event(
@@ -295,37 +326,6 @@ async def merge(
         text = f"{units.shown_name(actor)}: {other}."
         scene = await units.scene(tx, desk, one, actor, from_thread=False, data={"text": text})
         await units.note(tx, desk, Happened.CHANGED, scene)
-    return after
-
-
-async def admit(
-    tx: Tx, desk: Desk, actor: Actor, ticket_id: int, address: str, *, from_thread: bool = False
-) -> Ticket:
-    """Let an outsider (or anybody with a mail address) take part; their earlier words become visible."""
-    check_staff(actor, "admit people")
-    person = mail_person(address)
-    known = await ensure(tx, person)
-    ticket, _ = await _locked(tx, actor, ticket_id)
-    if ticket.merged_into is not None:
-        raise Conflict(f"ticket {ticket_id} is merged into {ticket.merged_into}; admit them there")
-    seq = await tx.scalar(select(tickets.c.last_seq).where(tickets.c.id == ticket.id))
-    joined = await units.join(tx, ticket.id, person.key, "cc", person.place, int(seq))
-    if not joined:
-        return ticket
-    await tx.run(
-        update(messages)
-        .where(
-            messages.c.ticket_id == ticket.id,
-            messages.c.author_id == known.user_id,
-            messages.c.outsider.is_(True),
-        )
-        .values(outsider=False)
-    )
-    await units.add_event(tx, ticket, "admitted", actor, public=False, data={"address": person.address})
-    after = await units.save(tx, ticket, ticket, public=True)
-    text = f"{units.shown_name(actor)} admitted {person.address}: they take part from now on."
-    scene = await units.scene(tx, desk, after, actor, from_thread=from_thread, data={"text": text})
-    await units.note(tx, desk, Happened.CHANGED, scene)
     return after
 
 

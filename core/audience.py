@@ -41,6 +41,7 @@ class Listener:
     channel: str
     place: str
     key: bytes
+    suppressed: bool = False  # mail to them bounced for good
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +128,10 @@ def _desk(happened: Happened, scene: Scene) -> Iterator[Told]:
         channel, place = scene.triage
         yield Told(channel=channel, place=place, kind=Kind.CARD, desk=True, priority=_CARD)
         if _in_thread(happened, scene):
-            yield Told(channel=channel, place=place, kind=Kind.MESSAGE, desk=True, priority=_TALK)
+            claims = {"claims": scene.data["claims"]} if "claims" in scene.data else {}
+            yield Told(
+                channel=channel, place=place, kind=Kind.MESSAGE, desk=True, priority=_TALK, data=claims
+            )
         elif (text := _line(happened, scene)) is not None:
             yield Told(
                 channel=channel,
@@ -137,26 +141,33 @@ def _desk(happened: Happened, scene: Scene) -> Iterator[Told]:
                 priority=_REST,
                 data={"what": "line", "text": text},
             )
-    what = {
-        Happened.OPENED: "staff_new",
-        Happened.WROTE: "staff_reply",
-        Happened.OUTSIDER_WROTE: "staff_reply",
-        Happened.TOLD: "staff_told",
-    }.get(happened)
-    if what is None:
-        return
+    for agent in noticed(happened, scene):
+        yield Told(
+            channel="email",
+            place=agent.email,
+            kind=Kind.NOTICE,
+            desk=True,
+            automatic=True,
+            to_key=agent.key,
+            data={"what": _NOTICES[happened], **scene.data},
+        )
+
+
+_NOTICES: Final = {
+    Happened.OPENED: "staff_new",
+    Happened.WROTE: "staff_reply",
+    Happened.OUTSIDER_WROTE: "staff_reply",
+    Happened.TOLD: "staff_told",
+}
+
+
+def noticed(happened: Happened, scene: Scene) -> list[Agent]:
+    """Return which agents hear of it by mail: the assignee alone where there is one, of a new ticket all."""
+    if happened not in _NOTICES:
+        return []
     mine = [a for a in scene.agents if a.user_id == scene.ticket.assignee_id]
-    for agent in mine if mine and happened is not Happened.OPENED else scene.agents:
-        if agent.user_id != scene.actor_id:
-            yield Told(
-                channel="email",
-                place=agent.email,
-                kind=Kind.NOTICE,
-                desk=True,
-                automatic=True,
-                to_key=agent.key,
-                data={"what": what, **scene.data},
-            )
+    heard = mine if mine and happened is not Happened.OPENED else scene.agents
+    return [agent for agent in heard if agent.user_id != scene.actor_id]
 
 
 def _in_thread(happened: Happened, scene: Scene) -> bool:
@@ -188,6 +199,8 @@ def _requesters(happened: Happened, scene: Scene) -> Iterator[Told]:
             yield from _notice(scene, "ack")
     elif happened is Happened.STAFF_REPLIED:
         yield from _answer(scene)
+    elif happened is Happened.WROTE and not scene.automatic:
+        yield from _answer(scene, passed_on=True)
     elif happened is Happened.STATUS_SET:
         what = _decided(scene)
         if what is not None:
@@ -203,7 +216,7 @@ def _requester(scene: Scene) -> Listener | None:
 def _notice(scene: Scene, what: str) -> Iterator[Told]:
     """A fixed text to the requester alone, unless they did it themselves."""
     listener = _requester(scene)
-    if listener is None or (listener.user_id == scene.actor_id and what != "ack"):
+    if listener is None or listener.suppressed or (listener.user_id == scene.actor_id and what != "ack"):
         return
     yield Told(
         channel=listener.channel,
@@ -217,21 +230,30 @@ def _notice(scene: Scene, what: str) -> Iterator[Told]:
     )
 
 
-def _answer(scene: Scene) -> Iterator[Told]:
-    """Staff's words: one mail to the requester with the participants in Cc, a post to each Slack place."""
+def _answer(scene: Scene, *, passed_on: bool = False) -> Iterator[Told]:
+    """Somebody's words to those who take part: one mail to the first of them with the others in Cc, a post to each
+    Slack place.
+
+    `passed_on`: a participant's words to those who weren't on their mail; else staff's answer. A requester whose
+    address bounced gets a delivery of staff's answer all the same: it fails, and staff hear of it.
+    """
     places: set[tuple[str, str]] = set()
     mailed = False
-    ordered = sorted(scene.listeners, key=lambda x: x.role != "requester")
+    ordered = sorted(scene.listeners, key=lambda x: (x.role != "requester", x.suppressed))
+    had = {"had": sorted(key.hex() for key in scene.had)} if scene.had else {}
     for listener in ordered[: MOST_COPIED + 1]:
         mine = listener.user_id == scene.actor_id or listener.place == scene.actor_place
         if mine or listener.key in scene.had:
             continue
         if (listener.channel, listener.place) in places:
             continue
-        if listener.channel == "email" and mailed:
-            continue  # copied by that mail
+        if listener.suppressed and (passed_on or listener.role != "requester"):
+            continue
+        if listener.channel == "email" and not listener.suppressed:
+            if mailed:
+                continue  # copied by that mail
+            mailed = True
         places.add((listener.channel, listener.place))
-        mailed = mailed or listener.channel == "email"
         yield Told(
             channel=listener.channel,
             place=listener.place,
@@ -240,7 +262,7 @@ def _answer(scene: Scene) -> Iterator[Told]:
             priority=_TALK,
             delay=scene.data.get("hold", timedelta()),
             to_key=listener.key,
-            data={"had": sorted(key.hex() for key in scene.had)} if scene.had else {},
+            data={**had, "passed_on": True} if passed_on else had,
         )
 
 

@@ -26,10 +26,12 @@ from core.shapes import (
     Visibility,
     key_of,
 )
+from core.suppression import how_to_lift, suppress
 from core.tables import deliveries, links
 from core.tell import mark, tell_failure, whisper
 from core.units import Desk
 from core.verbs import Asked, carry_out
+from core.visibility import as_queue_is_set, intent
 
 
 async def edited(tx: Tx, desk: Desk, new: MessageEdited, sender: Known) -> Receipt:
@@ -43,7 +45,11 @@ async def edited(tx: Tx, desk: Desk, new: MessageEdited, sender: Known) -> Recei
     asked = new.as_new.visibility if new.as_new is not None else None
     if message.author.staff and asked is Visibility.NOTE and message.visibility is Visibility.PUBLIC:
         return await _became_note(tx, desk, new, sender, message)
-    text = _without_prefix(new.text) if message.author.staff else new.text
+    text = _words(new) if message.author.staff else new.text
+    if message.author.staff and message.visibility is Visibility.PUBLIC:
+        ticket = await views.ticket(tx, ticket_id)
+        if ticket is not None:  # the sign that made it an answer isn't a part of it
+            text = as_queue_is_set(text, desk.queue_or_first(ticket.queue).default_visibility)[1]
     actor = actor_of(sender, new.channel, Auth.VERIFIED)
     await actions.edit(tx, desk, message_id, ticket_id, text, actor, in_thread=message.author.staff)
     return Receipt(outcome="edited", ticket_id=ticket_id, message_id=message_id, because="its own edit")
@@ -52,7 +58,7 @@ async def edited(tx: Tx, desk: Desk, new: MessageEdited, sender: Known) -> Recei
 async def _became_note(tx: Tx, desk: Desk, new: MessageEdited, sender: Known, message: Message) -> Receipt:
     """An answer that is a note now: nothing of it goes out any more, and its author hears where it had gone."""
     actor = actor_of(sender, new.channel, Auth.VERIFIED)
-    gone = await actions.into_note(tx, desk, message.id, message.ticket_id, _without_prefix(new.text), actor)
+    gone = await actions.into_note(tx, desk, message.id, message.ticket_id, _words(new), actor)
     ticket = await views.ticket(tx, message.ticket_id)
     assert ticket is not None
     await mark(tx, desk, ticket, units.remote_of(new.ref), "note")
@@ -126,15 +132,15 @@ async def commanded(tx: Tx, desk: Desk, command: StaffCommand, sender: Known) ->
 
 async def reported(tx: Tx, desk: Desk, report: DeliveryReport) -> Receipt:
     """A bounce: marks its delivery in the ticket and tells staff; nothing else happens."""
-    row = None
-    if report.delivery_id is not None:
-        row = await tx.first(select(deliveries).where(deliveries.c.id == report.delivery_id))
-    if row is None and report.ref is not None:
-        row = await _delivery_of(tx, report.ref)
+    row = await delivery_behind(tx, report)
     if row is None or not row.ticket_id:
         return Receipt(outcome="ignored", because="a bounce of nothing that we sent")
     ticket = await units.lock(tx, row.ticket_id)
-    if row.state == "bounced" or report.action in ("delayed", "relayed", "expanded", "delivered"):
+    if report.action in ("delayed", "relayed", "expanded", "delivered"):
+        return Receipt(outcome="ignored", ticket_id=ticket.id, because="nothing new")
+    hearing = await units.scene(tx, desk, ticket, None)  # whoever is taken to be dead hears of it too
+    dead = await suppress(tx, row, report)
+    if row.state == "bounced" and dead is None:  # else another one of those whom that mail went to
         return Receipt(outcome="ignored", ticket_id=ticket.id, because="nothing new")
     reason = " ".join(filter(None, (report.status, report.text)))[:500] or "bounced"
     await tx.run(
@@ -149,17 +155,29 @@ async def reported(tx: Tx, desk: Desk, report: DeliveryReport) -> Receipt:
         "permanent": report.permanent,
     }
     await units.add_event(tx, ticket, "delivery_bounced", None, public=False, data=data)
+    if dead is not None:
+        data = {"address": dead, "delivery": row.id, "reason": reason}
+        await units.add_event(tx, ticket, "suppressed", None, public=False, data=data)
+        lift = how_to_lift(ticket.id, dead)
+        reason = f"{reason[:300]} (nothing is mailed to {dead} any more, until: {lift})"
     if row.kind != Kind.ALERT:  # never an alert about an alert
-        await tell_failure(tx, desk, ticket, row.id, report.recipient or row.place, reason)
+        await tell_failure(tx, desk, ticket, row.id, report.recipient or row.place, reason, scene=hearing)
     return Receipt(outcome="reported", ticket_id=ticket.id, because="a bounce of ours")
 
 
-def _without_prefix(text: str) -> str:
-    head = text.lstrip()
-    for prefix in ("note:", "reply:"):
-        if head[: len(prefix)].lower() == prefix:
-            return head[len(prefix) :].lstrip()
-    return text
+def _words(new: MessageEdited) -> str:
+    """The new text without the sign in front; the reader of a whole message has taken it off."""
+    return new.text if new.as_new is not None else intent(new.text)[1].strip()
+
+
+async def delivery_behind(tx: Tx, report: DeliveryReport) -> Row[Any] | None:
+    """Return the delivery of ours that a bounce is about, or None."""
+    row = None
+    if report.delivery_id is not None:
+        row = await tx.first(select(deliveries).where(deliveries.c.id == report.delivery_id))
+    if row is None and report.ref is not None:
+        row = await _delivery_of(tx, report.ref)
+    return row
 
 
 async def _delivery_of(tx: Tx, ref: Ref) -> Row[Any] | None:

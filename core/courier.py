@@ -24,6 +24,7 @@ from core.database import Database, Tx
 from core.failures import (
     PermanentFailure,
     StaleLease,
+    Suppressed,
     Unavailable,
     as_failure,
 )
@@ -167,14 +168,14 @@ class Courier:
         try:
             return _Next((), heads[0], await load(tx, heads[0]))
         except PermanentFailure as exc:
-            return _Next((), heads[0], never=exc.reason)
+            return _Next((), heads[0], never=exc.reason, told=isinstance(exc, Suppressed))
 
     async def deliver_one(self, lease: work.Lease, channel: Channel, found: _Next) -> datetime | None:
         """Mark, send, settle one delivery. Returns until when the lane must rest, None where it needn't."""
         row, outgoing = found.row, found.outgoing
         assert row is not None
         if outgoing is None:
-            await self._settling.give_up(lease, row, found.never, told=False)
+            await self._settling.give_up(lease, row, found.never, told=found.told)
             return None
         try:
             rendered = await self._render(channel, row, outgoing)
@@ -219,6 +220,8 @@ class Courier:
         ticket changed since it was loaded: then it is loaded again."""
         first = row.rendered is None and row.rendered_raw is None
         kept = await self._kept(rendered) if rendered is not None and first else {}
+        if kept and loaded.cc:  # a bounce may be about any of them
+            kept["data"] = {**row.data, "copied": [person.key.hex() for person in loaded.cc]}
 
         async def unit(tx: Tx) -> Row[Any] | None:
             marked = await outbox.mark_sending(tx, row.id, kept)
@@ -250,12 +253,13 @@ async def _at_once() -> None:
 @dataclass(frozen=True, slots=True)
 class _Next:
     """What a lane's holder found: deliveries of unknown outcome, or the head as its channel gets it; `never`
-    says why it must not go."""
+    says why it must not go, `told` whether staff hear of that."""
 
     unsettled: Sequence[Row[Any]]
     row: Row[Any] | None = None
     outgoing: Outgoing | None = None
     never: str = ""
+    told: bool = False
 
 
 class _Changed(Exception):

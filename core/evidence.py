@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from sqlalchemy import select
@@ -13,7 +13,7 @@ from core.failures import NotYet
 from core.people import Known
 from core.shapes import NewMessage, Ref, key_of
 from core.status import Status, Ticket
-from core.tables import deliveries, links, participants, tickets
+from core.tables import deliveries, events, links, messages, participants, tickets
 from core.threads import Found, KnownLinks, LinkFact
 from core.units import Desk
 
@@ -34,9 +34,30 @@ async def look_up(tx: Tx, desk: Desk, new: NewMessage, sender: Known) -> KnownLi
         answered = await tx.scalar(
             select(deliveries.c.ticket_id).where(deliveries.c.id == new.evidence.delivery)
         )
+    own_tickets = {new.evidence.tagged, *(fact.ticket_id for fact in facts.values())} - {None}
     return KnownLinks(
-        links=facts, tickets=frozenset(r.id for r in existing), answered=answered or None, recent=recent
+        links=facts,
+        tickets=frozenset(r.id for r in existing),
+        elsewhere=frozenset() if new.desk else await _never_in(tx, own_tickets, new.queue),
+        answered=answered or None,
+        recent=recent,
     )
+
+
+async def _never_in(tx: Tx, numbers: Iterable[int | None], queue: str) -> frozenset[int]:
+    """Which of these tickets are in another queue and have been all the time: events keep the queue of their day."""
+    there = await tx.all(
+        select(tickets.c.id).where(tickets.c.id.in_(list(numbers)), tickets.c.queue != queue)
+    )
+    other = {row.id for row in there}
+    if other:
+        rows = await tx.all(
+            select(events.c.ticket_id)
+            .where(events.c.ticket_id.in_(other), events.c.queue == queue)
+            .distinct()
+        )
+        other -= {row.ticket_id for row in rows}
+    return frozenset(other)
 
 
 async def _recent(tx: Tx, desk: Desk, new: NewMessage, sender: Known) -> int | None:
@@ -105,6 +126,54 @@ async def target(tx: Tx, found: Found | None) -> Ticket | None:
     if ticket is not None and ticket.merged_into is not None:
         return await views.ticket(tx, ticket.merged_into)
     return ticket
+
+
+async def beside(tx: Tx, desk: Desk, new: NewMessage, sender: Known, ticket_id: int) -> int | None:
+    """Return the message as which this very mail came into the ticket by another queue of ours, or None.
+
+    A mail to two queues belongs to a ticket in each; where those were merged, it isn't said twice there.
+    """
+    if new.ref.ours in (None, new.ref.name):
+        return None
+    found: int | None = await tx.scalar(
+        select(messages.c.id)
+        .join(links, links.c.message_id == messages.c.id)
+        .where(
+            links.c.key.in_(_elsewhere(desk, new)),
+            links.c.kind == "received",
+            messages.c.ticket_id == ticket_id,
+            messages.c.author_id == sender.user_id,
+            messages.c.source_time == new.source_time,
+        )
+        .limit(1)
+    )
+    return found
+
+
+def _elsewhere(desk: Desk, new: NewMessage) -> list[bytes]:
+    """The keys of a mail's name in the other queues."""
+    return [
+        key_of(new.ref.name.replace(f":{new.queue}:", f":{queue.name}:", 1))
+        for queue in desk.config.queue
+        if queue.name != new.queue
+    ]
+
+
+async def twins(tx: Tx, desk: Desk, new: NewMessage) -> list[int]:
+    """Return the tickets into which this very mail came by other queues of ours, in order."""
+    if new.ref.ours in (None, new.ref.name):
+        return []
+    rows = await tx.all(
+        select(links.c.ticket_id)
+        .where(
+            links.c.key.in_(_elsewhere(desk, new)),
+            links.c.kind == "received",
+            links.c.ticket_id.is_not(None),
+        )
+        .distinct()
+        .order_by(links.c.ticket_id)
+    )
+    return [int(row.ticket_id) for row in rows]
 
 
 def heir_name(ticket_id: int, sender: Known) -> str:

@@ -50,6 +50,10 @@ class PermanentFailure(Failure):
     """No later try will work."""
 
 
+class Suppressed(PermanentFailure):
+    """Mail to its recipient bounced for good before; staff are told that this doesn't go either."""
+
+
 class UnknownOutcome(Failure):
     """The other side may have taken it: the connection went after the last byte."""
 

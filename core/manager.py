@@ -5,18 +5,21 @@ from __future__ import annotations
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import TypeVar
 
 import structlog
 from sqlalchemy import select
 
-from core import actions, figures, units, views
+from core import actions, figures, membership, units, views
 from core.actions import Written
 from core.audience import Told
 from core.blobs import Blobs
+from core.brakes import allow, network_of
 from core.database import Database, Rerun, Tx
-from core.failures import Invalid, NotFound, Unavailable
+from core.failures import Invalid, NotFound, TooMany, Unavailable
 from core.figures import Figures
+from core.file_links import public_file
 from core.outbox import Noted, enqueue, new_mail_id
 from core.people import People, mail_person
 from core.receive import Claim, Receiver
@@ -54,10 +57,12 @@ class TicketManager:
         self._people = people
         self._reports = Reports(desk, database)
         self._receiver = Receiver(desk, database, blobs, people)
+        self._archivist = Receiver(replace(desk, quiet=True), database, blobs, people)
 
     async def receive(self, inbound: Inbound, claim: Claim | None = None) -> Receipt:
         """Take in what a door's reader made of an inbox row; idempotent. Raises `Unavailable`, `StaleLease`."""
-        receipt = await self._receiver.receive(inbound, claim)
+        receiver = self._archivist if claim is not None and claim.quiet else self._receiver
+        receipt = await receiver.receive(inbound, claim)
         log.info("receive", outcome=receipt.outcome, ticket=receipt.ticket_id, message=receipt.message_id)
         return receipt
 
@@ -193,7 +198,11 @@ class TicketManager:
 
     async def admit(self, actor: Actor, ticket_id: int, address: str) -> Ticket:
         """Let somebody take part in a ticket. Raises `Invalid`, `NotAllowed`, `NotFound`."""
-        return await self._unit(lambda tx: actions.admit(tx, self._desk, actor, ticket_id, address))
+        return await self._unit(lambda tx: membership.admit(tx, self._desk, actor, ticket_id, address))
+
+    async def unsuppress(self, actor: Actor, ticket_id: int, address: str) -> Ticket:
+        """Let mail go to an address again that bounced for good. Raises `Conflict`, `Invalid`, `NotAllowed`."""
+        return await self._unit(lambda tx: membership.unsuppress(tx, self._desk, actor, ticket_id, address))
 
     async def notify_user(self, actor: Actor, ticket_id: int, update: Update) -> None:
         """Tell the requester something about their ticket, by the ticket's channels, through the outbox."""
@@ -251,6 +260,17 @@ class TicketManager:
             return views.attachment_of(row)
 
         return await self._database.read(look)
+
+    async def linked_file(self, attachment_id: int, source: str) -> Attachment | None:
+        """Return the file of a signed link, None where it may not leave the desk (any more). `source`: the network
+        address that asks. Raises `TooMany`."""
+        network = network_of(source)
+        if network:
+            limit = self._desk.config.brakes.file_links_per_source
+            name = f"files:{network}"
+            if not await self._unit(lambda tx: allow(tx, name, limit, timedelta(hours=1))):
+                raise TooMany("too many files from here; please wait a while")
+        return await self._database.read(lambda tx: public_file(tx, attachment_id))
 
     async def _unit(self, unit: Callable[[Tx], Awaitable[T]]) -> T:
         return await self._database.unit(unit)

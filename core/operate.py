@@ -246,7 +246,7 @@ class Operations:
             changed = await tx.changed(
                 update(inbox)
                 .where(inbox.c.id == item_id, inbox.c.state.in_(("unreadable", "held", "new")))
-                .values(state="new", attempts=0, not_before=None, reason=None, envelope=envelope)
+                .values(state="new", attempts=0, not_before=await tx.now(), reason=None, envelope=envelope)
             )
             if not changed:
                 raise Conflict(f"inbox row {item_id} is {row.state}: there is nothing to read again")

@@ -101,7 +101,8 @@ def _row(one: Told, spec: ChannelSpec, noted: Noted, now: datetime, seq: int) ->
     data = {k: v for k, v in one.data.items() if k != "hold"}
     if one.automatic:
         data["automatic"] = True
-    if one.channel == "email" and (one.desk or one.kind is not Kind.MESSAGE):
+    # What is passed on is somebody else's message: ours is the copy, with an id of its own.
+    if one.channel == "email" and (one.desk or one.kind is not Kind.MESSAGE or "passed_on" in one.data):
         data["mail_id"] = new_mail_id(noted.domain, "notice", noted.ticket_id)
         data["mail_date"] = now.isoformat()
     return {

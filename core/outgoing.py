@@ -8,9 +8,10 @@ from sqlalchemy import Row, or_, select
 
 from core import views
 from core.database import Tx
-from core.failures import PermanentFailure
+from core.failures import PermanentFailure, Suppressed
 from core.shapes import Author, Kind, Outgoing, Person
 from core.status import Ticket
+from core.suppression import how_to_lift, is_suppressed
 from core.tables import deliveries, identities, links, messages, participants, users
 from core.visibility import goes_out
 
@@ -31,6 +32,10 @@ async def load(tx: Tx, row: Row[Any]) -> Outgoing:
         if message.deleted_at is not None and row.kind in (Kind.MESSAGE, Kind.FILE) and not row.desk:
             raise PermanentFailure("deleted before it went")
     public = not row.desk
+    # Whom of the desk to tell was decided when it was noted: where nobody else is left, also at a dead address.
+    if public and row.channel == "email" and await is_suppressed(tx, row.to_key):
+        reason = f"{row.place}: mail there bounced; to try it again: {how_to_lift(row.ticket_id, row.place)}"
+        raise (Suppressed if row.kind == Kind.MESSAGE else PermanentFailure)(reason)
     return Outgoing(
         delivery_id=row.id,
         kind=Kind(row.kind),
@@ -53,6 +58,10 @@ async def load(tx: Tx, row: Row[Any]) -> Outgoing:
         anchor=await _card(tx, row.ticket_id, row.place) if row.desk and ticket is not None else None,
         target=await _target(tx, row),
         earlier=await _card(tx, row.ticket_id, row.place) if row.kind == Kind.CARD else None,
+        language=await _language(tx, row.to_key, ticket) if public else "",
+        thread_index=await _thread_index(tx, row.ticket_id, message.seq if message else None)
+        if row.channel == "email" and public and ticket is not None
+        else "",
     )
 
 
@@ -78,6 +87,20 @@ async def _person(tx: Tx, key: bytes | None) -> Person | None:
         .where(identities.c.key == key)
     )
     return None if row is None else Person(kind=row.kind, address=row.address, name=row.name)
+
+
+async def _language(tx: Tx, key: bytes | None, ticket: Ticket | None) -> str:
+    """In which language the recipient writes, else the requester; "" where we know neither."""
+    found = None
+    if key is not None:
+        found = await tx.scalar(
+            select(users.c.locale)
+            .join(identities, identities.c.user_id == users.c.id)
+            .where(identities.c.key == key)
+        )
+    if not found and ticket is not None:
+        found = await tx.scalar(select(users.c.locale).where(users.c.id == ticket.requester_id))
+    return str(found or "")
 
 
 async def _copied(tx: Tx, row: Row[Any]) -> tuple[Person, ...]:
@@ -113,6 +136,22 @@ async def _mail_ids(tx: Tx, ticket_id: int, before: int | None) -> tuple[str, ..
         select(messages.c.mail_id).where(*conditions).order_by(messages.c.seq.desc()).limit(MOST_REFERENCES)
     )
     return tuple(str(row.mail_id) for row in reversed(rows))
+
+
+async def _thread_index(tx: Tx, ticket_id: int, before: int | None) -> str:
+    """The newest thread index that a public message up to this one brought."""
+    conditions = [
+        messages.c.ticket_id == ticket_id,
+        messages.c.visibility == "public",
+        messages.c.outsider.is_(False),
+        messages.c.thread_index.is_not(None),
+    ]
+    if before is not None:
+        conditions.append(messages.c.seq <= before)
+    found = await tx.scalar(
+        select(messages.c.thread_index).where(*conditions).order_by(messages.c.seq.desc()).limit(1)
+    )
+    return str(found or "")
 
 
 async def _card(tx: Tx, ticket_id: int, place: str) -> str | None:

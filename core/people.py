@@ -16,6 +16,7 @@ from core.config import Config
 from core.database import Database, Rerun, Tx
 from core.failures import Conflict, Invalid, NotFound
 from core.shapes import Actor, Auth, Person, Role
+from core.staffing import StaffMember, staff_members
 from core.tables import identities, tokens, users
 
 OPERATOR = "operator"
@@ -40,23 +41,12 @@ class Known:
     role: Role
     identity: bytes
     email: str = ""
+    locale: str = ""  # in which language they write, "" where we don't know
+    suppressed: bool = False  # mail to this identity bounced for good
 
     @property
     def staff(self) -> bool:
         return self.role in (Role.AGENT, Role.MANAGER, Role.SYSTEM)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StaffMember:
-    """Somebody of the help desk's staff. `source`: "config" or "added"."""
-
-    user_id: int
-    username: str
-    name: str
-    email: str
-    slack_user: str
-    role: Role
-    source: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +72,7 @@ _USER = (users.c.id, users.c.name, users.c.username, users.c.role)
 async def find(tx: Tx, key: bytes) -> Known | None:
     """Return the user behind an identity, or None."""
     row = await tx.first(
-        select(*_USER, identities.c.address, identities.c.kind)
+        select(*_USER, users.c.locale, identities.c.address, identities.c.kind, identities.c.suppressed_at)
         .join(identities, identities.c.user_id == users.c.id)
         .where(identities.c.key == key)
     )
@@ -95,6 +85,8 @@ async def find(tx: Tx, key: bytes) -> Known | None:
         role=Role(row.role),
         identity=key,
         email=row.address if row.kind == "email" else "",
+        locale=row.locale or "",
+        suppressed=row.suppressed_at is not None,
     )
 
 
@@ -390,43 +382,10 @@ class People:
         return await self._database.read(staff_members)
 
 
-async def staff_members(tx: Tx) -> list[StaffMember]:
-    """Return the staff, by username."""
-    rows = await tx.all(
-        select(*_USER, users.c.staff_source, identities.c.kind, identities.c.address)
-        .outerjoin(identities, identities.c.user_id == users.c.id)
-        .where(users.c.role.in_((Role.AGENT, Role.MANAGER)))
-        .order_by(users.c.username)
-    )
-    found: dict[int, dict[str, Any]] = {}
-    for row in rows:
-        member = found.setdefault(
-            row.id,
-            {
-                "user_id": row.id,
-                "username": row.username or "",
-                "name": row.name,
-                "email": "",
-                "slack_user": "",
-                "role": Role(row.role),
-                "source": row.staff_source or "",
-            },
-        )
-        if row.kind == "email":
-            member["email"] = member["email"] or row.address
-        elif row.kind == "slack":
-            member["slack_user"] = row.address
-    return [StaffMember(**member) for member in found.values()]
-
-
-async def staff_named(tx: Tx, name: str) -> StaffMember:
-    """Return the staff member by username, Slack id or mail address. Raises `NotFound`."""
-    wanted = name.strip().lstrip("@").lower()
-    for member in await staff_members(tx):
-        names = {member.username.lower(), member.email.lower(), member.slack_user.rpartition("/")[2].lower()}
-        if wanted in names - {""}:
-            return member
-    raise NotFound(f"there is no staff member '{name}'")
+async def note_language(tx: Tx, known: Known, language: str) -> None:
+    """Remember in which language somebody writes, where that is new."""
+    if language and language != known.locale:
+        await tx.run(update(users).where(users.c.id == known.user_id).values(locale=language[:20]))
 
 
 def actor_of(known: Known, channel: str, auth: Auth) -> Actor:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 
@@ -51,6 +52,19 @@ def key_of(name: str) -> bytes:
     return sha256(name.encode("utf-8", "surrogatepass")).digest()
 
 
+def canonical_address(address: str) -> str:
+    """Return the one form of a mail address that is compared: lower case, the domain as mail servers know it (its
+    A-labels, RFC 5890), so that `ann@bücher.example` and `ann@xn--bcher-kva.example` are one mailbox."""
+    address = address.strip().lower()
+    local, at, domain = address.rpartition("@")
+    if domain.isascii():
+        return address
+    try:
+        return f"{local}{at}{domain.encode('idna').decode('ascii').lower()}"
+    except UnicodeError:  # no domain that DNS knows
+        return address
+
+
 @dataclass(frozen=True, slots=True)
 class Ref:
     """An outside name of a message: `name` as a link is keyed, `ours` the name it has if *we* sent it.
@@ -69,7 +83,7 @@ class Ref:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Somebody as a channel names them. `address` is canonical: a lower-case mail address, or `T1/U1`.
+    """Somebody as a channel names them. `address`: a lower-case mail address as it was written, or `T1/U1`.
 
     `email`: a mail address that the channel vouches for (Slack: full members of our own team only).
     `place`: where an answer to them goes in the channel (a mail address, `T1/D1#17.1`).
@@ -85,8 +99,9 @@ class Person:
 
     @property
     def key(self) -> bytes:
-        """The key of this identity."""
-        return key_of(f"{self.kind}:{self.address}")
+        """The key of this identity: the same for every way to write it."""
+        address = canonical_address(self.address) if self.kind == "email" else self.address
+        return key_of(f"{self.kind}:{address}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,13 +154,28 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Forwarded:
+    """A mail that was forwarded: who had written it (None: nobody is named beyond doubt, `why` says so), its words,
+    and what was written above it. `whole`: it came along as a file, with all that was in it. `mail_id`: its own."""
+
+    sender: Person | None
+    text: str
+    comment: str = ""
+    mail_id: str | None = None
+    whole: bool = False
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewMessage:
     """Something that somebody wrote: it opens a ticket or joins one.
 
     `ref` is its own outside name. `text` is all readable text, `visible` the sender's own words. `desk`: it
     was written on the staff's side (a triage thread), where it can only join the thread's ticket.
     `automatic`: None, "bounce", "auto-reply", "auto-generated" or "list". `to_others`: further recipients
-    (To and Cc that are not ours). `forced_new`: where the door knows that it opens a ticket.
+    (To and Cc that are not ours). `visibility`: what the door found it to be (a sign in front, the address that it
+    was sent to). `forwarded`: it forwards another mail. `auth_results`: what a hop that we trust said of the sender.
+    `language`: of its words or its writer ("de"), "" where unknown. `source`: the network address that brakes count.
     """
 
     ref: Ref
@@ -166,6 +196,11 @@ class NewMessage:
     visibility: Visibility | None = None
     priority: Priority | None = None
     mail_id: str | None = None
+    thread_index: str | None = None  # Outlook's name of the conversation, which our answers carry on
+    forwarded: Forwarded | None = None
+    auth_results: Mapping[str, Any] | None = None
+    language: str = ""
+    source: str = ""
     remarks: tuple[str, ...] = ()  # what the reader wants staff to know ("cut after 200 parts")
 
 
@@ -233,9 +268,11 @@ class Ignored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """A filter we trust calls it spam: kept in the inbox, no ticket."""
+    """A filter we trust calls it spam: kept in the inbox, no ticket. `about`: whose it is and its subject, for who
+    looks through what is held; never logged."""
 
     reason: str
+    about: str = ""
 
 
 Inbound = NewMessage | MessageEdited | MessageDeleted | StaffCommand | DeliveryReport | Ignored | Held
@@ -244,7 +281,8 @@ Inbound = NewMessage | MessageEdited | MessageDeleted | StaffCommand | DeliveryR
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxItem:
     """A row of the inbox as a door's reader gets it. `raw` is what the wire brought, `envelope` what the door
-    knows beside it (mail: sender, recipients, queue; Slack: how it came)."""
+    knows beside it (mail: sender, recipients, queue; Slack: how it came). `path`: the file that holds the bytes
+    where they are many; then `raw` is empty."""
 
     id: int
     key: bytes
@@ -252,6 +290,11 @@ class InboxItem:
     envelope: Mapping[str, Any]
     raw: bytes = field(repr=False)
     received_at: datetime
+    path: str | None = None
+
+    def content(self) -> bytes:
+        """Return the bytes, wherever they are. Raises `OSError`."""
+        return self.raw if self.path is None else Path(self.path).read_bytes()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,13 +302,14 @@ class Receipt:
     """What `receive` made of an `Inbound`.
 
     `outcome`: "opened", "joined", "outsider", "edited", "deleted", "command", "reported", "ignored", "held",
-    "duplicate". `because`: the rule that decided.
+    "duplicate". `because`: the rule that decided. `about`: more for the operator, never logged.
     """
 
     outcome: str
     ticket_id: int | None = None
     message_id: int | None = None
     because: str = ""
+    about: str = ""
 
 
 class Kind(StrEnum):
@@ -325,6 +369,8 @@ class Message:
     outsider: bool = False
     edited_at: datetime | None = None
     deleted_at: datetime | None = None
+    auth: Auth = Auth.VERIFIED
+    auth_results: Mapping[str, Any] | None = None  # for staff: what a hop that we trust said of the sender
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -347,7 +393,8 @@ class Outgoing:
     `desk`: it goes to the staff's side. `anchor`: the remote id of the ticket's card in this place. `target`:
     the remote id of the message that this one changes or marks. `mail_ids`: Message-IDs of the ticket's public
     messages so far, oldest first (for In-Reply-To and References). `cc`: participants to copy.
-    `earlier`: the remote id that this very delivery got before (an update).
+    `earlier`: the remote id that this very delivery got before (an update). `language`: the requester's, as far as
+    their mails tell it ("de"). `thread_index`: the newest that a mail of the requester's side brought.
     """
 
     delivery_id: int
@@ -369,6 +416,8 @@ class Outgoing:
     anchor: str | None = None
     target: str | None = None
     earlier: str | None = None
+    language: str = ""
+    thread_index: str = ""
 
 
 class Seen(StrEnum):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from core import units
-from core.audience import Told
+from core.audience import Scene, Told
 from core.database import Tx
 from core.outbox import Noted, enqueue
 from core.shapes import Kind, Person
@@ -18,6 +18,8 @@ from core.units import Desk
 
 
 async def _note_one(tx: Tx, desk: Desk, ticket_id: int, one: Told, message_id: int | None = None) -> None:
+    if desk.quiet:
+        return
     now = await tx.now()
     noted = Noted(
         ticket_id=ticket_id,
@@ -59,9 +61,14 @@ async def mark(
     await _note_one(tx, desk, ticket.id, told, message_id)
 
 
-async def tell_failure(tx: Tx, desk: Desk, ticket: Ticket, delivery_id: int, to: str, reason: str) -> None:
-    """Tell staff that something didn't arrive: in the ticket's thread, with a way to retry; else by mail."""
-    scene = await units.scene(tx, desk, ticket, None)
+async def tell_failure(
+    tx: Tx, desk: Desk, ticket: Ticket, delivery_id: int, to: str, reason: str, *, scene: Scene | None = None
+) -> None:
+    """Tell staff that something didn't arrive: in the ticket's thread, with a way to retry; else by mail. `scene`: of
+    before, where that changed who can be told."""
+    if desk.quiet:
+        return
+    scene = scene or await units.scene(tx, desk, ticket, None)
     data = {"what": "failed", "delivery_id": delivery_id, "to": to, "reason": reason}
     alerts = []
     if scene.triage is not None:

@@ -28,6 +28,7 @@ class KnownLinks:
 
     links: Mapping[str, LinkFact]
     tickets: frozenset[int]
+    elsewhere: frozenset[int] = frozenset()  # tickets that were never in the queue that it was sent to
     answered: int | None = None  # the ticket of the delivery to whose envelope sender it was sent
     recent: int | None = None  # the ticket that this conversation's further messages belong to
 
@@ -43,11 +44,12 @@ class KnownLinks:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """A ticket and the rule that named it. `proof`: the message shows that it answers something of ours, so
-    that whom it copies may join."""
+    that whom it copies may join. `elsewhere`: that ticket is another queue's."""
 
     ticket_id: int
     because: str
     proof: bool
+    elsewhere: bool = False
 
 
 def by_signed_address(evidence: Evidence, known: KnownLinks) -> Found | None:
@@ -66,19 +68,24 @@ def by_bounce_address(evidence: Evidence, known: KnownLinks) -> Found | None:
 
 
 def by_references(evidence: Evidence, known: KnownLinks) -> Found | None:
-    """It answers a message that we know: nearest first."""
+    """It answers a message that we know: nearest first, one of its own queue before any other."""
+    other = None
     for ref in evidence.references:
         fact = known.of(ref)
-        if fact is not None and fact.ticket_id is not None:
-            sent = fact.kind in ("sent", "card")
-            return Found(ticket_id=fact.ticket_id, because=f"reference ({fact.kind})", proof=sent)
-    return None
+        if fact is None or fact.ticket_id is None:
+            continue
+        because, sent = f"reference ({fact.kind})", fact.kind in ("sent", "card")
+        if fact.ticket_id not in known.elsewhere:
+            return Found(ticket_id=fact.ticket_id, because=because, proof=sent)
+        other = other or Found(ticket_id=fact.ticket_id, because=because, proof=sent, elsewhere=True)
+    return other
 
 
 def by_subject_tag(evidence: Evidence, known: KnownLinks) -> Found | None:
     """Its subject has a `[#123]`."""
     if evidence.tagged is not None and evidence.tagged in known.tickets:
-        return Found(ticket_id=evidence.tagged, because="subject tag", proof=False)
+        elsewhere = evidence.tagged in known.elsewhere
+        return Found(ticket_id=evidence.tagged, because="subject tag", proof=False, elsewhere=elsewhere)
     return None
 
 
@@ -93,12 +100,14 @@ RULES: Final = (by_signed_address, by_bounce_address, by_references, by_subject_
 
 
 def which_ticket(evidence: Evidence, known: KnownLinks) -> Found | None:
-    """Return the first rule's finding, or None: it opens a ticket."""
+    """Return the first rule's finding, one of its own queue before any other, or None: it opens a ticket."""
+    other = None
     for rule in RULES:
         found = rule(evidence, known)
-        if found is not None:
+        if found is not None and not found.elsewhere:
             return found
-    return None
+        other = other or found
+    return other
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +131,8 @@ def admission(
     in_place: bool,
     too_old: bool = False,
     automatic: bool = False,
+    private: bool = False,
+    forwards: bool = False,
 ) -> Admission:
     """Decide who may write where.
 
@@ -129,6 +140,7 @@ def admission(
     their own. `claims_staff`: the address is a staff member's, but nothing proves it: a stranger. `desk`: written
     in a triage thread. `in_place`: the message stands in the ticket's own thread (Slack), so that it can't open
     another one. `too_old`: the ticket was closed longer ago than its queue reopens.
+    `private`: it is meant for staff's eyes (it came to a note address). `forwards`: staff forward somebody's mail.
     """
     if desk:
         if found is None:
@@ -136,12 +148,21 @@ def admission(
         return Admission(how="staff" if staff else "refuse", because=found.because, ticket_id=found.ticket_id)
     if found is None:
         return Admission(how="new", because="nothing names a ticket")
-    if staff and not own:
+    if found.elsewhere and not in_place:  # forwarded to another queue: its people shall see it
+        because = f"{found.because}, but that ticket is another queue's"
+        return Admission(how="new", because=because, ticket_id=found.ticket_id)
+    if forwards and not found.because.startswith("signed"):
+        because = f"{found.because}, but it was forwarded"
+        return Admission(how="new", because=because, ticket_id=found.ticket_id)
+    if staff and (private or not own):
         return Admission(how="staff", because=found.because, ticket_id=found.ticket_id)
     if claims_staff and not staff and not own:
         return Admission(
             how="outsider", because=f"{found.because}; claims to be staff", ticket_id=found.ticket_id
         )
+    if private:
+        because = f"{found.because}; the note address is staff's"
+        return Admission(how="outsider", because=because, ticket_id=found.ticket_id)
     if takes_part:
         if too_old and not automatic:
             because = f"{found.because}; closed too long ago"

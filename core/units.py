@@ -22,9 +22,11 @@ from core.config import Config, Queue
 from core.database import Rerun, Tx
 from core.failures import Invalid, NotFound
 from core.outbox import Noted, enqueue, new_mail_id, on_hold
-from core.people import Known, staff_members
-from core.shapes import Actor, Auth, File, Kind, Priority, Ref, Role, Visibility, key_of
+from core.people import Known
+from core.repeats import without_repeats
+from core.shapes import Actor, Auth, File, Kind, Person, Priority, Ref, Role, Visibility, key_of
 from core.signals import Signals
+from core.staffing import staff_members
 from core.status import Did, Status, Ticket
 from core.tables import attachments, events, identities, links, messages, participants, tickets
 
@@ -39,6 +41,7 @@ class Desk:
     config: Config
     specs: Mapping[str, ChannelSpec]
     signals: Signals
+    quiet: bool = False  # an archive is read in: nothing goes out because of it, now or later
 
     def queue(self, name: str | None) -> Queue:
         """Return the queue, the first one for None. Raises `Invalid`."""
@@ -73,12 +76,15 @@ class Desk:
 _PREFIX = re.compile(
     r"^\s*(?:(?:re|aw|sv|vs|antw|rif|odp|ref|fwd?|wg|tr|rv|i)\s*(?:\[\d+\])?\s*[:：]\s*)+", re.I
 )
-_TAG = re.compile(r"\s*\[#\d{1,18}\]\s*")
 
 
-def title_of(subject: str, text: str) -> str:
-    """Return a ticket's title: the subject without Re: and our tag, else the first words."""
-    title = _TAG.sub(" ", _PREFIX.sub("", subject)).strip()
+def title_of(subject: str, text: str, *, answers: int | None = None) -> str:
+    """Return a ticket's title: the subject without Re: and the tag of the ticket that it answers, else the first
+    words. Other tags stay: by them the other side's help desk finds its own ticket again."""
+    title = _PREFIX.sub("", subject)
+    if answers is not None:
+        title = _PREFIX.sub("", " ".join(title.replace(f"[#{answers}]", " ").split()))
+    title = title.strip()
     if not title:
         first = next((line.strip() for line in text.splitlines() if line.strip()), "")
         title = first if len(first) <= 80 else first[:79].rsplit(" ", 1)[0] + "…"
@@ -142,7 +148,7 @@ async def open_ticket(
 
 async def save(tx: Tx, before: Ticket, after: Ticket, *, public: bool) -> Ticket:
     """Write what changed of a locked ticket; its activity moves to now, publicly where `public`."""
-    now = await tx.now()
+    now = max(await tx.now(), before.updated_at)  # what an archive tells of was before
     after = replace(after, updated_at=now, public_updated_at=now if public else before.public_updated_at)
     fields = (
         "queue",
@@ -161,7 +167,8 @@ async def save(tx: Tx, before: Ticket, after: Ticket, *, public: bool) -> Ticket
         "public_updated_at",
     )
     values = {f: getattr(after, f) for f in fields if getattr(after, f) != getattr(before, f)}
-    await tx.run(update(tickets).where(tickets.c.id == before.id).values(**values))
+    if values:
+        await tx.run(update(tickets).where(tickets.c.id == before.id).values(**values))
     return after
 
 
@@ -207,6 +214,8 @@ class Words:
     automatic: str | None = None
     outsider: bool = False
     mail_id: str | None = None
+    thread_index: str | None = None
+    auth_results: Mapping[str, Any] | None = None
     files: Sequence[File] = ()
 
 
@@ -230,11 +239,14 @@ async def add_message(tx: Tx, desk: Desk, ticket: Ticket, seq: int, words: Words
             full_text=full,
             html_blob=words.html_blob,
             auth=words.auth,
+            auth_results=dict(words.auth_results) if words.auth_results else None,
             automatic=words.automatic,
             mail_id=(words.mail_id or "")[:500] or None,
+            thread_index=words.thread_index,
         )
     )
-    for file in words.files:
+    quoting = words.staff and words.channel == "email"
+    for file in await without_repeats(tx, ticket.id, words.files, anywhere=quoting):
         await tx.run(
             insert(attachments).values(
                 message_id=message_id,
@@ -324,9 +336,15 @@ async def listeners(tx: Tx, ticket_id: int) -> list[Listener]:
         .order_by(participants.c.since_seq, participants.c.identity_key)
     )
     return [
-        Listener(user_id=row.user_id, role=row.role, channel=row.kind, place=row.place, key=row.identity_key)
+        Listener(
+            user_id=row.user_id,
+            role=row.role,
+            channel=row.kind,
+            place=row.place,
+            key=row.identity_key,
+            suppressed=row.suppressed_at is not None,
+        )
         for row in rows
-        if row.suppressed_at is None
     ]
 
 
@@ -334,17 +352,18 @@ async def scene(tx: Tx, desk: Desk, ticket: Ticket, actor: Actor | None, **more:
     """Gather what `audience.told` needs."""
     queue = desk.queue_or_first(ticket.queue)
     agents: list[Agent] = []
-    if "email" in desk.config.notify(queue) and "email" in desk.specs:
-        agents = [
-            Agent(user_id=m.user_id, email=m.email, key=key_of(f"email:{m.email}"))
-            for m in await staff_members(tx)
-            if m.email
+    if not desk.quiet and "email" in desk.config.notify(queue) and "email" in desk.specs:
+        members = [m for m in await staff_members(tx) if m.email]
+        reached = [m for m in members if not m.suppressed]
+        agents = [  # nobody is reached: better a dead address than no notice at all
+            Agent(user_id=m.user_id, email=m.email, key=Person(kind="email", address=m.email).key)
+            for m in reached or members
         ]
     return Scene(
         ticket=ticket,
         triage=desk.triage(ticket.queue),
         agents=agents,
-        listeners=await listeners(tx, ticket.id),
+        listeners=[] if desk.quiet else await listeners(tx, ticket.id),
         actor_id=actor.user_id if actor else None,
         edits=frozenset(name for name, spec in desk.specs.items() if spec.edits),
         **more,
@@ -355,6 +374,8 @@ async def note(
     tx: Tx, desk: Desk, happened: Happened, scene: Scene, message_id: int | None = None, *, first: int = 0
 ) -> None:
     """Note what must go out because of what happened. Call last."""
+    if desk.quiet:
+        return
     ticket = scene.ticket
     version = await tx.scalar(select(tickets.c.version).where(tickets.c.id == ticket.id))
     noted = Noted(

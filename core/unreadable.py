@@ -5,8 +5,11 @@ Nothing here parses anything: whatever broke the reader can't break this.
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections.abc import Awaitable, Callable
-from hashlib import sha256
+from hashlib import file_digest, sha256
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Row
@@ -35,11 +38,12 @@ async def bare_ticket(
 
     A row that has one already (it was retried and failed again) keeps it. Raises `Unavailable`, `StaleLease`.
     """
+    blob: str | None
     try:
-        raw = await inbox.raw_of(row, blobs)
-        blob: str | None = await blobs.put(raw)
+        blob = await (blobs.twin(row.blob) if row.blob else blobs.put(bytes(row.raw or b"")))
+        size, digest = await _sum_of(blobs.path(blob))
     except FileNotFoundError:
-        raw, blob = b"", None
+        blob, size, digest = None, 0, sha256().digest()
     except OSError as exc:
         raise Unavailable(f"disk: {exc.strerror}") from exc
     name = "original.eml" if row.channel == "email" else "original.json"
@@ -47,9 +51,9 @@ async def bare_ticket(
     file = File(
         name=name,
         content_type=kind,
-        size=len(raw),
+        size=size,
         blob=blob,
-        sha256=sha256(raw).digest(),
+        sha256=digest,
         unavailable=None if blob else "its bytes are gone from the data folder",
     )
 
@@ -66,6 +70,16 @@ async def bare_ticket(
         return int(ticket_id)
 
     return await database.unit(unit)
+
+
+async def _sum_of(path: Path) -> tuple[int, bytes]:
+    """Size and SHA-256 of a file, which is never whole in memory."""
+
+    def read() -> tuple[int, bytes]:
+        with path.open("rb") as file:
+            return os.fstat(file.fileno()).st_size, file_digest(file, "sha256").digest()
+
+    return await asyncio.to_thread(read)
 
 
 async def _open(tx: Tx, desk: Desk, row: Row[Any], reason: str, file: File) -> tuple[int, int]:

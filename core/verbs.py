@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 
 from sqlalchemy import select, update
 
-from core import actions
+from core import actions, membership
 from core.database import Tx
 from core.failures import Conflict, Invalid, NotFound
 from core.outbox import rehead
@@ -115,7 +115,12 @@ async def _merge(asked: Asked) -> None:
 
 async def _admit(asked: Asked) -> None:
     address = _word(asked, "!admit name@example.com")
-    await actions.admit(asked.tx, asked.desk, asked.actor, asked.ticket_id, address, from_thread=True)
+    await membership.admit(asked.tx, asked.desk, asked.actor, asked.ticket_id, address, from_thread=True)
+
+
+async def _unsuppress(asked: Asked) -> None:
+    address = _word(asked, "!unsuppress name@example.com")
+    await membership.unsuppress(asked.tx, asked.desk, asked.actor, asked.ticket_id, address, from_thread=True)
 
 
 async def _retry(asked: Asked) -> None:
@@ -139,6 +144,9 @@ VERBS: Final[dict[str, Verb]] = {
     "priority": Verb("!priority high", "set the priority: low, normal, high, urgent", _priority),
     "merge": Verb("!merge #12", "merge this ticket into another one", _merge),
     "admit": Verb("!admit name@example.com", "let somebody take part in this ticket", _admit),
+    "unsuppress": Verb(
+        "!unsuppress name@example.com", "mail somebody again whose address bounced", _unsuppress
+    ),
     "retry": Verb("!retry 12", "try a failed delivery again", _retry),
     "help": Verb("!help", "show this", _help),
 }

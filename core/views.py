@@ -13,7 +13,7 @@ from sqlalchemy import Row, and_, or_, select, union_all
 
 from core.database import Tx
 from core.failures import Invalid
-from core.shapes import Actor, Attachment, Author, Event, Message, Priority, Visibility
+from core.shapes import Actor, Attachment, Auth, Author, Event, Message, Priority, Visibility
 from core.status import Status, Ticket
 from core.tables import attachments, events, identities, links, messages, participants, tickets, users
 from core.visibility import sees_event, sees_message, shown_email
@@ -120,10 +120,14 @@ def ticket_for(viewer: Actor, ticket: Ticket) -> Ticket:
 
 
 def message_for(viewer: Actor, message: Message) -> Message:
-    """Return the message as this viewer may see it: staff's and others' addresses are the desk's."""
+    """Return the message as this viewer may see it: staff's and others' addresses are the desk's, so is what a mail
+    server said of the sender, and what staff's mails quote (a notice to staff, with what only they may see)."""
     own = message.author_id == viewer.user_id
     email = shown_email(viewer, own=own, email=message.author.email)
-    return replace(message, author=replace(message.author, email=email))
+    results = message.auth_results if viewer.staff else None
+    full = message.full_text if viewer.staff or not message.author.staff else message.text
+    author = replace(message.author, email=email)
+    return replace(message, author=author, auth_results=results, full_text=full)
 
 
 async def ticket(tx: Tx, ticket_id: int) -> Ticket | None:
@@ -172,6 +176,8 @@ def message_of(row: Row[Any], files: Iterable[Attachment] = ()) -> Message:
         outsider=bool(row.outsider),
         edited_at=row.edited_at,
         deleted_at=row.deleted_at,
+        auth=Auth(row.auth),
+        auth_results=row.auth_results,
     )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 from core.failures import NotAllowed, NotFound
 from core.shapes import Actor, NewMessage, Visibility
 from core.status import Status
@@ -56,17 +59,72 @@ def shown_email(actor: Actor, *, own: bool, email: str) -> str:
     return email if actor.staff or own else ""
 
 
+_LOCK = (
+    r"(?:[🔒🔐🔏]\ufe0f?|"
+    r":\s?(?:lock|locked|locked_with_key|locked_with_pen|closed_lock_with_key|lock_with_ink_pen)\s?:)"
+)
+# In the languages of our texts: an English adjective stands before its noun, others stand on either side.
+_FOR_STAFF = r"(?:private|internal|interne[rs]?|intern|private[rs]?|privat|interna|privada|priv[ée]e)"
+_NOTE = re.compile(
+    rf"(?:{_LOCK}|(?:[\[(]\s*)?(?:{_FOR_STAFF}\s*)?(?:note|notiz|nota|private|internal|intern|privat)"
+    rf"(?:[^\S\n]*{_FOR_STAFF})?\s*"
+    r"(?:[\])]\s*[*_~]*\s*[:：]?|[*_~]*\s*[:：]))[*_~]*[^\S\n]*",
+    re.IGNORECASE,
+)
+_REPLY = re.compile(r"(?:public\s+)?reply\s*[*_~]*\s*[:：][*_~]*[^\S\n]*", re.IGNORECASE)
+# In threads whose words stay at the desk by default: elsewhere they'd only be words.
+_ANSWER = re.compile(
+    r"(?:(?:[öo]ffentliche\s+)?antwort|r[ée]ponse(?:\s+publique)?|respuesta(?:\s+p[úu]blica)?)"
+    r"\s*[*_~]*\s*[:：][*_~]*[^\S\n]*",
+    re.IGNORECASE,
+)
+_DRESSING = re.compile(r"[\s*_~>]*")  # white space, bold, italics, a quote mark
+_SIGN: Final = 80  # characters in which the sign must stand
+
+
+def intent(text: str) -> tuple[Visibility | None, str]:
+    """Say for whose eyes a staff member's words are, and return them without the sign that says so.
+
+    `note:`, `private:`, `[note]`, a lock, `Interne Notiz:`, `Note interne :`, `Nota interna:`: staff only. `reply:`:
+    everybody. Else None: as the queue is set. One rule for every door: linear, whatever the text.
+    """
+    start = _DRESSING.match(text)
+    at = start.end() if start else 0
+    head = text[at : at + _SIGN]
+    if note := _NOTE.match(head):
+        return Visibility.NOTE, text[at + note.end() :]
+    if reply := _REPLY.match(head):
+        return Visibility.PUBLIC, text[at + reply.end() :]
+    return None, text
+
+
+def as_queue_is_set(text: str, default: str) -> tuple[Visibility, str]:
+    """Return what words in a thread are that have no sign which counts everywhere, and the words: as the queue is set.
+    Where that is "note", `Antwort:`, `Réponse :` and `Respuesta:` say the same as `reply:`."""
+    visibility = Visibility(default)
+    start = _DRESSING.match(text)
+    at = start.end() if start else 0
+    if visibility is Visibility.NOTE and (answer := _ANSWER.match(text[at : at + _SIGN])):
+        return Visibility.PUBLIC, text[at + answer.end() :].strip()
+    return visibility, text
+
+
 def asked_visibility(new: NewMessage, default: str) -> tuple[Visibility, str]:
-    """Return what a staff's message is, and its words: the door's finding, a `note:` in a mail, else the queue's
-    default. Automatic mail of theirs (an absence note) is never an answer."""
+    """Return what a staff's message is, and its words.
+
+    In a thread the door has read the sign already, else the queue's default counts. A mail is an answer unless its
+    first line or the address that it was sent to makes it a note (of the two, the note wins). Automatic mail of theirs
+    (an absence note) is never an answer.
+    """
     text = new.visible or new.text
     if new.automatic is not None:
         return Visibility.NOTE, text
-    if new.visibility is not None:
+    if new.desk and new.visibility is None:
+        return as_queue_is_set(text, default)
+    if new.visibility is not None and new.desk:
         return new.visibility, text
-    if new.desk:
-        return Visibility(default), text
-    head = text.lstrip()
-    if head[:5].lower() == "note:":
-        return Visibility.NOTE, head[5:].lstrip()
-    return Visibility.PUBLIC, text
+    quoted = text.lstrip().startswith(">")  # somebody else's words come first
+    asked, words = (None, text) if quoted else intent(text)
+    if new.visibility is not None:
+        asked = new.visibility
+    return asked or Visibility.PUBLIC, words.strip() if words != text else text

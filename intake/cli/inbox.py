@@ -61,6 +61,6 @@ def raw(terminal: Terminal, item_id: int) -> None:
 @item_id
 @click.pass_obj
 def retry(terminal: Terminal, item_id: int) -> None:
-    """Have it read again; an unreadable one into its same ticket."""
+    """Have it read again: an unreadable one into its same ticket, a held one as no spam."""
     at_the_desk(terminal, lambda parts: parts.operations.retry_inbox(item_id))
     click.echo(f"{item_id} is read again")

@@ -25,6 +25,10 @@ OWN: Final[dict[str, str]] = {
     "token": "intake.cli.tokens:token",
 }
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+# A mail program that pipes mail into these sends it back after any status that it doesn't know; 75 (EX_TEMPFAIL) makes
+# it try again, so that a typo in its configuration loses nothing.
+PIPES: Final = frozenset({"deliver"})
+TRY_AGAIN: Final = 75
 
 
 class LazyGroup(click.Group):
@@ -111,8 +115,14 @@ def _run(commands: click.Group, argv: Sequence[str]) -> int:
         status, text = told(exc)
         if text:
             click.echo(text, err=True)
-        return status
+        return TRY_AGAIN if _command(commands, argv) in PIPES else status
     return result if isinstance(result, int) else 0
+
+
+def _command(commands: click.Group, argv: Sequence[str]) -> str | None:
+    """Return the command that is meant, also where the words before it are wrong."""
+    known = getattr(commands, "paths", {})
+    return next((word for word in argv if word in known), None)
 
 
 def told(exc: Exception) -> tuple[int, str]:

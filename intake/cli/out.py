@@ -114,6 +114,7 @@ def ticket_json(ticket: Ticket) -> dict[str, Any]:
 def message_json(message: Message) -> dict[str, Any]:
     """Return a message as INTERFACES.md has it."""
     author = message.author
+    proof = {"authentication": dict(message.auth_results)} if message.auth_results else {}
     return {
         "id": message.id,
         "author": {"name": author.name, "email": author.email, "staff": author.staff},
@@ -130,6 +131,7 @@ def message_json(message: Message) -> dict[str, Any]:
             for attachment in message.attachments
         ],
         "created_at": message.created_at,
+        **proof,  # what a mail server that we trust said of the sender
     }
 
 

@@ -288,3 +288,15 @@ def admit(terminal: Terminal, ticket_id: int, address: str, as_json: bool) -> No
     """Let an outsider take part in the ticket."""
     ticket = _act(terminal, lambda parts, actor: parts.manager.admit(actor, ticket_id, address))
     _print_ticket(ticket, as_json, f"has {address} taking part")
+
+
+@tickets.command()
+@ticket_id
+@click.argument("address", metavar="ADDRESS")
+@acting
+@as_json
+@click.pass_obj
+def unsuppress(terminal: Terminal, ticket_id: int, address: str, as_json: bool) -> None:
+    """Let mail go again to an address that bounced for good."""
+    ticket = _act(terminal, lambda parts, actor: parts.manager.unsuppress(actor, ticket_id, address))
+    _print_ticket(ticket, as_json, f"mails {address} again")

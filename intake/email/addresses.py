@@ -1,7 +1,8 @@
 """Mail addresses: reading lists of them, our signed ones, and showing them in logs.
 
-`local+t{ticket}-{signature}@domain` is where an answer to a ticket goes; `local+b{delivery}-{signature}@domain` is
-the envelope sender of one delivery (VERP). The signature says that *we* named the number, never who writes.
+`local+t{ticket}-{signature}@domain` is where an answer to a ticket goes, `local+n…` where staff's note goes;
+`local+b{delivery}-{signature}@domain` is the envelope sender of one delivery (VERP). The signature says that *we* named
+the number, never who writes.
 Everything here is pure and linear in the length of what it reads.
 """
 
@@ -15,13 +16,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Kind = Literal["ticket", "delivery"]
+Kind = Literal["ticket", "delivery", "note"]
 
 # 64 octets (RFC 5321 4.5.3.1.1) less "+t", ten digits, "-" and the signature.
 LONGEST_LOCAL_PART: Final = 35
 SIGNATURE_BYTES: Final = 10  # 80 bits, 16 characters of base32
-_LETTER: Final[dict[str, Kind]] = {"t": "ticket", "b": "delivery"}
-_TAG = re.compile(r"([tb])([1-9][0-9]{0,18})-([a-z2-7]{16})")
+_LETTER: Final[dict[str, Kind]] = {"t": "ticket", "b": "delivery", "n": "note"}
+_TAG = re.compile(r"([tbn])([1-9][0-9]{0,18})-([a-z2-7]{16})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,10 @@ class Signer:
     def reply_address(self, queue_address: str, ticket_id: int) -> str:
         """Return where answers to the ticket go. Raises `ValueError` for a local part over 35 octets."""
         return self._sign("t", queue_address, ticket_id)
+
+    def note_address(self, queue_address: str, ticket_id: int) -> str:
+        """Return where staff's notes on the ticket go. Raises `ValueError` for a local part over 35 octets."""
+        return self._sign("n", queue_address, ticket_id)
 
     def bounce_address(self, queue_address: str, delivery_id: int) -> str:
         """Return the envelope sender of the delivery. Raises `ValueError` for a local part over 35 octets."""
@@ -137,5 +142,5 @@ def redact(address: str) -> str:
     local, at, domain = address.rpartition("@")
     if not at:
         return address[:64]
-    start = re.sub(r"(?i)([+=_~.-][tb]\d{1,19})-[a-z2-7]{16}$", r"\1-…", local.strip('"'))
+    start = re.sub(r"(?i)([+=_~.-][tbn]\d{1,19})-[a-z2-7]{16}$", r"\1-…", local.strip('"'))
     return f"{start[:64]}@{domain[:255]}"

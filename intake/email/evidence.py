@@ -6,7 +6,7 @@ None of it says *who* writes; `core.threads` decides by the order of its rules, 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from core.shapes import Evidence, Ref
@@ -31,11 +31,18 @@ OUR_ID: Final = re.compile(r"(?:ticket|notice|digest)(?:\.[A-Za-z0-9_-]{1,64}){1
 _TAG = re.compile(r"\[#([1-9][0-9]{0,17})\]")
 
 
-def read_evidence(mail: ParsedMail, recipients: Iterable[str], queue: str, signer: Signer) -> Evidence:
-    """Return what the mail says. `recipients`: the envelope's, which count before the fields."""
-    tickets = tuple(
-        signed.id for signed in signed_addresses(mail, recipients, signer) if signed.kind == "ticket"
-    )
+def read_evidence(
+    mail: ParsedMail,
+    recipients: Iterable[str],
+    queue: str,
+    signer: Signer,
+    here: Callable[[str], bool] = lambda plain: True,
+) -> Evidence:
+    """Return what the mail says. `recipients`: the envelope's, which count before the fields. `here`: is this plain
+    address the queue's? A mail to two queues answers a ticket in the one whose signed address it has."""
+    found = signed_addresses(mail, recipients, signer)
+    kinds = ("ticket", "note")
+    tickets = tuple(signed.id for signed in found if signed.kind in kinds and here(signed.plain))
     tag = _TAG.search(mail.subject)
     return Evidence(
         signed=tuple(dict.fromkeys(tickets)),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
@@ -23,47 +23,25 @@ from core.shapes import (
     NewMessage,
     Person,
     Ref,
+    Visibility,
 )
 from intake.email import html
 from intake.email.addresses import Signed, Signer, domain_of, plain_of
 from intake.email.bounces import Bounce, read_bounce, report_text
 from intake.email.evidence import OUR_ID, read_evidence, ref_of, signed_addresses
+from intake.email.forwards import read_forwarded
 from intake.email.headers import read_head
+from intake.email.language import language_of
 from intake.email.parse import ParsedMail, parse
+from intake.email.read_context import ReadContext as ReadContext
 from intake.email.sender import Sender, automatic, identify
+from intake.email.spam import VIRUS, verdict
+from intake.email.thread_index import usable as usable_index
 from intake.email.visible import visible_text
 
 CHANNEL: Final = "email"
 MOST_OTHERS: Final = 100
 _UNKNOWN_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadContext:
-    """What reading depends on besides the mail.
-
-    `keys`: signing keys, the first signs. `queues`: name to addresses, lower case. `authserv_ids`: whose
-    Authentication-Results are believed. `domains`: further domains of ours. `spam_fields`: fields in which a
-    filter before us says "yes".
-    """
-
-    keys: tuple[str, ...] = field(repr=False)
-    queues: Mapping[str, tuple[str, ...]]
-    authserv_ids: tuple[str, ...] = ()
-    domains: tuple[str, ...] = ()
-    delimiter: str = "+"
-    spam_fields: tuple[str, ...] = ("x-spam-flag",)
-    spam_level: int = 5
-
-    @property
-    def ours(self) -> frozenset[str]:
-        """All plain addresses of queues, lower case."""
-        return frozenset(address.lower() for addresses in self.queues.values() for address in addresses)
-
-    @property
-    def our_domains(self) -> frozenset[str]:
-        """The domains that our Message-IDs may have."""
-        return frozenset(domain_of(address) for address in self.ours) | {d.lower() for d in self.domains}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +56,7 @@ class Reading:
     bounce: Bounce | None
     evidence: Evidence
     delivery: int | None  # of our bounce address that it was sent to
+    note: bool  # it was sent to a note address
     visible: str
     others: tuple[Person, ...]
     returned: str | None  # reason why it is a mail of ours that came back
@@ -93,17 +72,35 @@ def read_mail(
 ) -> Inbound:
     """Turn a mail into what the desk makes something of. Never raises.
 
-    `envelope`: `sender` ('' is the null sender; missing: not known), `recipients`, `queue`. `received_at`: UTC;
-    it stands in for a Date that is missing, senseless or in the future.
+    `envelope`: `sender` ('' is the null sender; missing: not known), `recipients`, `queue`; `trusted`: a filter's
+    verdict is believed; `not_spam`: staff said so; `source`: the network address that brakes count; `quotable`:
+    texts that it may quote, latest first. `received_at`: UTC; it stands in for a Date that is missing, senseless or in
+    the future.
     """
-    reading = read(raw, envelope, context)
-    if reason := _spam(reading.mail, context):
-        return Held(reason=reason)
+    return inbound_of(read(raw, envelope, context), raw, envelope, context, received_at)
+
+
+def inbound_of(
+    reading: Reading,
+    raw: bytes,
+    envelope: Mapping[str, Any],
+    context: ReadContext,
+    received_at: datetime | None = None,
+) -> Inbound:
+    """As `read_mail`, from what `read` found out."""
     if reading.returned:
         return Ignored(reason=reading.returned)
     if reading.bounce is not None and (report := _report(reading, context, received_at)) is not None:
         return report
-    return _message(reading, raw, received_at)
+    spam = _spam(reading, envelope, context)
+    if spam is not None and _held(reading, spam):
+        return Held(reason=f"spam ({spam})", about=_about(reading))
+    message = _message(reading, raw, received_at, context)
+    source = str(envelope.get("source") or "")[:100]
+    if spam is not None:
+        note = f"a filter before us calls it spam ({spam}); it came to a signed address, so it isn't held"
+        message = replace(message, remarks=(*message.remarks, note))
+    return replace(message, source=source)
 
 
 def read(raw: bytes, envelope: Mapping[str, Any], context: ReadContext) -> Reading:
@@ -117,7 +114,8 @@ def read(raw: bytes, envelope: Mapping[str, Any], context: ReadContext) -> Readi
     bounce = read_bounce(mail, envelope_sender)
     sender = identify(mail, envelope_sender or "", context.ours, context.authserv_ids)
     signed = signed_addresses(mail, recipients, signer)
-    evidence = read_evidence(mail, recipients, queue, signer)
+    here = lambda plain: queue_of(plain, context) in (queue, None)  # noqa: E731
+    evidence = read_evidence(mail, recipients, queue, signer, here)
     auth = Auth.VERIFIED if sender.authenticated else Auth.LINKED if evidence.signed else Auth.CLAIMED
     return Reading(
         mail=mail,
@@ -128,9 +126,10 @@ def read(raw: bytes, envelope: Mapping[str, Any], context: ReadContext) -> Readi
         bounce=bounce,
         evidence=evidence,
         delivery=_delivery(signed),
-        visible=visible_text(mail),
+        note=any(address.kind == "note" for address in signed),
+        visible=visible_text(mail, [str(text) for text in envelope.get("quotable") or ()]),
         others=_others(mail, sender, context),
-        returned=_came_back(mail, context),
+        returned=_came_back(mail, queue, context),
     )
 
 
@@ -173,11 +172,16 @@ def _person(name: str, address: str) -> Person:
     return Person(kind=CHANNEL, address=address, name=name, email=address, place=address)
 
 
-def _came_back(mail: ParsedMail, context: ReadContext) -> str | None:
-    """Our own Message-ID with our own address as its writer: our mail went round a loop."""
+def _came_back(mail: ParsedMail, queue: str, context: ReadContext) -> str | None:
+    """Our own Message-ID with our own address as its writer: our mail went round a loop. Not so the answer that one
+    queue gave to another's address: that is for people there."""
     writers = mail.mailboxes("from")
-    ours = bool(writers) and queue_of(writers[0].address, context) is not None
-    return "our own mail came back" if ours and is_our_id(mail.message_id, context) else None
+    writer = queue_of(writers[0].address, context) if writers else None
+    if writer is None or not is_our_id(mail.message_id, context):
+        return None
+    to_us = any(queue_of(box.address, context) == queue for box in mail.mailboxes("to"))
+    answered = writer != queue and to_us and "auto-submitted" not in mail.headers
+    return None if answered else "our own mail came back"
 
 
 def is_our_id(message_id: str | None, context: ReadContext) -> bool:
@@ -187,11 +191,29 @@ def is_our_id(message_id: str | None, context: ReadContext) -> bool:
     )
 
 
-def _spam(mail: ParsedMail, context: ReadContext) -> str | None:
-    for name in context.spam_fields:
-        if mail.headers.get(name).strip().lower().startswith(("yes", "true")):
-            return f"a filter before us says spam ({name})"
-    return None
+def _spam(reading: Reading, envelope: Mapping[str, Any], context: ReadContext) -> str | None:
+    """The field in which a filter that we believe calls the mail spam, None where none does or staff know better."""
+    if envelope.get("trusted", _came_from_here(envelope)) is not True or envelope.get("not_spam"):
+        return None
+    return verdict(reading.mail.headers, context.spam_fields, context.spam_level)
+
+
+def _came_from_here(envelope: Mapping[str, Any]) -> bool:
+    """What a row that was stored before doors said `trusted` tells: a pipe, a UNIX socket, loopback."""
+    peer = str(envelope.get("peer") or "").removeprefix("::ffff:")
+    return envelope.get("protocol") == "pipe" or peer in ("unix", "::1") or peer.startswith("127.")
+
+
+def _held(reading: Reading, spam: str) -> bool:
+    """Who has a signed address has had mail of ours: a talk that goes on isn't lost to a filter's mistake. What comes
+    there from strangers only staff see. A virus is held wherever it goes."""
+    return not reading.evidence.signed or spam in VIRUS
+
+
+def _about(reading: Reading) -> str:
+    """Whose it is and what about, for the list of what is held."""
+    domain = domain_of(reading.sender.box.address) or "nobody"
+    return f"{domain}, {reading.mail.subject[:200]!r}"
 
 
 def _report(reading: Reading, context: ReadContext, received_at: datetime | None) -> DeliveryReport | None:
@@ -226,10 +248,11 @@ def _made_id(raw: bytes, mail: ParsedMail, received_at: datetime | None) -> str:
     return f"without-id.{digest.hexdigest()[:40]}"
 
 
-def _message(reading: Reading, raw: bytes, received_at: datetime | None) -> NewMessage:
+def _message(reading: Reading, raw: bytes, received_at: datetime | None, context: ReadContext) -> NewMessage:
     mail = reading.mail
     files, safe = _with_long_html(mail)
     box = reading.sender.box
+    forwarded = read_forwarded(mail, lambda address: queue_of(address, context) is not None)
     return NewMessage(
         ref=ref_of(reading.queue, mail.message_id or _made_id(raw, mail, received_at)),
         channel=CHANNEL,
@@ -246,6 +269,11 @@ def _message(reading: Reading, raw: bytes, received_at: datetime | None) -> NewM
         automatic=reading.automatic,
         to_others=reading.others,
         mail_id=mail.message_id or None,
+        thread_index=usable_index(mail.headers.get("thread-index")),
+        visibility=Visibility.NOTE if reading.note else None,
+        forwarded=forwarded,
+        auth_results=_kept_results(reading.sender),
+        language=language_of(mail.headers, forwarded.text if forwarded else reading.visible),
         remarks=(*mail.remarks, *_remarks(reading)),
     )
 
@@ -258,6 +286,13 @@ def _with_long_html(mail: ParsedMail) -> tuple[tuple[File, ...], str | None]:
     if safe is not None:
         return mail.files, safe
     return (*mail.files, html.as_file(mail.html)), None
+
+
+def _kept_results(sender: Sender) -> Mapping[str, Any] | None:
+    """What is kept of the sender's proof: nothing where no hop that we trust said anything."""
+    if not sender.results.get("trusted"):
+        return None
+    return {**sender.results, "authenticated": sender.authenticated, "sender_from": sender.source}
 
 
 def _remarks(reading: Reading) -> tuple[str, ...]:

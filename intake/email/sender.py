@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from intake.email.addresses import domain_of
+from intake.email.addresses import domain_of, plain_of
 from intake.email.mailboxes import Mailbox, is_plain_single
 from intake.email.parse import ParsedMail
 
@@ -84,11 +84,18 @@ def _behind_form(mail: ParsedMail, box: Mailbox, ours: Collection[str]) -> Mailb
     if not (box.address in ours or local in _FORMS) or _says_automatic(mail):
         return None
     answers = mail.mailboxes("reply-to")
-    if len(answers) != 1 or answers[0].address in ours or answers[0].address == box.address:
+    if len(answers) != 1 or _plainly_ours(answers[0].address, ours) or answers[0].address == box.address:
         return None
     return None if _NO_REPLY.fullmatch(answers[0].address) else answers[0]
 
 
+def _plainly_ours(address: str, ours: Collection[str]) -> bool:
+    """Whether it's an address of ours, or one that we signed: our own answer names that in its Reply-To."""
+    return any(plain_of(address, delimiter) in ours for delimiter in "+-=_~")
+
+
+# What `trusted_authserv_ids` says to believe results that name no server, as those of Microsoft 365 are.
+NAMELESS: Final = "microsoft365"
 _COMMENT = re.compile(r"\((?:[^()\\]|\\.)*\)")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"?')
 
@@ -103,8 +110,11 @@ def _results(mail: ParsedMail, trusted: Collection[str]) -> dict[str, str | bool
     text = _QUOTED.sub('""', fields[0][:8_192])
     for _ in range(5):  # nested comments, as deep as anybody writes them
         text = _COMMENT.sub(" ", text)
+    text = " ".join(text.split()).replace(" =", "=").replace("= ", "=")
     server, *entries = text.split(";")
     name = (server.split() or [""])[0].lower()
+    if "=" in name:  # Exchange Online doesn't say who it is
+        name, entries = NAMELESS, [server, *entries]
     if name not in {known.lower() for known in trusted}:
         return found
     found.update(trusted=True, authserv_id=name)
@@ -169,13 +179,16 @@ _LIST_FIELDS: Final = (
 )
 # What vacation programs put first, with a colon or nothing after it.
 _REPLY_SUBJECT = re.compile(
-    r"(?:auto(?:matic|mated)?[- ]?(?:reply|response|answer)|auto|out of (?:the )?office(?: auto-?reply)?|"
-    r"vacation reply|"
+    r"(?:auto(?:matic|mated)?[- ]?(?:reply|response|answer)|out of (?:the )?office(?: auto-?reply)?|ooo|"
+    r"vacation reply|auto(?=: *(?:re|aw|fwd?):)|holiday reply|away from (?:my )?(?:mail|desk|office)|"
     r"automatische (?:antwort|beantwortung)|abwesenheits(?:notiz|meldung|benachrichtigung|assistent)|abwesend|"
     r"r[ée]ponse automatique(?: d'absence)?|absence du bureau|respuesta autom[áa]tica|fuera de la oficina|"
     r"resposta autom[áa]tica|risposta automatica|fuori ufficio|automatisch antwoord|afwezigheidsbericht|autosvar|"
     r"automatiskt svar|automatisk svar|fraværsmelding|automaattinen vastaus|poissaolo|odpowied[źz] automatyczna|"
     r"automatick[áa] odpov[ěe][ďd]|automatikus v[áa]lasz|otomatik yan[ıi]t|автоматический ответ|автоответ|"
+    r"răspuns automat|automatski odgovor|automatická odpove[ďd]|samodejni odgovor|автоматичен отговор|"
+    r"automatinis atsakymas|automātiska atbilde|automaatvastus|resposta automàtica|trả lời tự động|balasan otomatis|"
+    r"رد (?:تلقائي|آلي)|(?:מענה|תשובה) אוטומטית?|ตอบกลับอัตโนมัติ|"
     r"автоматична відповідь|αυτόματη απάντηση|自动回复|自動回覆|自動回復|自動応答|自動返信|不在通知|자동 ?회신|부재중)"
     r"\s*(?:[:：\]】-].*)?",
     re.IGNORECASE | re.DOTALL,

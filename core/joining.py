@@ -1,0 +1,172 @@
+"""A message joins a ticket: as staff's answer or note, as the words of somebody who takes part, or as an outsider's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+
+from core import actions, units
+from core.actions import Written
+from core.audience import Happened
+from core.brakes import allow
+from core.database import Rerun, Tx
+from core.opening import claimed_staff, tell_claim
+from core.people import Known, actor_of, mail_address
+from core.prepared import MOST_JOINING, Prepared, words_of
+from core.quoted import fit_to_send
+from core.shapes import Actor, Auth, NewMessage, Receipt, Role, Visibility
+from core.status import Status, Ticket
+from core.tables import participants, tickets
+from core.tell import mark
+from core.threads import Admission, Found
+from core.units import Desk
+from core.visibility import asked_visibility
+
+Names = Sequence[tuple[str, str, str | None]]
+NO_TEXT = "(no text)"
+NOT_SENT = (
+    "This answer by mail quotes what only staff see in this ticket. So it is a note, and nothing was sent. To send an "
+    "answer, leave the quote out."
+)
+
+
+async def joined(
+    tx: Tx,
+    desk: Desk,
+    prepared: Prepared,
+    found: Found | None,
+    ticket: Ticket,
+    decision: Admission,
+    names: Names,
+) -> Receipt:
+    """Add what somebody wrote to the ticket that it names."""
+    new, sender = prepared.new, prepared.sender
+    if decision.how == "outsider":
+        return await _outsider(tx, desk, prepared, ticket, decision, names)
+    address = await mail_address(tx, new.sender, sender)
+    actor = replace(actor_of(sender, new.channel, new.auth), email=address)
+    visibility, text, unfit = Visibility.PUBLIC, new.visible or new.text, False
+    if decision.how == "staff":
+        visibility, text, unfit = await _staffs_words(tx, desk, new, ticket)
+    elif sender.staff:
+        actor = replace(actor, role=Role.REQUESTER)
+    written = Written(
+        text=text if text.strip() or prepared.files else NO_TEXT,
+        visibility=visibility,
+        channel=new.channel,
+        source_time=new.source_time,
+        files=prepared.files,
+        full_text=new.text,
+        html_blob=prepared.html_blob,
+        mail_id=new.mail_id,
+        thread_index=new.thread_index,
+        auth_results=new.auth_results,
+        names=names,
+        # Not the merged one's thread.
+        from_thread=new.desk and found is not None and found.ticket_id == ticket.id,
+        place=new.sender.place,
+        had=frozenset(person.key for person in new.to_others),
+        automatic=new.automatic,
+        proven=_proven(new, found),
+        source=new.source,
+    )
+    if decision.how == "join" and not await _may_reopen(tx, desk, ticket, sender, new.source_time):
+        written = replace(written, automatic=written.automatic or "braked")
+    after, message_id = await actions.write(tx, desk, actor, ticket.id, written)
+    if unfit:
+        await _tell_unsent(tx, desk, after, actor)
+    if found is not None and new.automatic is None and new.to_others:
+        await _copied(tx, new, after, actor, proven=_proven(new, found))
+    if new.desk and visibility is Visibility.NOTE:
+        await mark(tx, desk, after, units.remote_of(new.ref), "note")
+    return Receipt(outcome="joined", ticket_id=after.id, message_id=message_id, because=decision.because)
+
+
+async def _staffs_words(tx: Tx, desk: Desk, new: NewMessage, ticket: Ticket) -> tuple[Visibility, str, bool]:
+    """For whose eyes they are, the words, and whether they are kept as a note because they can't be sent."""
+    visibility, text = asked_visibility(new, desk.queue_or_first(ticket.queue).default_visibility)
+    if new.channel != "email" or visibility is Visibility.NOTE:
+        return visibility, text, False
+    fit = await fit_to_send(tx, ticket.id, text)
+    return (Visibility.NOTE, text, True) if fit is None else (visibility, fit, False)
+
+
+async def _tell_unsent(tx: Tx, desk: Desk, ticket: Ticket, actor: Actor) -> None:
+    """The thread, and by mail whoever wrote it, hear that it wasn't sent."""
+    await units.add_event(tx, ticket, "remark", None, public=False, data={"text": NOT_SENT})
+    theirs = replace(ticket, assignee_id=actor.user_id)
+    scene = await units.scene(tx, desk, theirs, None, data={"text": NOT_SENT})
+    await units.note(tx, desk, Happened.TOLD, scene, first=100)
+
+
+def _proven(new: NewMessage, found: Found | None) -> bool:
+    """Does it prove that it answers something of ours, or who its sender is? A `[#id]` alone never does."""
+    if new.channel != "email":
+        return True
+    if found is None or found.because == "subject tag":
+        return False
+    return found.proof or new.auth is not Auth.CLAIMED
+
+
+async def _may_reopen(tx: Tx, desk: Desk, ticket: Ticket, sender: Known, written: datetime) -> bool:
+    """Reopens by one sender are braked: then it's only a message. Of an archive, what was written before the end
+    reopens nothing."""
+    if ticket.status not in (Status.RESOLVED, Status.CLOSED):
+        return True
+    if desk.quiet:
+        ended = ticket.closed_at or ticket.resolved_at
+        return ended is None or written > ended
+    limit = desk.config.brakes.reopens_per_hour
+    return await allow(tx, f"reopen:{sender.user_id}", limit, timedelta(hours=1))
+
+
+async def _copied(tx: Tx, new: NewMessage, ticket: Ticket, actor: Actor, *, proven: bool) -> None:
+    """Whom the mail copies: they join where it proves itself, else they are proposed to staff, as are all for whom
+    the ticket has no room. Only staff make more."""
+    seq = await tx.scalar(select(tickets.c.last_seq).where(tickets.c.id == ticket.id))
+    copied = await tx.scalar(
+        select(func.count())
+        .select_from(participants)
+        .where(participants.c.ticket_id == ticket.id, participants.c.role == "cc")
+    )
+    room = MOST_JOINING if actor.staff else MOST_JOINING - int(copied)
+    for person in new.to_others[:MOST_JOINING]:
+        role = "cc" if proven and room > 0 else "proposed"
+        if await units.join(tx, ticket.id, person.key, role, person.place, int(seq)):
+            room -= role == "cc"
+            kind = "participant" if role == "cc" else "proposed"
+            data = {"address": person.address, **({"staff": True} if actor.staff else {})}
+            await units.add_event(tx, ticket, kind, actor, public=False, data=data)
+
+
+async def _outsider(
+    tx: Tx, desk: Desk, prepared: Prepared, ticket: Ticket, decision: Admission, names: Names
+) -> Receipt:
+    """Somebody who takes no part wrote into a ticket: staff see it, marked; nobody else, and nothing goes back."""
+    new, sender = prepared.new, prepared.sender
+    locked = await units.lock(tx, ticket.id, adds=1)
+    if locked.merged_into is not None:  # merged away since we looked
+        raise Rerun
+    seq = await tx.scalar(select(tickets.c.last_seq).where(tickets.c.id == ticket.id))
+    address = await mail_address(tx, new.sender, sender)
+    words = words_of(prepared, address, staff=False, visibility=Visibility.PUBLIC, outsider=True)
+    message_id = await units.add_message(tx, desk, locked, int(seq), words)
+    await units.add_links(tx, locked.id, message_id, names)
+    await units.join(tx, locked.id, new.sender.key, "outsider", new.sender.place, int(seq))
+    actor = actor_of(sender, new.channel, new.auth)
+    claims = claimed_staff(prepared)
+    data = {"message": message_id, "claims_staff": claims is not None, "claims": claims}
+    await units.add_event(tx, locked, "outsider_message", actor, public=False, data=data)
+    for remark in new.remarks:
+        await units.add_event(tx, locked, "remark", None, public=False, data={"text": remark})
+    after = await units.save(tx, locked, locked, public=False)
+    # Whoever the address belongs to hears of it too, when it claims to be staff.
+    teller = None if claims is not None else actor
+    told = {"claims": claims} if claims is not None else {}
+    scene = await units.scene(tx, desk, after, teller, automatic=True, data=told)
+    await units.note(tx, desk, Happened.OUTSIDER_WROTE, scene, message_id)
+    await tell_claim(tx, desk, after, claims)
+    return Receipt(outcome="outsider", ticket_id=after.id, message_id=message_id, because=decision.because)

@@ -1,0 +1,50 @@
+"""A message that is about to be written: all that could be done before its transaction is done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from core.people import Known
+from core.shapes import File, NewMessage, Visibility
+from core.units import Words
+
+MOST_JOINING: Final = 20  # people whom one mail can bring into a ticket
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A message with its files stored and its people known. `customer`: who had written what it forwards."""
+
+    new: NewMessage
+    files: Sequence[File]
+    html_blob: str | None
+    sender: Known
+    others: Sequence[Known]
+    customer: Known | None = None
+
+
+def words_of(
+    prepared: Prepared, address: str, *, staff: bool, visibility: Visibility, outsider: bool
+) -> Words:
+    """Return the message to write for what somebody wrote."""
+    new = prepared.new
+    return Words(
+        author=prepared.sender,
+        address=address,
+        staff=staff,
+        visibility=visibility,
+        channel=new.channel,
+        source_time=new.source_time,
+        text=new.visible or new.text,
+        full_text=new.text,
+        html_blob=prepared.html_blob,
+        auth=new.auth,
+        auth_results=new.auth_results,
+        automatic=new.automatic,
+        outsider=outsider,
+        mail_id=new.mail_id,
+        thread_index=new.thread_index,
+        files=prepared.files,
+    )
