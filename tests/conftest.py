@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from sandbox import Sandbox
 from tests.house import House
@@ -65,6 +66,13 @@ def without_mariadb(why: Missing) -> None:
     if os.environ.get("CI", "").lower() in ("1", "true", "yes"):
         pytest.fail(f"CI without MariaDB: {why}", pytrace=False)
     pytest.skip(str(why))
+
+
+@pytest.fixture(autouse=True)
+def _log_as_at_the_start() -> Iterator[None]:
+    """A command that ran in this process has set its own logging up: the next test begins without it."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

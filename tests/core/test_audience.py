@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -207,3 +208,33 @@ def test_files_follow_where_the_channel_cannot_carry_them() -> None:
         (Kind.FILE, "D1", 6),
         (Kind.CARD, "C1", None),
     ]
+
+
+def test_a_participants_words_are_passed_on() -> None:
+    """Bob wrote: Ann and Dan, who weren't on his mail, have it by their channels; automatic mail goes no further."""
+    found = [t for t in told(Happened.WROTE, scene(actor_id=2, listeners=[ANN, BOB, DAN])) if not t.desk]
+    assert [(t.channel, t.place, t.kind) for t in found] == [
+        ("email", "ann@example.com", Kind.MESSAGE),
+        ("slack", "T1/D3#1.1", Kind.MESSAGE),
+    ]
+    assert all(t.data["passed_on"] and not t.automatic for t in found)
+    had = scene(actor_id=2, listeners=[ANN, BOB, DAN], had=frozenset({ANN.key, BOB.key}))
+    (left,) = [t for t in told(Happened.WROTE, had) if not t.desk]
+    assert left.place == "T1/D3#1.1"
+    silent = scene(actor_id=2, listeners=[ANN, BOB, DAN], automatic=True)
+    assert [t for t in told(Happened.WROTE, silent) if not t.desk] == []
+
+
+def test_who_bounced_is_left_out_and_missed() -> None:
+    """A dead copy goes nowhere; a dead requester gets a delivery of the answer, which fails and is told, but no
+    notices, and the others in turn."""
+    dead_ann, dead_bob = replace(ANN, suppressed=True), replace(BOB, suppressed=True)
+
+    def places(happened: Happened, **more: Any) -> list[str]:
+        return [t.place for t in told(happened, scene(**more)) if not t.desk]
+
+    assert places(Happened.STAFF_REPLIED, listeners=[ANN, dead_bob]) == ["ann@example.com"]
+    assert places(Happened.STAFF_REPLIED, listeners=[dead_ann, BOB]) == ["ann@example.com", "bob@example.org"]
+    assert places(Happened.OPENED, listeners=[dead_ann]) == []
+    assert places(Happened.STATUS_SET, status=Status.RESOLVED, was=Status.OPEN, listeners=[dead_ann]) == []
+    assert places(Happened.WROTE, actor_id=2, listeners=[dead_ann, BOB]) == []

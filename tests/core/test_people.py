@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy import select
 
 from core.failures import Conflict, Invalid, NotFound
-from core.people import actor_of, ensure, find, identity_keys, mail_person, staff_named
+from core.people import actor_of, ensure, find, identity_keys, mail_person
 from core.shapes import Auth, Person, Role
+from core.staffing import staff_named
 from core.tables import users
 from tests.core.desk import TestDesk, slack_person
 from tests.stores import STAFF, Store

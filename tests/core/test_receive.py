@@ -94,7 +94,7 @@ async def answered(desk: TestDesk, ticket: int) -> str:
 
 async def test_a_mail_opens_a_ticket(desk: TestDesk, store: Store) -> None:
     """With its sender as requester, those it copies as participants, a card and an acknowledgement."""
-    receipt = await desk.write("Help!\nPlease.", subject="Re: [#99] Printer", to_others=(BOB,))
+    receipt = await desk.write("Help!\nPlease.", subject="Re: Printer", to_others=(BOB,))
     detail = await desk.manager.view_ticket(await desk.staff(), receipt.ticket_id or 0)
     assert (detail.ticket.title, detail.ticket.status) == ("Printer", Status.NEW)
     assert (detail.ticket.requester_email, detail.ticket.channel) == ("ann@example.com", "email")

@@ -97,6 +97,13 @@ TAG = Found(ticket_id=1, because="subject tag", proof=False)
         (SIGNED, {"takes_part": True, "too_old": True, "automatic": True}, "join"),
         (SIGNED, {"too_old": True}, "outsider"),
         (SIGNED, {"staff": True, "too_old": True}, "staff"),
+        (SIGNED, {"private": True, "staff": True, "own": True}, "staff"),
+        (SIGNED, {"private": True, "takes_part": True}, "outsider"),
+        (SIGNED, {"private": True, "takes_part": True, "claims_staff": True, "own": True}, "outsider"),
+        (SIGNED, {"private": True}, "outsider"),
+        (REFERENCE, {"forwards": True, "staff": True}, "new"),
+        (TAG, {"forwards": True, "staff": True}, "new"),
+        (SIGNED, {"forwards": True, "staff": True}, "staff"),
     ],
 )
 def test_admission(found: Found | None, facts: dict[str, bool], how: str) -> None:
@@ -116,3 +123,19 @@ def test_only_who_would_have_joined_is_too_late() -> None:
     assert "closed too long ago" in late.because
     stranger = admission(TAG, takes_part=False, staff=False, desk=False, in_place=False, too_old=True)
     assert not stranger.too_old
+
+
+def test_a_ticket_of_another_queue_is_only_the_last_resort() -> None:
+    """A mail forwarded to another queue opens a ticket there; one that also answers this queue's ticket joins that."""
+    known = KnownLinks(links=KNOWN.links, tickets=KNOWN.tickets, elsewhere=frozenset({2}))
+    found = which_ticket(Evidence(references=(ref("ours"),)), known)
+    assert found is not None
+    assert (found.ticket_id, found.elsewhere) == (2, True)
+    decided = admission(found, takes_part=True, staff=False, desk=False, in_place=False)
+    assert (decided.how, decided.ticket_id) == ("new", 2)
+    both = which_ticket(Evidence(references=(ref("ours"), ref("theirs"))), known)
+    assert both is not None
+    assert (both.ticket_id, both.elsewhere) == (1, False)
+    tagged = which_ticket(Evidence(references=(ref("ours"),), tagged=7), known)
+    assert tagged is not None
+    assert tagged.ticket_id == 7

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from itertools import product
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,8 @@ from core import visibility
 from core.failures import NotAllowed, NotFound
 from core.shapes import Actor, Auth, Role, Visibility
 from core.status import Status
+from core.visibility import asked_visibility, intent
+from tests.core.desk import mail
 
 PUBLIC, NOTE = Visibility.PUBLIC, Visibility.NOTE
 
@@ -76,3 +80,71 @@ def test_what_leaves_the_desk(desk: bool, shown: Visibility, outsider: bool) -> 
     assert visibility.goes_out(desk=desk, visibility=shown, outsider=outsider) == (
         desk or (shown is PUBLIC and not outsider)
     )
+
+
+# -- the sign in front ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "asked", "words"),
+    [
+        ("note: x", Visibility.NOTE, "x"),
+        ("NOTE : x", Visibility.NOTE, "x"),
+        ("  \n *Note:* x", Visibility.NOTE, "x"),
+        ("[note] x", Visibility.NOTE, "x"),
+        ("(private) x", Visibility.NOTE, "x"),
+        ("internal note: x", Visibility.NOTE, "x"),
+        ("Private：x", Visibility.NOTE, "x"),
+        ("\N{LOCK}x", Visibility.NOTE, "x"),
+        ("\N{LOCK}\ufe0f x", Visibility.NOTE, "x"),
+        (":lock: x", Visibility.NOTE, "x"),
+        (":Closed_Lock_With_Key: x", Visibility.NOTE, "x"),
+        ("reply: x", Visibility.PUBLIC, "x"),
+        ("Public reply: x", Visibility.PUBLIC, "x"),
+        ("note that x", None, "note that x"),
+        ("notes: x", None, "notes: x"),
+        ("replying: x", None, "replying: x"),
+        ("A note: x", None, "A note: x"),
+        (":unlock: x", None, ":unlock: x"),
+        ("", None, ""),
+    ],
+)
+def test_the_sign_in_front(text: str, asked: Visibility | None, words: str) -> None:
+    """One rule for every door: case, spaces, bold and the emoji's names don't matter; prose isn't taken for it."""
+    found, rest = intent(text)
+    assert (found, rest.strip() if found else rest) == (asked, words)
+
+
+@pytest.mark.parametrize("piece", [" ", "*", "\n", "[ ", "private ", "note", ":lock"])
+def test_the_sign_takes_no_time(piece: str) -> None:
+    """A megabyte of what might begin it."""
+    started = time.process_time()
+    intent(piece * (1_000_000 // len(piece)))
+    assert time.process_time() - started < 0.2
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({}, (Visibility.PUBLIC, "x")),
+        ({"visible": "Note: x"}, (Visibility.NOTE, "x")),
+        ({"visible": "reply: x"}, (Visibility.PUBLIC, "x")),
+        ({"visible": "> note: theirs\n\nmine"}, (Visibility.PUBLIC, "> note: theirs\n\nmine")),
+        ({"visibility": Visibility.NOTE}, (Visibility.NOTE, "x")),
+        ({"visibility": Visibility.NOTE, "visible": "reply: x"}, (Visibility.NOTE, "x")),
+        ({"automatic": "auto-reply", "visible": "reply: x"}, (Visibility.NOTE, "reply: x")),
+    ],
+)
+@pytest.mark.parametrize("default", ["public", "note"])
+def test_a_mail_of_staffs(more: dict[str, Any], expected: tuple[Visibility, str], default: str) -> None:
+    """An answer, whatever the queue's threads do by default, unless its first line or its address says it's a note."""
+    assert asked_visibility(mail("x", **more), default) == expected
+
+
+@pytest.mark.parametrize(
+    ("visibility", "default", "expected"),
+    [(None, "public", "public"), (None, "note", "note"), (Visibility.PUBLIC, "note", "public")],
+)
+def test_a_thread_has_a_default(visibility: Visibility | None, default: str, expected: str) -> None:
+    """The door read the sign."""
+    assert asked_visibility(mail("x", desk=True, visibility=visibility), default) == (expected, "x")

@@ -114,7 +114,8 @@ async def test_probe_says_how_to_mend(tmp_path: Path) -> None:
     long = [{"name": "long", "addresses": ["x" * 36 + "@example.com"]}, {"name": "bare"}]
     async with relayed(FakeRelay()) as relay:
         channel = EmailChannel(config(tmp_path, queue=long), Blobs(tmp_path), Children(), relay=relay)
-        fine, first, second = await channel.probe()
+        fine, door, first, second = await channel.probe()
+        assert (door.part, door.problem) == ("mail door", None)
         assert fine.problem is None
         assert "35 octets" in str(first.problem)
         assert "queue.addresses" in str(second.problem)
@@ -124,3 +125,13 @@ async def test_probe_says_how_to_mend(tmp_path: Path) -> None:
     rendered = await channel.render(outgoing())
     with pytest.raises(TemporaryFailure):
         await channel.send(outgoing(), rendered)
+
+
+async def test_probe_looks_at_every_relay(tmp_path: Path) -> None:
+    outbound = {"port": 1, "tls": "none", "timeout": "300ms", "fallback": [{"port": 2, "tls": "none"}]}
+    channel = EmailChannel(config(tmp_path, email={"outbound": outbound}), Blobs(tmp_path), Children())
+    first, second, *_ = await channel.probe()
+    assert (first.part, first.text) == ("mail relay", "127.0.0.1:1")
+    assert (second.part, second.text) == ("fallback relay 1", "127.0.0.1:2")
+    assert "can't be reached" in str(second.problem)
+    await channel.close()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.shapes import Auth, DeliveryReport, Held, Ignored, NewMessage, Ref
+from core.shapes import Auth, DeliveryReport, Ignored, NewMessage, Ref, Visibility
 from intake.email.read import read, read_mail
 from tests.mail.written import CONTEXT, SIGNER, mail, multipart
 
@@ -82,9 +82,33 @@ def test_our_own_mail_that_comes_back_is_ignored() -> None:
     assert isinstance(read_mail(forged, ENVELOPE, CONTEXT), NewMessage)
 
 
-def test_spam_is_held() -> None:
-    assert isinstance(read_mail(mail(x_spam_flag="YES"), ENVELOPE, CONTEXT), Held)
-    assert isinstance(read_mail(mail(x_spam_flag="NO"), ENVELOPE, CONTEXT), NewMessage)
+def test_the_note_address_makes_a_note() -> None:
+    """It names the ticket as the reply address does, by a signature of its own; a reply signature is worth nothing."""
+    address = SIGNER.note_address("support@example.com", 12)
+    inbound = read_mail(mail(to=address), {**ENVELOPE, "recipients": [address]}, CONTEXT)
+    assert isinstance(inbound, NewMessage)
+    assert (inbound.evidence.signed, inbound.visibility) == ((12,), Visibility.NOTE)
+    forged = SIGNER.reply_address("support@example.com", 12).replace("+t", "+n")
+    inbound = read_mail(mail(to=forged), {**ENVELOPE, "recipients": [forged]}, CONTEXT)
+    assert isinstance(inbound, NewMessage)
+    assert (inbound.evidence.signed, inbound.visibility) == ((), None)
+
+
+def test_what_the_desk_decides_by_is_read() -> None:
+    """Where it came from, in which language, what a trusted hop said, whose mail it forwards."""
+    results = "mx.example.com; dmarc=pass header.from=customer.example"
+    raw = mail("Guten Tag, ich kann nicht drucken. Vielen Dank\n", authentication_results=results)
+    inbound = read_mail(raw, {**ENVELOPE, "source": "192.0.2.1"}, CONTEXT)
+    assert isinstance(inbound, NewMessage)
+    assert (inbound.source, inbound.language, inbound.forwarded) == ("192.0.2.1", "de", None)
+    assert inbound.auth_results is not None
+    assert (inbound.auth_results["dmarc"], inbound.auth_results["authenticated"]) == ("pass", True)
+    raw = mail("---------- Forwarded message ---------\nFrom: Bob <bob@x.example>\n\nHi\n", subject="Fwd: Hi")
+    inbound = read_mail(raw, ENVELOPE, CONTEXT)
+    assert isinstance(inbound, NewMessage)
+    assert inbound.forwarded is not None
+    assert inbound.forwarded.sender is not None
+    assert (inbound.forwarded.sender.address, inbound.auth_results) == ("bob@x.example", None)
 
 
 REPORT = (

@@ -126,6 +126,14 @@ def test_several_senders_are_never_authenticated(written: str | list[str]) -> No
         ({"subject": "Out of office printer is broken"}, None),
         ({"subject": "Re: Out of Office"}, None),
         ({"subject": "Autor gesucht"}, None),
+        ({"subject": "Auto: Motor kaputt"}, None),
+        ({"subject": "Auto: Re: Printer"}, "auto-reply"),
+        ({"subject": "Auto reply: Printer"}, "auto-reply"),
+        ({"subject": "OOO: until Monday"}, "auto-reply"),
+        ({"subject": "Răspuns automat: Imprimantă"}, "auto-reply"),
+        ({"subject": "Trả lời tự động: máy in"}, "auto-reply"),
+        ({"subject": "תשובה אוטומטית: מדפסת"}, "auto-reply"),
+        ({"subject": "رد تلقائي: طابعة"}, "auto-reply"),
         ({"from_": "no-reply@x.example"}, "auto-generated"),
         ({"from_": "noreply@x.example", "reply_to": "cleo@x.example"}, None),
         ({"from_": "Postmaster <postmaster@x.example>"}, "auto-generated"),
@@ -154,3 +162,27 @@ def test_a_person_behind_a_group_is_a_person() -> None:
         "list_id": "<s.x.example>",
     }
     assert kind(**fields, precedence="list") is None
+
+
+MICROSOFT = (
+    "spf=pass (sender IP is 192.0.2.7) smtp.mailfrom=customer.example; dkim=pass (signature was verified) "
+    "header.d=customer.example;dmarc=pass action=none header.from=customer.example;compauth=pass reason=100"
+)
+
+
+@pytest.mark.parametrize(
+    ("trusted", "results", "proven"),
+    [
+        (("microsoft365",), MICROSOFT, True),
+        (("microsoft365",), MICROSOFT.replace("=pass", "=fail"), False),
+        (("microsoft365",), PASS, False),  # it names a server that nobody trusts
+        (("microsoft365",), f"microsoft365; {MICROSOFT}", True),
+        (TRUSTED, MICROSOFT, False),
+        ((), MICROSOFT, False),
+    ],
+)
+def test_results_that_name_no_server_are_believed_where_that_is_said(
+    trusted: tuple[str, ...], results: str, proven: bool
+) -> None:
+    mail = parsed("Hello", from_="ada@customer.example", authentication_results=results)
+    assert identify(mail, "", OURS, trusted).authenticated == proven

@@ -17,7 +17,7 @@ from core.config import ConfigError, load, parse
 from core.database import Database
 from core.failures import UnknownOutcome
 from core.tables import inbox
-from intake.email.smtp_protocol import Budget
+from intake.email.room import MOST_HELD, STEP, Budget
 from tests.core.desk import TestDesk, mail
 from tests.stores import Store
 
@@ -144,12 +144,18 @@ def test_values_that_would_break_a_loop_are_refused(data: dict[str, object]) -> 
 
 
 def test_mails_that_come_in_share_a_budget() -> None:
-    """The first MiB of each is free; beyond it all of them together have so much, given back at the end."""
-    budget = Budget(3 * Budget.FREE)
-    assert budget.reserve(0, Budget.FREE) == 0
-    held = budget.reserve(0, 3 * Budget.FREE)
-    assert held == 2 * Budget.FREE
-    assert budget.reserve(0, 4 * Budget.FREE) is None
-    assert budget.reserve(0, 2 * Budget.FREE) == Budget.FREE
-    assert budget.left == 0
-    assert budget.reserve(0, Budget.FREE + 1) is None
+    """All of them together hold so much, each at most half a MiB however large it is; given back at the end."""
+    budget = Budget(MOST_HELD + 2 * STEP)
+    large, small = budget.hold(100 * MOST_HELD), budget.hold()
+    assert large is not None
+    assert small is not None
+    assert budget.left == STEP
+    assert small.grow(2 * STEP)
+    assert not small.grow(2 * STEP + 1)
+    assert budget.hold() is None
+    assert large.grow(1000 * MOST_HELD)
+    large.release()
+    large.release()
+    assert small.grow(3 * STEP)
+    small.release()
+    assert budget.left == MOST_HELD + 2 * STEP
