@@ -218,7 +218,8 @@ def _refused(step: Step, text: str, box: Imap) -> Trouble:
         how = "oauth2_scope and the mailbox's rights" if box.oauth2_token_url else "username and password"
         return Trouble(f"the login is refused ({text}); check {how}", mend=True, login=True)
     if step is Step.MAILBOX and not passing:
-        return Trouble(f"the mailbox {one_line(box.mailbox)} can't be opened ({text})", mend=True)
+        # It may be back soon: somebody deleted and made it anew.
+        return Trouble(f"the mailbox {one_line(box.mailbox)} can't be opened ({text})")
     return Trouble(f"the server refused ({text})")
 
 

@@ -165,7 +165,7 @@ def test_the_stand_in_has_the_header_and_no_trace_of_the_body() -> None:
         (Step.LOGIN, imaplib.IMAP4.error("[UNAVAILABLE] Temporary failure"), "takes no login now", False),
         (Step.LOGIN, imaplib.IMAP4.error("LOGINDISABLED"), 'set tls = "starttls"', True),
         (Step.LOGIN, imaplib.IMAP4.abort("command: LOGIN => socket error: EOF"), "the connection was lost", False),
-        (Step.MAILBOX, imaplib.IMAP4.error("select failed: no such"), "can't be opened", True),
+        (Step.MAILBOX, imaplib.IMAP4.error("select failed: no such"), "can't be opened", False),
         (Step.MAILBOX, imaplib.IMAP4.readonly("x"), "can only be read", True),
         (Step.FETCH, imaplib.IMAP4.error("search failed: [SERVERBUG]"), "the server refused", False),
         (Step.FETCH, ValueError("x"), "makes no sense (ValueError)", False),
