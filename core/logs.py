@@ -59,3 +59,4 @@ def quiet() -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # a child that ended before it was waited for

@@ -117,7 +117,7 @@ async def test_a_temporary_failure_waits_and_keeps_the_order(desk: TestDesk, sto
 
 async def test_a_rate_limit_rests_its_lane_alone(desk: TestDesk, store: Store) -> None:
     """A 429 with its time: nothing goes to that place before, whatever is noted; other lanes go on."""
-    desk.slack.script = [TemporaryFailure("429", timedelta(seconds=0.4), Scope.LANE)]
+    desk.slack.script = [TemporaryFailure("429", timedelta(seconds=2), Scope.LANE)]
     await note(desk, told("C1"))
     await desk.courier.start()
     await until(lambda: desk.slack.tries == 1)
@@ -133,7 +133,7 @@ async def test_a_rate_limit_rests_its_lane_alone(desk: TestDesk, store: Store) -
 
 async def test_a_channel_that_is_down_pauses_all_of_it(desk: TestDesk, store: Store) -> None:
     """One try finds out for all; the other channel goes on; it counts as nobody's try."""
-    desk.mail.script = [TemporaryFailure("relay down", timedelta(seconds=0.5), Scope.CHANNEL)]
+    desk.mail.script = [TemporaryFailure("relay down", timedelta(seconds=2), Scope.CHANNEL)]
     await note(desk, told("a@b.c", channel="email"))
     await desk.courier.start()
     await until(lambda: store.count("work", "name = 'channel:email' AND not_before IS NOT NULL"))
