@@ -25,7 +25,7 @@ $(DEV_STAMP): $(STAMP) requirements-dev.txt
 run: $(STAMP) ## start the whole service with the local sandbox; Ctrl-C stops it
 	@exec $(BIN)/relaydesk sandbox
 
-test: $(DEV_STAMP) ## lint, types and the whole suite (installs MariaDB and Chromium where missing)
+test: $(DEV_STAMP) ## lint, types and the whole suite (installs what the tests need where it's missing)
 	@scripts/test-needs
 	@$(MAKE) --no-print-directory lint
 	@$(BIN)/python -m pytest -n $${PYTEST_WORKERS:-3} --dist worksteal
