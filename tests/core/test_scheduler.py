@@ -133,9 +133,9 @@ async def test_what_is_due_at_the_start_is_done_at_once(desk: TestDesk) -> None:
 
 
 @pytest.mark.parametrize("store_name", ["sqlite"])
-async def test_ticks_go_on_when_the_clock_went_back(desk: TestDesk) -> None:
+async def test_ticks_go_on_when_the_clock_went_back(desk: TestDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     """A next tick that hangs hours ahead is brought forward."""
-    desk.desk.config.scheduler.__dict__["tick"] = timedelta(milliseconds=50)
+    monkeypatch.setitem(desk.desk.config.scheduler.__dict__, "tick", timedelta(milliseconds=50))
     counting = Counting(timedelta(milliseconds=1), repeats=True)
     one = scheduler(desk, counting.job)
     await one.start()
