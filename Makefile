@@ -54,8 +54,8 @@ bench-mail: $(DEV_STAMP) ## print the figures of reading mail (corpus, crafted m
 		echo "== $$part"; $(BIN)/python -m bench.$$part || status=1; done; exit $$status
 
 lock: $(STAMP) ## resolve the dependencies again (needs uv on PATH)
-	@uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group build -o requirements.txt pyproject.toml
-	@uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -c requirements.txt --group dev -o requirements-dev.txt pyproject.toml
+	@uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --group build -o requirements.txt pyproject.toml
+	@uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 -c requirements.txt --group dev -o requirements-dev.txt pyproject.toml
 
 clean: ## remove the environment and caches
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
