@@ -103,6 +103,13 @@ def plain_of(address: str, delimiter: str = "+") -> str:
     return tagged.plain if tagged else address.strip().strip("<>").lower()
 
 
+def without_detail(plain: str) -> str:
+    """Return a plain address without any other `local+detail` (RFC 5233): where such mail goes, too."""
+    local, at, domain = plain.rpartition("@")
+    bare = local.strip('"').partition("+")[0]
+    return f"{bare}{at}{domain}"
+
+
 def _derive(secret: str, purpose: str) -> bytes:
     """One key for each purpose, so that a signature for one is worth nothing for another."""
     return hmac.digest(secret.encode(), f"relaydesk mail address: {purpose}".encode(), hashlib.sha256)

@@ -26,7 +26,7 @@ from core.shapes import (
     Visibility,
 )
 from intake.email import html
-from intake.email.addresses import Signed, Signer, domain_of, plain_of
+from intake.email.addresses import Signed, Signer, domain_of, plain_of, without_detail
 from intake.email.bounces import Bounce, read_bounce, report_text
 from intake.email.evidence import OUR_ID, read_evidence, ref_of, signed_addresses
 from intake.email.forwards import read_forwarded
@@ -145,8 +145,7 @@ def _queue_of(mail: ParsedMail, recipients: tuple[str, ...], context: ReadContex
 def queue_of(address: str, context: ReadContext) -> str | None:
     """Return the queue whose address it is: plain, signed, or with any other detail (RFC 5233)."""
     plain = plain_of(address, context.delimiter)
-    local, _, domain = plain.rpartition("@")
-    for candidate in (plain, f"{local.partition('+')[0]}@{domain}"):
+    for candidate in (plain, without_detail(plain)):
         for name, addresses in context.queues.items():
             if any(candidate == known.lower() for known in addresses):
                 return name

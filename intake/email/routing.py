@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from core.config import Config
-from intake.email.addresses import domain_of, plain_of
+from intake.email.addresses import domain_of, plain_of, without_detail
 
 
 class Routes:
@@ -36,7 +36,7 @@ class Routes:
         local = local.strip('"')
         if local == "postmaster" and (not domain or domain in self._domains):
             return self._first
-        return self._queues.get(f"{local.partition('+')[0]}@{domain}")
+        return self._queues.get(without_detail(plain))
 
     def sort(self, recipients: Iterable[str]) -> dict[str, tuple[str, ...]]:
         """Return the queues with their recipients, in order; recipients that aren't ours are left out."""
