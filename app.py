@@ -16,6 +16,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from bot.api import Api
     from bot.connect import SlackDoor
     from core.channel import Channel
     from core.config import Config
@@ -124,6 +125,7 @@ class Service:
     mail_port: int = 0
     http_port: int = 0
     _channels: dict[str, Channel] = field(default_factory=dict)
+    _api: Api | None = None
     _closers: list[Any] = field(default_factory=list)
 
     async def start(self) -> None:
@@ -179,7 +181,9 @@ class Service:
         if not self._channels:
             self._channels["email"] = self._email_channel()
             if self.parts.config.slack.enabled:
-                self._channels["slack"] = self._slack_channel()
+                from bot.parts import slack_channel
+
+                self._channels["slack"] = slack_channel(self.parts, self._slack_api())
         return self._channels
 
     def _email_channel(self) -> Channel:
@@ -204,23 +208,13 @@ class Service:
         self._closers.append(channel.close)
         return channel
 
-    def _slack_api(self) -> Any:
-        if not hasattr(self, "_api"):
-            from bot.api import Api
+    def _slack_api(self) -> Api:
+        if self._api is None:
+            from bot.parts import slack_api
 
-            self._api = Api(self.parts.config)
+            self._api = slack_api(self.parts)
             self._closers.append(self._api.close)
         return self._api
-
-    def _slack_channel(self) -> Channel:
-        from bot.channel import SlackChannel
-        from core import actions
-
-        async def knows(ref: Ref) -> bool:
-            found = await self.parts.database.read(lambda tx: actions.linked(tx, ref))
-            return found is not None
-
-        return SlackChannel(self._slack_api(), self.parts.blobs, self.parts.clock, knows=knows)
 
     async def _start_loops(self) -> None:
         from core.children import ChildFailed
@@ -292,25 +286,9 @@ class Service:
 
         if not self.parts.config.slack.app_token and "web" not in self.roles:
             raise ConfigError("slack without app_token takes events over HTTP: run it with the role web")
-        from bot.connect import SlackDoor
-        from core import work
-        from core.views import open_roots
+        from bot.parts import slack_door
 
-        parts = self.parts
-        name, kind = "slack:catch-up", "cursor"
-
-        async def load() -> dict[str, str]:
-            return await work.remembered(parts.database, name)
-
-        async def save(cursors: dict[str, str]) -> None:
-            await work.remember(parts.database, name, kind, cursors)
-
-        async def threads() -> list[str]:
-            return await parts.database.read(open_roots)
-
-        self.slack = SlackDoor(
-            self._slack_api(), parts.intake, load, save, threads=threads, clock=parts.clock
-        )
+        self.slack = slack_door(self.parts, self._slack_api())
         await self._run("slack", self.slack)
         await self.slack.until_ready(2.0)  # away is no reason not to take mail
 

@@ -22,6 +22,8 @@ import structlog
 from bot.api import Api
 from bot.catchup import CatchUp, Load, Save, Threads
 from bot.events import Store, on_message
+from bot.front import Answer as Answered
+from bot.front import Front
 from bot.home import Home
 from bot.socket_mode import Envelope, SocketMode, Taken
 from core.clock import Clock
@@ -58,8 +60,11 @@ class SlackDoor:
         threads: Threads | None = None,
         clock: Clock | None = None,
         heartbeat: float | None = None,
+        front: Front | None = None,
     ) -> None:
         self._api, self._intake = api, intake
+        self._front = front or Front()
+        self._following: set[asyncio.Task[None]] = set()
         self._slack = api.config.slack
         self._catch_up = CatchUp(api, intake, load_cursors, save_cursors, clock or Clock(), threads)
         self._heartbeat = heartbeat
@@ -148,9 +153,11 @@ class SlackDoor:
             await self._socket.stop()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), 3)
-        for task in self._tasks:
+        if self._following:
+            await asyncio.wait(self._following, timeout=2)
+        for task in (*self._tasks, *self._following):
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, *self._following, return_exceptions=True)
 
     # -- catching up ---------------------------------------------------------------------------------------------
 
@@ -224,21 +231,41 @@ class SlackDoor:
             if not self._in_flight:
                 self._idle.set()
 
-    async def _store(self, body: Mapping[str, Any], via: str) -> int:
-        """Return the HTTP status to answer with: 200 only after the payload is stored."""
+    async def _store(self, body: Mapping[str, Any], via: str) -> tuple[int, Mapping[str, Any] | None]:
+        """Return what to answer with, the HTTP status and the payload: 200 only after what must be stored is."""
         assert self._home is not None, "the identity is known before a way in opens"
-        try:
-            await on_message(self._intake, body, self._home, via=via)
-        except Unavailable as exc:
-            log.warning("on_message_failed", reason=str(exc))
-            return 503
+        answer = self._front.look(body)
+        if answer is None or answer.store:
+            try:
+                await on_message(self._intake, body, self._home, via=via)
+            except Unavailable as exc:
+                log.warning("on_message_failed", reason=str(exc))
+                return (503, None) if answer is None or answer.sorry is None else (200, answer.sorry)
         if body.get("type") == "app_rate_limited":
             self._missed.set()
-        return 200
+        if answer is not None and answer.after is not None:
+            self._follow(answer)
+        return 200, answer.say if answer is not None else None
+
+    def _follow(self, answer: Answered) -> None:
+        """Do what follows the acknowledgement, beside all else."""
+
+        async def follow() -> None:
+            assert answer.after is not None
+            try:
+                await answer.after()
+            except (Failure, Unavailable) as exc:
+                log.warning("front_failed", reason=str(exc))
+            except Exception:
+                log.exception("front_failed")
+
+        task = asyncio.create_task(follow(), name="slack-front")
+        self._following.add(task)
+        task.add_done_callback(self._following.discard)
 
 
 def build_app(api: Api, home: Home, store: Any) -> AsyncApp:
-    """Build Bolt's app. `store(body, via)` returns the status to answer with."""
+    """Build Bolt's app. `store(body, via)` returns the status and the payload to answer with."""
     import logging
 
     from slack_bolt.async_app import AsyncApp
@@ -271,8 +298,8 @@ def build_app(api: Api, home: Home, store: Any) -> AsyncApp:
 
     @app.middleware
     async def store_first(request: AsyncBoltRequest) -> BoltResponse:
-        status = await store(request.body, "socket" if request.mode == "socket_mode" else "http")
-        return BoltResponse(status=status, body="")
+        status, said = await store(request.body, "socket" if request.mode == "socket_mode" else "http")
+        return BoltResponse(status=status, body=dict(said) if said else "")
 
     return app
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row, select, update
 
-from core import actions, units, views
+from core import actions, editing, units, views
 from core.database import Tx
 from core.evidence import settled_root
 from core.failures import Refused
@@ -51,14 +51,17 @@ async def edited(tx: Tx, desk: Desk, new: MessageEdited, sender: Known) -> Recei
         if ticket is not None:  # the sign that made it an answer isn't a part of it
             text = as_queue_is_set(text, desk.queue_or_first(ticket.queue).default_visibility)[1]
     actor = actor_of(sender, new.channel, Auth.VERIFIED)
-    await actions.edit(tx, desk, message_id, ticket_id, text, actor, in_thread=message.author.staff)
+    rich = new.rich if text == new.text else None
+    await editing.edit(
+        tx, desk, message_id, ticket_id, text, actor, in_thread=message.author.staff, rich=rich
+    )
     return Receipt(outcome="edited", ticket_id=ticket_id, message_id=message_id, because="its own edit")
 
 
 async def _became_note(tx: Tx, desk: Desk, new: MessageEdited, sender: Known, message: Message) -> Receipt:
     """An answer that is a note now: nothing of it goes out any more, and its author hears where it had gone."""
     actor = actor_of(sender, new.channel, Auth.VERIFIED)
-    gone = await actions.into_note(tx, desk, message.id, message.ticket_id, _words(new), actor)
+    gone = await editing.into_note(tx, desk, message.id, message.ticket_id, _words(new), actor)
     ticket = await views.ticket(tx, message.ticket_id)
     assert ticket is not None
     await mark(tx, desk, ticket, units.remote_of(new.ref), "note")
@@ -91,7 +94,7 @@ async def deleted(tx: Tx, desk: Desk, gone: MessageDeleted) -> Receipt:
         channel=gone.channel,
         name=message.author.name,
     )
-    await actions.edit(tx, desk, message_id, ticket_id, None, actor, in_thread=message.author.staff)
+    await editing.edit(tx, desk, message_id, ticket_id, None, actor, in_thread=message.author.staff)
     return Receipt(outcome="deleted", ticket_id=ticket_id, message_id=message_id, because="its own deletion")
 
 

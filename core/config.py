@@ -27,6 +27,8 @@ from core.config_mail import Server as Server
 from core.config_names import inner_model, model_at, nearest
 from core.config_section import ConfigError as ConfigError
 from core.config_section import Section
+from core.config_slack import Canned as Canned
+from core.config_slack import Slack as Slack
 from core.durations import Duration as Duration
 from core.durations import Positive
 from core.durations import parse_duration as parse_duration
@@ -81,31 +83,6 @@ class DatabaseConfig(Section):
     @property
     def sqlite(self) -> bool:
         return self.url.startswith("sqlite")
-
-
-class Slack(Section):
-    enabled: bool = False
-    bot_token: str = Field(default="", repr=False)
-    app_token: str = Field(default="", repr=False)
-    signing_secret: str = Field(default="", repr=False)
-    api_url: str = "https://slack.com/api/"
-    group_window: Duration = timedelta(seconds=90)
-    reply_hold: Duration = timedelta()
-    pace: Duration = timedelta(seconds=1)
-    ask_timeout: Positive = timedelta(seconds=10)
-    max_file_bytes: int = Field(default=26_214_400, ge=1024)
-
-    @model_validator(mode="after")
-    def _tokens(self) -> Slack:
-        if self.enabled and not self.bot_token:
-            raise ValueError("slack.enabled needs slack.bot_token")
-        if self.enabled and not (self.app_token or self.signing_secret):
-            raise ValueError(
-                "slack.enabled needs slack.app_token (Socket Mode) or slack.signing_secret (HTTP)"
-            )
-        if not timedelta() <= self.reply_hold <= timedelta(seconds=60):
-            raise ValueError("slack.reply_hold is 0s to 60s")
-        return self
 
 
 class Http(Section):
@@ -165,6 +142,7 @@ class Queue(Section):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
     addresses: tuple[str, ...] = ()
     slack_channel: str = ""
+    request_channels: tuple[str, ...] = ()
     notify: tuple[Literal["slack", "email"], ...] | None = None
     default_visibility: Literal["public", "note"] = "public"
     first_response_target: Duration = timedelta(hours=4)
@@ -226,6 +204,7 @@ class Config(Section):
     queue: tuple[Queue, ...] = (Queue(name="support", addresses=("support@example.com",)),)
     staff: tuple[Staff, ...] = ()
     digest: tuple[Digest, ...] = ()
+    canned: tuple[Canned, ...] = ()
 
     @model_validator(mode="after")
     def _whole(self) -> Config:
@@ -233,6 +212,8 @@ class Config(Section):
             ("queue", [q.name for q in self.queue]),
             ("staff username", [s.username for s in self.staff]),
             ("digest", [d.name for d in self.digest]),
+            ("canned answer", [c.name for c in self.canned]),
+            ("request channel", [c for q in self.queue for c in q.request_channels]),
             ("queue address", [a.lower() for q in self.queue for a in q.addresses]),
         ):
             twice = {n for n in given if given.count(n) > 1}
@@ -243,10 +224,17 @@ class Config(Section):
         if not self.queue:
             raise ValueError("at least one [[queue]] is needed")
         known = {q.name for q in self.queue}
-        for digest in self.digest:
-            for name in digest.queues:
+        serving = [(f"digest {d.name}", d.queues) for d in self.digest]
+        serving += [(f"canned answer {c.name}", c.queues) for c in self.canned]
+        for kind, queues in serving:
+            for name in queues:
                 if name not in known:
-                    raise ValueError(f"digest {digest.name}: there is no queue '{name}'")
+                    raise ValueError(f"{kind}: there is no queue '{name}'")
+        triage = {q.slack_channel for q in self.queue if q.slack_channel}
+        for queue in self.queue:
+            for channel in queue.request_channels:
+                if channel in triage:
+                    raise ValueError(f"queue {queue.name}: {channel} is a triage channel, where staff write")
         delimiter = self.email.inbound.delimiter
         for queue in self.queue:
             for address in queue.addresses:

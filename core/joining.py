@@ -63,6 +63,7 @@ async def joined(
         html_blob=prepared.html_blob,
         mail_id=new.mail_id,
         thread_index=new.thread_index,
+        rich=new.rich if text == (new.visible or new.text) else None,
         auth_results=new.auth_results,
         names=names,
         # Not the merged one's thread.

@@ -84,6 +84,7 @@ async def _forwarded(
         visible=forwarded.text,
         mail_id=forwarded.mail_id,
         thread_index=None,
+        rich=None,
     )
     whole = [file for file in prepared.files if forwarded.whole and file.content_type == "message/rfc822"]
     others = [file for file in prepared.files if file not in whole]

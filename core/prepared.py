@@ -46,5 +46,6 @@ def words_of(
         outsider=outsider,
         mail_id=new.mail_id,
         thread_index=new.thread_index,
+        rich=new.rich,
         files=prepared.files,
     )

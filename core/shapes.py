@@ -8,100 +8,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-
-class Visibility(StrEnum):
-    """Who may see a message: everybody who takes part, or staff only."""
-
-    PUBLIC = "public"
-    NOTE = "note"
-
-
-class Role(StrEnum):
-    """What a user may do. `SYSTEM` acts for nobody (timers, the terminal's operator)."""
-
-    REQUESTER = "requester"
-    AGENT = "agent"
-    MANAGER = "manager"
-    SYSTEM = "system"
-
-
-class Priority(StrEnum):
-    """How pressing a ticket is."""
-
-    LOW = "low"
-    NORMAL = "normal"
-    HIGH = "high"
-    URGENT = "urgent"
-
-
-class Auth(StrEnum):
-    """How well we know that the sender is who they say."""
-
-    CLAIMED = "claimed"  # a From header, a form field
-    LINKED = "linked"  # carries our signed address or a Message-ID that we sent
-    VERIFIED = "verified"  # DMARC-like pass from a trusted hop, a Slack id, a token
-
-
-def key_of(name: str) -> bytes:
-    """Return the 32-byte key of a canonical name (`mail:support:<id>`, `slack:T1/C1/1.2`, `http:…`)."""
-    return sha256(name.encode("utf-8", "surrogatepass")).digest()
-
-
-def canonical_address(address: str) -> str:
-    """Return the one form of a mail address that is compared: lower case, the domain as mail servers know it (its
-    A-labels, RFC 5890), so that `ann@bücher.example` and `ann@xn--bcher-kva.example` are one mailbox."""
-    address = address.strip().lower()
-    local, at, domain = address.rpartition("@")
-    if domain.isascii():
-        return address
-    try:
-        return f"{local}{at}{domain.encode('idna').decode('ascii').lower()}"
-    except UnicodeError:  # no domain that DNS knows
-        return address
-
-
-@dataclass(frozen=True, slots=True)
-class Ref:
-    """An outside name of a message: `name` as a link is keyed, `ours` the name it has if *we* sent it.
-
-    Mail: `Ref("mail:support:a@b", "mail:a@b")`. Slack: `Ref("slack:T1/C1/17.1", "slack:T1/C1/17.1")`.
-    """
-
-    name: str
-    ours: str | None = None
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names to look up, in order."""
-        return (self.name,) if self.ours in (None, self.name) else (self.name, str(self.ours))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
-    """Somebody as a channel names them. `address`: a lower-case mail address as it was written, or `T1/U1`.
-
-    `email`: a mail address that the channel vouches for (Slack: full members of our own team only).
-    `place`: where an answer to them goes in the channel (a mail address, `T1/D1#17.1`).
-    """
-
-    kind: str
-    address: str
-    name: str = ""
-    email: str | None = None
-    team: str | None = None
-    guest: bool = False
-    place: str = ""
-
-    @property
-    def key(self) -> bytes:
-        """The key of this identity: the same for every way to write it."""
-        address = canonical_address(self.address) if self.kind == "email" else self.address
-        return key_of(f"{self.kind}:{address}")
+from core.shapes_base import Auth as Auth
+from core.shapes_base import Person as Person
+from core.shapes_base import Priority as Priority
+from core.shapes_base import Ref as Ref
+from core.shapes_base import Role as Role
+from core.shapes_base import Visibility as Visibility
+from core.shapes_base import canonical_address as canonical_address
+from core.shapes_base import key_of as key_of
+from core.shapes_out import Attachment as Attachment
+from core.shapes_out import Author as Author
+from core.shapes_out import Event as Event
+from core.shapes_out import Finding as Finding
+from core.shapes_out import Kind as Kind
+from core.shapes_out import Message as Message
+from core.shapes_out import Outgoing as Outgoing
+from core.shapes_out import Seen as Seen
+from core.shapes_out import Sent as Sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +101,11 @@ class NewMessage:
     `automatic`: None, "bounce", "auto-reply", "auto-generated" or "list". `to_others`: further recipients
     (To and Cc that are not ours). `visibility`: what the door found it to be (a sign in front, the address that it
     was sent to). `forwarded`: it forwards another mail. `auth_results`: what a hop that we trust said of the sender.
-    `language`: of its words or its writer ("de"), "" where unknown. `source`: the network address that brakes count.
+    `rich`: the visible words with their formatting (`core.rich`), None where they have none. `thread`: the other
+    messages of the thread in which it stands, oldest first, where they come into the ticket with it (each has its
+    `ref`; all are written in the order of their `source_time`s). `made_by`: who made a ticket of somebody else's
+    message. `language`: of its words or its writer ("de"), "" where unknown. `source`: the network address that brakes
+    count.
     """
 
     ref: Ref
@@ -198,6 +128,9 @@ class NewMessage:
     mail_id: str | None = None
     thread_index: str | None = None  # Outlook's name of the conversation, which our answers carry on
     forwarded: Forwarded | None = None
+    rich: str | None = field(default=None, repr=False)
+    thread: tuple[NewMessage, ...] = ()
+    made_by: Person | None = None
     auth_results: Mapping[str, Any] | None = None
     language: str = ""
     source: str = ""
@@ -214,6 +147,7 @@ class MessageEdited:
     source_time: datetime
     text: str
     as_new: NewMessage | None = None
+    rich: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,7 +161,8 @@ class MessageDeleted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StaffCommand:
-    """A verb of `core.verbs` with its words, on the ticket that `evidence` (or `ticket_id`) names.
+    """A verb of `core.verbs` with its words, on the ticket that `evidence` (or `ticket_id`) names. `text`: what was
+    written for it in a form (a note, a title, a comment), as it is.
 
     `ref` is the outside name of the message that carried it (for the receipt), None for a click.
     `place`: where an answer that only the sender sees goes.
@@ -242,6 +177,7 @@ class StaffCommand:
     ticket_id: int | None = None
     ref: Ref | None = None
     place: str = ""
+    text: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -310,140 +246,3 @@ class Receipt:
     message_id: int | None = None
     because: str = ""
     about: str = ""
-
-
-class Kind(StrEnum):
-    """What a delivery is. How an unknown outcome is settled hangs on it (`core.outbox.SETTLE`)."""
-
-    CARD = "card"  # a ticket's present state in a triage place; posted once, then updated
-    MESSAGE = "message"  # a message of the ticket
-    FILE = "file"  # one attachment, where a channel can't carry it with its message
-    NOTICE = "notice"  # a fixed text about the ticket; data["what"] names the template
-    ALERT = "alert"  # something failed: for staff, with a way to retry
-    MARK = "mark"  # a small sign on a message: data["mark"] is sent, note, failed, done
-    EDIT = "edit"  # the new text of a message that went out before
-    WHISPER = "whisper"  # for one person's eyes, at most once
-    DIGEST = "digest"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attachment:
-    """A stored file of a message."""
-
-    id: int
-    name: str
-    content_type: str
-    size: int
-    blob: str | None
-    inline_cid: str | None = None
-    state: str = "stored"  # stored, unavailable
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Author:
-    """Who wrote a message, as shown: never an address to somebody who may not see it."""
-
-    name: str
-    email: str
-    staff: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """A message of a ticket."""
-
-    id: int
-    ticket_id: int
-    seq: int
-    author: Author
-    author_id: int | None
-    visibility: Visibility
-    channel: str
-    text: str  # the sender's own words
-    full_text: str  # with quoted history and signature
-    source_time: datetime
-    created_at: datetime
-    attachments: tuple[Attachment, ...] = ()
-    mail_id: str | None = None
-    mail_date: datetime | None = None
-    outsider: bool = False
-    edited_at: datetime | None = None
-    deleted_at: datetime | None = None
-    auth: Auth = Auth.VERIFIED
-    auth_results: Mapping[str, Any] | None = None  # for staff: what a hop that we trust said of the sender
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """One entry of a ticket's history."""
-
-    id: int
-    ticket_id: int
-    at: datetime
-    kind: str
-    actor: str
-    public: bool
-    data: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outgoing:
-    """One delivery as its channel gets it, loaded when it is sent, so that it shows the present state.
-
-    `desk`: it goes to the staff's side. `anchor`: the remote id of the ticket's card in this place. `target`:
-    the remote id of the message that this one changes or marks. `mail_ids`: Message-IDs of the ticket's public
-    messages so far, oldest first (for In-Reply-To and References). `cc`: participants to copy.
-    `earlier`: the remote id that this very delivery got before (an update). `language`: the requester's, as far as
-    their mails tell it ("de"). `thread_index`: the newest that a mail of the requester's side brought.
-    """
-
-    delivery_id: int
-    kind: Kind
-    place: str
-    desk: bool
-    attempts: int
-    sending_at: datetime
-    created_at: datetime
-    queue: str
-    ticket: Any = None  # core.status.Ticket
-    requester: Author | None = None
-    assignee: str | None = None
-    message: Message | None = None
-    data: Mapping[str, Any] = field(default_factory=dict)
-    to: Person | None = None
-    cc: tuple[Person, ...] = ()
-    mail_ids: tuple[str, ...] = ()
-    anchor: str | None = None
-    target: str | None = None
-    earlier: str | None = None
-    language: str = ""
-    thread_index: str = ""
-
-
-class Seen(StrEnum):
-    """What a channel found when it looked for a delivery of unknown outcome."""
-
-    SENT = "sent"
-    NOT_THERE = "not_there"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
-    """A delivery was accepted. `remote_id`: its outside name (`T1/C1/17.1`, the relay's answer). `links`: names
-    under which answers to it will come. `pace`: how long its lane should wait before the next one."""
-
-    remote_id: str
-    links: tuple[str, ...] = ()
-    pace_ms: int = 0
-    warning: str | None = None
-    card: str | None = None  # the name in `links` of a card that had to be posted anew on the way
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One line of `relaydesk check`: `problem` is None where all is well, else it says how to mend it."""
-
-    part: str
-    text: str
-    problem: str | None = None

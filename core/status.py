@@ -122,6 +122,7 @@ class Ticket:
     first_response_at: datetime | None = None
     resolved_at: datetime | None = None
     closed_at: datetime | None = None
+    snoozed_until: datetime | None = None
     merged_into: int | None = None
     unconfirmed: bool = False
     spam: bool = False

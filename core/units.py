@@ -6,7 +6,6 @@ Lock order (DATA.md): the ticket's row first, links by key, own rows, `work` row
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -17,79 +16,21 @@ from sqlalchemy.exc import IntegrityError
 
 from core import views
 from core.audience import Agent, Happened, Listener, Scene, told, with_files
-from core.channel import ChannelSpec
-from core.config import Config, Queue
+from core.config import Queue
 from core.database import Rerun, Tx
-from core.failures import Invalid, NotFound
+from core.desk import TITLE
+from core.desk import Desk as Desk
+from core.desk import title_of as title_of
+from core.failures import NotFound
 from core.outbox import Noted, enqueue, new_mail_id, on_hold
 from core.people import Known
 from core.repeats import without_repeats
 from core.shapes import Actor, Auth, File, Kind, Person, Priority, Ref, Role, Visibility, key_of
-from core.signals import Signals
 from core.staffing import staff_members
 from core.status import Did, Status, Ticket
 from core.tables import attachments, events, identities, links, messages, participants, tickets
 
 CARD_WORDS: Final = 280  # so many characters of the opening message stand on its card
-TITLE: Final = 255
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """What every unit needs and nothing changes: the configuration, the mounted channels, the wake-ups."""
-
-    config: Config
-    specs: Mapping[str, ChannelSpec]
-    signals: Signals
-    quiet: bool = False  # an archive is read in: nothing goes out because of it, now or later
-
-    def queue(self, name: str | None) -> Queue:
-        """Return the queue, the first one for None. Raises `Invalid`."""
-        if name is None:
-            return self.config.queue[0]
-        queue = self.config.queue_named(name)
-        if queue is None:
-            known = ", ".join(q.name for q in self.config.queue)
-            raise Invalid(f"there is no queue '{name}'; there is: {known}")
-        return queue
-
-    def queue_or_first(self, name: str) -> Queue:
-        """Return the queue; the first one where a ticket's queue has left the configuration."""
-        return self.config.queue_named(name) or self.config.queue[0]
-
-    def domain(self, queue: str) -> str:
-        """Return the mail domain of a queue: what our Message-IDs end with."""
-        addresses = (
-            *self.queue_or_first(queue).addresses,
-            *(a for q in self.config.queue for a in q.addresses),
-        )
-        return addresses[0].rpartition("@")[2].lower() if addresses else "relaydesk.invalid"
-
-    def triage(self, queue: str) -> tuple[str, str] | None:
-        """Return (channel, place) of a queue's triage threads, None where it has none."""
-        config = self.queue_or_first(queue)
-        if "slack" in self.config.notify(config) and "slack" in self.specs and config.slack_channel:
-            return "slack", config.slack_channel
-        return None
-
-
-_PREFIX = re.compile(
-    r"^\s*(?:(?:re|aw|sv|vs|antw|rif|odp|ref|fwd?|wg|tr|rv|i)\s*(?:\[\d+\])?\s*[:：]\s*)+", re.I
-)
-
-
-def title_of(subject: str, text: str, *, answers: int | None = None) -> str:
-    """Return a ticket's title: the subject without Re: and the tag of the ticket that it answers, else the first
-    words. Other tags stay: by them the other side's help desk finds its own ticket again."""
-    title = _PREFIX.sub("", subject)
-    if answers is not None:
-        title = _PREFIX.sub("", " ".join(title.replace(f"[#{answers}]", " ").split()))
-    title = title.strip()
-    if not title:
-        first = next((line.strip() for line in text.splitlines() if line.strip()), "")
-        title = first if len(first) <= 80 else first[:79].rsplit(" ", 1)[0] + "…"
-    title = "".join(c if c.isprintable() else " " for c in title)
-    return title[:TITLE] or "(no subject)"
 
 
 async def lock(tx: Tx, ticket_id: int, *, adds: int = 0) -> Ticket:
@@ -161,6 +102,7 @@ async def save(tx: Tx, before: Ticket, after: Ticket, *, public: bool) -> Ticket
         "resolved_at",
         "closed_at",
         "merged_into",
+        "snoozed_until",
         "unconfirmed",
         "spam",
         "updated_at",
@@ -215,6 +157,7 @@ class Words:
     outsider: bool = False
     mail_id: str | None = None
     thread_index: str | None = None
+    rich: str | None = None
     auth_results: Mapping[str, Any] | None = None
     files: Sequence[File] = ()
 
@@ -243,6 +186,7 @@ async def add_message(tx: Tx, desk: Desk, ticket: Ticket, seq: int, words: Words
             automatic=words.automatic,
             mail_id=(words.mail_id or "")[:500] or None,
             thread_index=words.thread_index,
+            rich=words.rich,
         )
     )
     quoting = words.staff and words.channel == "email"

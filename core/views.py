@@ -104,6 +104,7 @@ def ticket_of(row: Row[Any]) -> Ticket:
         first_response_at=row.first_response_at,
         resolved_at=row.resolved_at,
         closed_at=row.closed_at,
+        snoozed_until=row.snoozed_until,
         merged_into=row.merged_into,
         unconfirmed=bool(row.unconfirmed),
         spam=bool(row.spam),
@@ -178,6 +179,7 @@ def message_of(row: Row[Any], files: Iterable[Attachment] = ()) -> Message:
         deleted_at=row.deleted_at,
         auth=Auth(row.auth),
         auth_results=row.auth_results,
+        rich=None if row.deleted_at else row.rich,
     )
 
 

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from core.desk import TITLE
 from core.shapes import Attachment, Event, Message, Person, Priority, Visibility
 from core.status import Status, Ticket
-from core.units import TITLE
 from core.views import TicketDetail
 
 LARGEST_ID: Final = 2**63 - 1
