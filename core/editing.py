@@ -38,7 +38,7 @@ async def edit(
     await tx.run(
         update(messages)
         .where(messages.c.id == message_id)
-        .values(**values, full_text=None, rich=rich if text is not None else None)
+        .values(**values)
     )
     kind = "deleted" if text is None else "edited"
     public = message.visibility is Visibility.PUBLIC and not message.outsider
