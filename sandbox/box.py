@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from aiohttp import web
 
-from sandbox import files_api, pages
+from sandbox import files_api, oauth, pages
+from sandbox.chaos import Chaos, Rates
+from sandbox.clock import Clock
 from sandbox.driver import Driver
 from sandbox.events import Delivery
 from sandbox.faults import Faults
 from sandbox.http_events import HttpCarrier
+from sandbox.install import Installed, from_manifest
 from sandbox.interactions import Interactions
 from sandbox.mailbox import Mailbox
 from sandbox.outgoing import Desk
-from sandbox.shapes import BOT, BOT_USER, TEAM, SlackError
+from sandbox.shapes import BOT, BOT_USER, TEAM, Json, SlackError
 from sandbox.socket_mode import SocketHub
 from sandbox.views import Views
 from sandbox.web_api import WebApi
@@ -30,23 +35,37 @@ class Sandbox:
     team_id = TEAM
     bot_user_id = BOT_USER
     bot_id = BOT
+    client_id = "1000000000.2000000000"
+    client_secret = "sandbox-client-secret"
 
-    def __init__(self, host: str = "127.0.0.1", http_port: int = 0, smtp_port: int = 0) -> None:
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        http_port: int = 0,
+        smtp_port: int = 0,
+        *,
+        manifest: Json | None = None,
+        scopes: Iterable[str] | None = None,
+        events: Iterable[str] | None = None,
+        seed: int | str = 0,
+    ) -> None:
         if host not in ("127.0.0.1", "::1", "localhost"):
             raise ValueError("the sandbox has no passwords: it listens on loopback only")
         self._host, self._http_port = host, http_port
         self._tokens = {self.bot_token: "bot", self.app_token: "app"}
         self._runner: web.AppRunner | None = None
         self._http: HttpCarrier | None = None
-        space = Workspace()
+        space = Workspace(_installed(manifest, scopes, events))
         faults = Faults()
-        self.sockets = SocketHub(faults, space.pulse)
-        delivery = Delivery(space.ids, faults, space.pulse, space.subscriptions)
+        self.sockets = SocketHub(faults, space.pulse, seed)
+        delivery = Delivery(space, faults)
         delivery.carrier = self.sockets
         space.emit = delivery.emit
         interactions = Interactions(space)
         views = Views(space)
+        self.oauth = oauth.Grants(space, self._tokens, self.client_id, self.client_secret)
         self.api = WebApi(space, interactions, views, self.sockets, faults, self._tokens)
+        self.api.oauth = self.oauth
         self.workspace = Driver(space, delivery, interactions, views, faults, self._busy)
         self.mailbox = Mailbox(host, smtp_port)
         self.desk = Desk(self.mailbox)
@@ -67,7 +86,7 @@ class Sandbox:
     async def stop(self) -> None:
         """Close everything; what was under way is dropped."""
         await self.workspace.delivery.close()
-        self.workspace.state.files.close()
+        self.workspace.state.timers.close()
         await self.sockets.close()
         if self._http is not None:
             await self._http.close()
@@ -82,8 +101,31 @@ class Sandbox:
         app.router.add_post("/upload/v1/{ticket}", self._upload)
         app.router.add_get("/files-pri/{name}/{rest:.+}", self._download)
         app.router.add_post("/response/{key}", self._respond)
+        app.router.add_get("/oauth/v2/authorize", self.oauth.ask)
+        app.router.add_get("/oauth/v2/allow", self.oauth.allow)
         pages.mount(app, self)
         return app
+
+    # -- time and trouble ------------------------------------------------------------------------------------
+
+    @property
+    def clock(self) -> Clock:
+        """The workspace's time; see `clock.py` for what goes by it."""
+        return self.workspace.state.clock
+
+    def chaos(
+        self, seed: int | str = 0, *, spare: tuple[str, ...] = (), lose: bool = False, **rates: float
+    ) -> Chaos:
+        """Let things go wrong, by this seed and as often as `chaos.Rates` says, until `stop()`.
+
+        Methods that start with one of `spare` are left alone. Without `lose` each event arrives in the end.
+        """
+        made = Chaos(seed, Rates(**rates), self.clock.now, spare=spare, lose=lose)
+        delivery = self.workspace.delivery
+        delivery.chaos = self.api.chaos = made
+        made.on_stop = delivery.calm
+        delivery.redeliver_after_reconnect = not lose
+        return made
 
     # -- where things are ------------------------------------------------------------------------------------
 
@@ -122,7 +164,7 @@ class Sandbox:
 
     def _busy(self) -> bool:
         delivery = self.workspace.delivery
-        return bool(self.api.in_flight or delivery.in_flight or self.workspace.state.files.scanning)
+        return bool(self.api.in_flight or delivery.busy or self.workspace.state.files.scanning)
 
     # -- the smaller doors -----------------------------------------------------------------------------------
 
@@ -143,7 +185,20 @@ class Sandbox:
             try:
                 self.workspace.interactions.respond(request.match_info["key"], await request.json())
             except SlackError as refused:
-                return web.Response(status=404, text=refused.error)
+                gone = refused.error in ("used_url", "expired_url")
+                return web.Response(status=404 if gone else 400, text=refused.error)
             return web.Response(text="ok")
 
         return await self.api.behind_faults("response_url", request, respond)
+
+
+def _installed(
+    manifest: Json | None, scopes: Iterable[str] | None, events: Iterable[str] | None
+) -> Installed:
+    """What the app has: by its manifest, else all that there is; `scopes` and `events` replace either's."""
+    app = from_manifest(manifest) if manifest is not None else Installed()
+    if scopes is not None:
+        app.scopes = set(scopes)
+    if events is not None:
+        app.events = set(events)
+    return app

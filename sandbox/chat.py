@@ -38,6 +38,7 @@ _UPDATE = (
     "parse",
     "reply_broadcast",
     "text",
+    "unfurled_attachments",
 )
 _EPHEMERAL = (
     "as_user",
@@ -70,7 +71,7 @@ def target(asked: Asked, name: str) -> Channel:
     return channel
 
 
-def _check_writable(asked: Asked, channel: Channel) -> None:
+def check_writable(asked: Asked, channel: Channel) -> None:
     if channel.is_archived:
         raise SlackError("is_archived")
     if channel.kind == "im":
@@ -96,7 +97,7 @@ def _metadata_part(asked: Asked, content: Content) -> Json:
 async def post_message(asked: Asked) -> Json:
     """Post; the answer's message has no thread_ts when the thread's root is gone."""
     channel = target(asked, asked.text("channel"))
-    _check_writable(asked, channel)
+    check_writable(asked, channel)
     content = read_content(asked)
     custom: dict[str, Any] = {}
     if (username := asked.text("username")) or _icons(asked):
@@ -160,7 +161,7 @@ async def delete(asked: Asked) -> Json:
 )
 async def post_ephemeral(asked: Asked) -> Json:
     channel = target(asked, asked.text("channel"))
-    _check_writable(asked, channel)
+    check_writable(asked, channel)
     user = asked.text("user")
     if user not in channel.members:
         raise SlackError("user_not_in_channel")

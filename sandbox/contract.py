@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from sandbox.block_ids import with_id
 from sandbox.blocks import Problem, check_blocks
 from sandbox.markup import escape
 from sandbox.methods import Asked
@@ -79,25 +80,7 @@ def read_blocks(asked: Asked, surface: str = "message") -> list[Json]:
     if not isinstance(blocks, list) or not all(isinstance(block, dict) for block in blocks):
         raise SlackError("invalid_blocks_format")
     refuse(check_blocks(blocks, surface))
-    return [with_id(asked, block) for block in blocks]
-
-
-def with_id(asked: Asked, block: Json) -> Json:
-    """Blocks get an id where the app gave none; so do their interactive elements get an action_id."""
-    block = {**block, "block_id": block.get("block_id") or asked.space.ids.make("b")}
-    for key in ("elements", "accessory", "element"):
-        value = block.get(key)
-        if isinstance(value, list) and block["type"] == "actions":
-            block[key] = [_with_action(asked, element) for element in value]
-        elif isinstance(value, dict):
-            block[key] = _with_action(asked, value)
-    return block
-
-
-def _with_action(asked: Asked, element: Json) -> Json:
-    if element.get("type") == "image" or element.get("action_id"):
-        return element
-    return {**element, "action_id": asked.space.ids.make("a")}
+    return [with_id(asked.space.ids, block) for block in blocks]
 
 
 def refuse(problems: list[Problem]) -> None:

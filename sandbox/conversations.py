@@ -211,6 +211,39 @@ async def open_(asked: Asked) -> Json:
     return {"channel": shown} | ({"no_op": True, "already_open": True} if known else {})
 
 
+@method(
+    "conversations.invite",
+    required=("channel", "users"),
+    optional=("force",),
+    scopes=("channels:manage", "channels:write.invites", "groups:write", "groups:write.invites"),
+    tier=TIER_3,
+)
+async def invite(asked: Asked) -> Json:
+    """Bring people into a channel that the bot is in."""
+    channel = visible(asked, asked.text("channel"))
+    names = [name for name in asked.text("users").split(",") if name]
+    refusal = _uninvitable(asked, channel, names)
+    if refusal:
+        raise SlackError(refusal)
+    for name in names:
+        asked.space.join(asked.space.users[name], channel, BOT_USER)
+    return {"channel": wire.channel_json(channel)}
+
+
+def _uninvitable(asked: Asked, channel: Channel, names: list[str]) -> str:
+    if channel.kind == "im":
+        return "method_not_supported_for_channel_type"
+    if channel.is_archived:
+        return "is_archived"
+    if BOT_USER not in channel.members:
+        return "not_in_channel"
+    if BOT_USER in names:
+        return "cant_invite_self"
+    if not names or any(name not in asked.space.users for name in names):
+        return "user_not_found" if names else "no_user"
+    return "already_in_channel" if all(name in channel.members for name in names) else ""
+
+
 @method("conversations.join", required=("channel",), scopes=("channels:join",), tier=TIER_3)
 async def join(asked: Asked) -> Json:
     channel = visible(asked, asked.text("channel"))

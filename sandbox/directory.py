@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sandbox import wire
-from sandbox.blocks import check_blocks
+from sandbox.blocks import check_blocks, check_view
 from sandbox.methods import SPECIAL, TIER_2, TIER_3, TIER_4, Asked, method, paged
 from sandbox.shapes import APP, BOT, BOT_USER, TEAM, Json, SlackError, User
 
@@ -43,7 +43,12 @@ async def connections_open(asked: Asked) -> Json:
 
 @method("blocks.validate", optional=("blocks", "view", "surface"), tier=TIER_4, by="none")
 async def blocks_validate(asked: Asked) -> Json:
-    """Check blocks without posting them; each problem has its pointer."""
+    """Check blocks, or a view, without showing them; each problem has its pointer."""
+    view = asked.json("view", "invalid_blocks_format")
+    if isinstance(view, dict):
+        if wrong := check_view(view):
+            raise SlackError("invalid_blocks", errors=[vars(problem) for problem in wrong])
+        return {}
     blocks = asked.json("blocks", "invalid_blocks_format")
     if not isinstance(blocks, list) or not all(isinstance(block, dict) for block in blocks):
         raise SlackError("invalid_blocks_format")

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from sandbox.shapes import Json, View
 from sandbox.views import initial_value, value_key
 
+MOST_FILES = 10
+MOST_IN_A_FORM = 10 * 1024 * 1024
+"""Not documented, but seen: the bytes that a file_input takes of each file (bolt-python issue 1059)."""
+_FORMS = {
+    "email_text_input": (re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+"), "not an e-mail address"),
+    "url_text_input": (re.compile(r"https?://\S+"), "not an address of the web"),
+    "number_input": (re.compile(r"-?\d+(\.\d+)?"), "not a number"),
+    "datepicker": (re.compile(r"\d{4}-\d\d-\d\d"), "not a date"),
+    "timepicker": (re.compile(r"\d\d:\d\d"), "not a time"),
+}
 _SEEN = ("text", "value", "style", "url", "placeholder", "confirm", "initial_option")
 
 
@@ -60,11 +71,26 @@ def chosen(element: Json, value: Any) -> Json:
     return {"type": kind, key: value}
 
 
+def uploaded(element: Json, value: Any, upload: Callable[[str, bytes], Json]) -> Any:
+    """What was chosen in a file_input, uploaded; ValueError for what the client doesn't take. All else stays."""
+    if element["type"] != "file_input" or not isinstance(value, list | tuple):
+        return value
+    endings = element.get("filetypes") or []
+    for name, content in value:
+        if endings and name.rpartition(".")[2].lower() not in endings:
+            raise ValueError(f"{name}: only {', '.join(endings)}")
+        if len(content) > MOST_IN_A_FORM:
+            raise ValueError(f"{name}: larger than 10 MB")
+    if len(value) > element.get("max_files", MOST_FILES):
+        raise ValueError(f"no more than {element.get('max_files', MOST_FILES)} files")
+    return [upload(name, content) for name, content in value]
+
+
 def action_of(element: Json, block_id: str, value: Any) -> Json:
     """The entry of `actions` for a click or a choice."""
     base = {"action_id": element["action_id"], "block_id": block_id, "type": element["type"]}
     base |= {key: element[key] for key in _SEEN if key in element}
-    if element["type"] == "button":
+    if element["type"] in ("button", "icon_button", "feedback_buttons"):
         return base | ({"value": value} if value is not None else {})
     return base | chosen(element, value)
 
@@ -81,6 +107,14 @@ def message_state(blocks: list[Json], selections: dict[str, Json], action: Json)
         now = selections.get(element["action_id"]) or initial_value(element)
         values.setdefault(block_id, {})[element["action_id"]] = now
     return values
+
+
+def set_in_view(view: View, action: Json) -> None:
+    """What was chosen in a view stands in its state from then on."""
+    now = view.values.get(str(action["block_id"]), {})
+    if action["action_id"] in now:
+        key = value_key(str(action["type"]))
+        now[action["action_id"]] = {"type": action["type"], key: action.get(key)}
 
 
 def view_values(view: View, given: Json) -> dict[str, Json]:
@@ -108,7 +142,19 @@ def _check(block: Json, state: Json) -> None:
         raise ValueError(f"{label}: please complete this required field")
     element = block["element"]
     if isinstance(value, str) and value:
+        if (wrong := _FORMS.get(str(element["type"]))) and not wrong[0].fullmatch(value):
+            raise ValueError(f"{label}: {wrong[1]}")
+        _check_range(label, element, value)
         if len(value) > element.get("max_length", 3000):
             raise ValueError(f"{label}: too long")
         if len(value) < element.get("min_length", 0):
             raise ValueError(f"{label}: too short")
+
+
+def _check_range(label: str, element: Json, value: str) -> None:
+    if element["type"] != "number_input":
+        return
+    if "." in value and not element.get("is_decimal_allowed"):
+        raise ValueError(f"{label}: no decimals")
+    if not float(element.get("min_value", "-inf")) <= float(value) <= float(element.get("max_value", "inf")):
+        raise ValueError(f"{label}: out of range")

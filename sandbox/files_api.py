@@ -154,7 +154,7 @@ def download(space: Workspace, request: web.Request, tokens: dict[str, str]) -> 
 
 def content_of(space: Workspace, file_id: str, *, disposition: str = "attachment") -> web.Response:
     file = space.files.all.get(file_id)
-    if file is None or file.deleted:
+    if file is None or file.deleted or file.hidden:
         return web.Response(status=404, text="no such file")
     named = f"{disposition}; filename*=UTF-8''{quote(file.name)}"
     headers = {"Content-Disposition": named, "Content-Type": file.mimetype}

@@ -5,7 +5,6 @@ docs.slack.dev/messaging/working-with-files; the delayed mimetype and shares: py
 
 from __future__ import annotations
 
-import asyncio
 import mimetypes
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -27,7 +26,7 @@ class Files:
         """Seconds from completing an upload until the file is posted and knows its type."""
         self.redirect_to: str | None = None
         """Where downloads are redirected to (302), when set."""
-        self._scans: set[asyncio.Task[None]] = set()
+        self._scans = 0
 
     def add(self, user: str, name: str, content: bytes) -> File:
         """A file that a person attaches in their client."""
@@ -57,16 +56,15 @@ class Files:
     def after_scan(self, files: list[File], then: Callable[[], None]) -> None:
         """Let the scan finish: later the files know their types, and `then` posts them."""
 
-        async def scan() -> None:
-            await asyncio.sleep(self.scan_delay)
+        def scanned() -> None:
+            self._scans -= 1
             for file in files:
                 file.scanned = True
             then()
             self._space.pulse.beat()
 
-        task = asyncio.create_task(scan())
-        self._scans.add(task)
-        task.add_done_callback(self._scans.discard)
+        self._scans += 1
+        self._space.timers.after(self.scan_delay, scanned)
 
     @property
     def scanning(self) -> bool:
@@ -74,15 +72,13 @@ class Files:
 
     def delete(self, file: File) -> None:
         """The file goes; messages that carried it keep a tombstone of it."""
+        before = self._space.as_shown(file.shares)
         file.deleted = True
         file.content = b""
+        self._space.show_again(before)
         event = {"type": "file_deleted", "file_id": file.id, "channel_ids": list(file.shares)}
         self._space.emit(event | {"event_ts": self._space.ids.ts()}, "file_deleted")
         self._space.pulse.beat()
-
-    def close(self) -> None:
-        for task in self._scans:
-            task.cancel()
 
 
 def guess_type(name: str) -> str:

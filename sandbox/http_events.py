@@ -15,14 +15,19 @@ import aiohttp
 
 from sandbox.shapes import Answer, Json
 
+MOST_REDIRECTS = 2
+
 
 class HttpCarrier:
     """The carrier that posts to the app's request URL."""
+
+    by_http = True
 
     def __init__(self, url: str, signing_secret: str) -> None:
         self.url = url
         self._secret = signing_secret
         self._session: aiohttp.ClientSession | None = None
+        self._cuts = 0
 
     @property
     def reachable(self) -> bool:
@@ -35,8 +40,21 @@ class HttpCarrier:
         digest = hmac.new(self._secret.encode(), base, hashlib.sha256).hexdigest()
         return {"X-Slack-Request-Timestamp": now, "X-Slack-Signature": f"v0={digest}"}
 
-    async def send(self, kind: str, payload: Json, *, attempt: int, reason: str, timeout: float) -> Answer:
+    def cut(self, how: str) -> None:
+        """The answer to the next POST of an event doesn't arrive: Slack will repeat it."""
+        self._cuts += 1
+
+    async def send(
+        self, kind: str, payload: Json, *, attempt: int, reason: str, timeout: float, envelope_id: str = ""
+    ) -> Answer:
         """One POST; any 2xx in time is an ack, with what its JSON says."""
+        answer = await self._post(kind, payload, attempt, reason, timeout)
+        if self._cuts and kind == "events_api":
+            self._cuts -= 1
+            return Answer(False, reason="http_timeout")
+        return answer
+
+    async def _post(self, kind: str, payload: Json, attempt: int, reason: str, timeout: float) -> Answer:
         body, content_type = encoded(kind, payload)
         headers = self.signed(body) | {"Content-Type": content_type}
         if attempt:
@@ -45,13 +63,19 @@ class HttpCarrier:
             self._session = aiohttp.ClientSession()
         limit = aiohttp.ClientTimeout(total=timeout)
         try:
-            async with self._session.post(self.url, data=body, headers=headers, timeout=limit) as answer:
+            async with self._session.post(
+                self.url, data=body, headers=headers, timeout=limit, max_redirects=MOST_REDIRECTS
+            ) as answer:
                 text = await answer.text()
                 if not 200 <= answer.status < 300:
                     stop = answer.headers.get("x-slack-no-retry") == "1"
                     return Answer(False, reason="no_retry" if stop else "http_error")
         except TimeoutError:
             return Answer(False, reason="http_timeout")
+        except aiohttp.TooManyRedirects:
+            return Answer(False, reason="too_many_redirects")
+        except aiohttp.ClientSSLError:
+            return Answer(False, reason="ssl_error")
         except aiohttp.ClientError:
             return Answer(False, reason="connection_failed")
         return Answer(True, _payload(text))

@@ -29,6 +29,8 @@ class Asked:
     views: Views
     api: Any  # the WebApi that asks: for sockets and upload urls
     args: Json
+    basic: tuple[str, str] = ("", "")
+    """Name and password of HTTP's basic authentication, where a call has them."""
 
     def text(self, name: str, default: str = "") -> str:
         value = self.args.get(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import smtplib
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from sandbox.shapes import Answer, Json
 
 if TYPE_CHECKING:
     from sandbox.box import Sandbox
-    from sandbox.driver import Person
+    from sandbox.person import Person
 
 Act = Callable[[web.Request], Awaitable[web.Response]]
 
@@ -23,6 +24,8 @@ def mount(app: web.Application, box: Sandbox) -> None:
     app.router.add_post("/sandbox/post", acts.post)
     app.router.add_post("/sandbox/mail", acts.mail)
     app.router.add_post("/sandbox/act/{name}", acts.act)
+    app.router.add_post("/sandbox/submit", acts.submit)
+    app.router.add_post("/sandbox/suggest", acts.suggest)
 
 
 class Acts:
@@ -39,7 +42,10 @@ class Acts:
         channel, thread = str(form["channel"]), str(form.get("thread_ts", "")) or None
         if text.startswith("/") and not text.startswith("/me ") and not thread and not files:
             command, _, rest = text.partition(" ")
-            return _told(await person.command(command, rest, channel))
+            try:
+                return _told(await person.command(command, rest, channel))
+            except LookupError as refused:
+                return web.json_response({"error": str(refused)}, status=400)
         if text.startswith("/me "):
             ts = await person.post(channel, text.removeprefix("/me "), subtype="me_message")
         elif text.strip() or files:
@@ -62,6 +68,31 @@ class Acts:
             return web.json_response({"error": str(refused)}, status=400)
         return _told(answer) if isinstance(answer, Answer) else web.json_response({})
 
+    async def submit(self, request: web.Request) -> web.Response:
+        """A modal that was filled in; files come beside its values, named `file` and the field's action_id."""
+        form = await request.post()
+        person = self._box.workspace.user(str(form["user"]))
+        values: Json = json.loads(str(form["values"]))
+        for name in {name for name in form if name.startswith("file ")}:
+            values[name.removeprefix("file ")] = _files(form, name)
+        try:
+            return _told(await person.submit(str(form["view"]), values))
+        except (LookupError, ValueError) as refused:
+            return web.json_response({"error": str(refused)}, status=400)
+
+    async def suggest(self, request: web.Request) -> web.Response:
+        """What the app offers to who types into an external_select."""
+        body: Json = await request.json()
+        person = self._box.workspace.user(str(body["user"]))
+        place = (
+            {"view_id": body["view"]} if "view" in body else {"channel": body["channel"], "ts": body["ts"]}
+        )
+        try:
+            options = await person.suggest(body["action_id"], body["query"], **place)
+        except (LookupError, ValueError) as refused:
+            return web.json_response({"error": str(refused)}, status=400)
+        return web.json_response({"options": options})
+
     async def mail(self, request: web.Request) -> web.Response:
         """A customer's mail, by SMTP to the desk."""
         form = await request.post()
@@ -83,8 +114,8 @@ class Acts:
         return web.json_response({"id": sent.id})
 
 
-def _files(form: Any) -> list[tuple[str, bytes]]:
-    given = [part for part in form.getall("files", []) if isinstance(part, web.FileField)]
+def _files(form: Any, name: str = "files") -> list[tuple[str, bytes]]:
+    given = [part for part in form.getall(name, []) if isinstance(part, web.FileField)]
     return [(part.filename, part.file.read()) for part in given if part.filename]
 
 
@@ -102,16 +133,13 @@ async def _react(person: Person, body: Json) -> None:
         await person.react(body["channel"], body["ts"], body["name"])
 
 
-async def _submit(person: Person, body: Json) -> Answer:
-    return await person.submit(body["view"], body["values"])
-
-
 ACTS: dict[str, Callable[[Person, Json], Awaitable[Answer | None]]] = {
     "edit": lambda person, b: person.edit(b["channel"], b["ts"], b["text"]),
     "delete": lambda person, b: person.delete(b["channel"], b["ts"]),
     "react": _react,
     "click": lambda person, b: person.click(b["channel"], b["ts"], b["action_id"], b.get("value")),
     "click_in_view": lambda person, b: person.click_in_view(b["view"], b["action_id"], b.get("value")),
-    "submit": _submit,
+    "shortcut": lambda person, b: person.shortcut(b["callback_id"], b.get("channel"), b.get("ts")),
+    "open_home": lambda person, b: person.open_home(b.get("tab", "home")),
     "close_modal": lambda person, b: person.close_modal(b["view"]),
 }

@@ -12,14 +12,16 @@ from sandbox.workspace import Workspace
 MOST_SHOWN = 200
 
 
-def shown(driver: Driver, me: str, channel_id: str, thread_ts: str) -> Json:
+def shown(driver: Driver, me: str, channel_id: str, thread_ts: str, tab: str = "") -> Json:
     """People, the channels of one of them, one channel's messages and one thread."""
     space = driver.state
     user = space.users.get(me) or space.user("ada")
     rooms = [c for c in space.channels.values() if user.id in c.members] + _own_dm(space, user)
     channel = next((c for c in rooms if c.id == channel_id), rooms[0])
     people = [u for u in space.users.values() if not u.is_bot and not u.deleted]
-    modal = driver.views.stacks.get(user.id, [None])[-1]
+    stack = driver.views.stacks.get(user.id, [])
+    home = driver.views.homes.get(user.id)
+    offers = "commands" in space.scopes
     return {
         "me": user.id,
         "people": [{"id": u.id, "name": u.name, "real_name": u.real_name} for u in people],
@@ -29,7 +31,12 @@ def shown(driver: Driver, me: str, channel_id: str, thread_ts: str) -> Json:
         "channel": _channel(channel),
         "messages": _messages(driver, channel, user),
         "thread": _thread(driver, channel, user, thread_ts),
-        "modal": _modal(modal) if modal else None,
+        "modal": _view(stack[-1]) | {"depth": len(stack)} if stack else None,
+        "home": _view(home) if home else None,
+        "tab": tab or "messages",
+        "dm": f"D{user.id[1:]}",
+        "shortcuts": [vars(s) for s in space.app.shortcuts] if offers else [],
+        "commands": list(space.app.commands) if offers else [],
         "connected": driver.delivery.reachable,
     }
 
@@ -82,7 +89,7 @@ def _message(driver: Driver, channel: Channel, message: Message, user: User) -> 
         "is_reply": message.is_reply,
         "replies": len(replies),
         "last_reply": replies[-1].ts if replies else None,
-        "selected": driver.selections.get((channel.id, message.ts), {}),
+        "selected": message.selected,
     }
     out["files"] = [
         {
@@ -90,7 +97,7 @@ def _message(driver: Driver, channel: Channel, message: Message, user: User) -> 
             "name": f.name,
             "size": len(f.content),
             "image": f.mimetype.startswith("image/"),
-            "gone": f.deleted,
+            "gone": f.deleted or f.hidden,
         }
         for f in message.files
     ]
@@ -101,5 +108,5 @@ def _message(driver: Driver, channel: Channel, message: Message, user: User) -> 
     return out
 
 
-def _modal(view: View) -> Json:
-    return view_json(view) | {"errors": view.errors}
+def _view(view: View) -> Json:
+    return view_json(view) | {"errors": view.errors, "values": view.values}

@@ -84,9 +84,8 @@ class Pages:
     async def state(self, request: web.Request) -> web.Response:
         """All that the page shows, for one person, channel and customer."""
         asked = request.query
-        slack = page_slack.shown(
-            self._box.workspace, asked.get("as", ""), asked.get("channel", ""), asked.get("thread", "")
-        )
+        names = ("as", "channel", "thread", "tab")
+        slack = page_slack.shown(self._box.workspace, *(asked.get(name, "") for name in names))
         mail = page_mail.shown(self._box, asked.get("customer", ""))
         desk: Json = {"url": self._box.desk.http_url, "connected": self._box.desk.smtp is not None}
         desk["address"] = self._box.desk.address

@@ -33,6 +33,16 @@ def thread(space: Workspace, channel: Channel, root_ts: str) -> str:
     return "\n".join(lines)
 
 
+def view(space: Workspace, body: Json) -> str:
+    """A modal or a home tab: its title, its blocks, what's to be filled in, and the button that sends it."""
+    lines = [f"== {body['title']['text']} =="] if body.get("title") else []
+    for block in body["blocks"]:
+        lines += _block(space, block)
+    if body.get("submit"):
+        lines.append(f"[{body['submit']['text']}]")
+    return "\n".join(lines)
+
+
 def author(space: Workspace, message: Message) -> str:
     user = space.users.get(message.user or "")
     return message.username or (user.name if user else "relaydesk")
@@ -94,6 +104,9 @@ def _block(space: Workspace, block: Json) -> Iterator[str]:
             yield f"~ {' '.join(texts)}"
         case "actions":
             yield " ".join(element(e) for e in block["elements"])
+        case "input":
+            optional = " (optional)" if block.get("optional") else ""
+            yield f"{block['label']['text']}{optional}: {field(block['element'])}"
         case "image":
             yield f"[image {block['alt_text']}]"
         case "markdown":
@@ -121,6 +134,13 @@ def element(item: Json) -> str:
     chosen = item.get("initial_option") or {}
     label = chosen.get("text", {}).get("text") or item.get("placeholder", {}).get("text") or "…"
     return f"[{label} ▾]"
+
+
+def field(item: Json) -> str:
+    """A field of a form: a text as `[…]` with what stands in it, else as `element` shows it."""
+    if item["type"].endswith("_input"):
+        return f"[{item.get('initial_value') or '…'}]"
+    return element(item)
 
 
 def rich(space: Workspace, block: Json) -> str:

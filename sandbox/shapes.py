@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -41,6 +42,7 @@ class User:
     team_id: str = TEAM
     is_bot: bool = False
     is_restricted: bool = False
+    is_ultra_restricted: bool = False
     deleted: bool = False
     tz: str = "Europe/London"
     updated: int = 1_700_000_000
@@ -66,6 +68,8 @@ class File:
     uploaded: bool = True
     completed: bool = True
     deleted: bool = False
+    hidden: bool = False
+    """Out of sight, for the plan's limit was reached."""
     shares: dict[str, list[tuple[str, str | None]]] = field(default_factory=dict)  # channel: (ts, thread_ts)
     alt_txt: str = ""
 
@@ -92,6 +96,8 @@ class Message:
     reactions: dict[str, list[str]] = field(default_factory=dict)
     inviter: str | None = None
     ephemeral_to: str | None = None
+    selected: dict[str, Json] = field(default_factory=dict)
+    """What was chosen in it, by action_id, until its blocks are replaced."""
 
     @property
     def is_reply(self) -> bool:
@@ -110,9 +116,16 @@ class Channel:
     creator: str = ""
     created: int = 1_700_000_000
     is_archived: bool = False
+    teams: list[str] = field(default_factory=list)
+    """Other organisations that it's shared with (Slack Connect)."""
+    pins: dict[str, str] = field(default_factory=dict)  # ts: who pinned it
     messages: dict[str, Message] = field(default_factory=dict)
     ephemerals: list[Message] = field(default_factory=list)
     threads: dict[str, dict[str, Message]] = field(default_factory=dict)  # replies by their root's ts
+
+    @property
+    def is_ext_shared(self) -> bool:
+        return bool(self.teams)
 
     def put(self, message: Message) -> None:
         self.messages[message.ts] = message
@@ -166,8 +179,9 @@ class Answer:
 class Ids:
     """Identifiers that look like Slack's and never repeat within a workspace."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
         self._next = itertools.count(1)
+        self._now = now
         self._last_us = 0
 
     def make(self, prefix: str) -> str:
@@ -175,5 +189,5 @@ class Ids:
 
     def ts(self) -> str:
         """A timestamp after every earlier one: it names a message within its channel."""
-        self._last_us = max(time.time_ns() // 1000, self._last_us + 1)
+        self._last_us = max(int(self._now() * 1_000_000), self._last_us + 1)
         return f"{self._last_us // 1_000_000}.{self._last_us % 1_000_000:06d}"

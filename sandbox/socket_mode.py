@@ -6,8 +6,8 @@ docs.slack.dev/apis/events-api/using-socket-mode
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
+import random
 import secrets
 import uuid
 from contextlib import suppress
@@ -33,12 +33,14 @@ class Socket:
 
 
 class SocketHub:
-    """The sockets that are open. A carrier of `events.Delivery`."""
+    """The sockets that are open. A carrier of `events.Delivery`: which socket gets what is chosen by a seed."""
 
-    def __init__(self, faults: Faults, pulse: Pulse) -> None:
+    by_http = False
+
+    def __init__(self, faults: Faults, pulse: Pulse, seed: int | str = 0) -> None:
         self._faults, self._pulse = faults, pulse
         self._tickets: set[str] = set()
-        self._turn = itertools.count()
+        self.dice = random.Random(f"sockets/{seed}")
         self.sockets: list[Socket] = []
         faults.on_down = self.close_all
         faults.on_silence = self.silence
@@ -116,10 +118,12 @@ class SocketHub:
     def reachable(self) -> bool:
         return bool(self.sockets)
 
-    async def send(self, kind: str, payload: Json, *, attempt: int, reason: str, timeout: float) -> Answer:
-        """Send to one of the sockets; the answer is its ack with that envelope's id."""
-        socket = self.sockets[next(self._turn) % len(self.sockets)]
-        envelope_id = str(uuid.uuid4())
+    async def send(
+        self, kind: str, payload: Json, *, attempt: int, reason: str, timeout: float, envelope_id: str = ""
+    ) -> Answer:
+        """Send to any one of the sockets; the answer is its ack with that envelope's id."""
+        socket = self.dice.choice(self.sockets)
+        envelope_id = envelope_id or str(uuid.uuid4())
         frame: Json = {
             "envelope_id": envelope_id,
             "payload": payload,
@@ -128,8 +132,7 @@ class SocketHub:
         }
         if kind == "events_api":
             frame |= {"retry_attempt": attempt, "retry_reason": reason}
-        waiting: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
-        socket.waiting[envelope_id] = waiting
+        waiting = socket.waiting.setdefault(envelope_id, asyncio.get_running_loop().create_future())
         await self._send(socket, frame)
         done, _ = await asyncio.wait({waiting}, timeout=timeout)
         socket.waiting.pop(envelope_id, None)
@@ -170,9 +173,24 @@ class SocketHub:
 
     def drop(self) -> None:
         for socket in list(self.sockets):
-            self._forget(socket)
-            if socket.request.transport is not None:
-                socket.request.transport.abort()
+            self._reset(socket)
+
+    def _reset(self, socket: Socket) -> None:
+        self._forget(socket)
+        if socket.request.transport is not None:
+            socket.request.transport.abort()
+
+    def cut(self, how: str) -> None:
+        """One of the sockets goes: by a TCP reset, with a `disconnect` of that reason, or silently."""
+        if not self.sockets:
+            return
+        socket = self.dice.choice(self.sockets)
+        if how == "silent":
+            socket.silent = True
+        elif how == "reset":
+            self._reset(socket)
+        else:
+            self._spawn(socket, {"type": "disconnect", "reason": how, "debug_info": {"host": "sandbox"}})
 
     def close_all(self) -> None:
         self.drop()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from sandbox.block_ids import with_id
 from sandbox.blocks import check_view
 from sandbox.shapes import Json, SlackError, View
 
@@ -27,13 +28,16 @@ class Views:
         self.stacks: dict[str, list[View]] = {}  # by user, the topmost last
         self.homes: dict[str, View] = {}
 
-    def read(self, asked: Asked) -> Json:
-        """The `view` argument, or its refusal."""
+    def read(self, asked: Asked, kind: str = "modal") -> Json:
+        """The `view` argument, or its refusal; a home tab isn't opened and a modal isn't published."""
         view = asked.json("view", "invalid_arguments")
         if not isinstance(view, dict):
             raise SlackError("invalid_arguments")
         if len(json.dumps(view)) > MOST_BYTES:
             raise SlackError("view_too_large")
+        if view.get("type") in ("modal", "home") and view["type"] != kind:
+            said = f"[ERROR] unsupported type: {view['type']} [json-pointer:/view/type]"
+            raise SlackError("invalid_arguments", response_metadata={"messages": [said]})
         return self.checked(view)
 
     def checked(self, view: Json) -> Json:
@@ -44,11 +48,7 @@ class Views:
         return {**view, "blocks": [self._with_ids(block) for block in view["blocks"]]}
 
     def _with_ids(self, block: Json) -> Json:
-        block = {**block, "block_id": block.get("block_id") or self._space.ids.make("b")}
-        element = block.get("element")
-        if isinstance(element, dict) and not element.get("action_id"):
-            block["element"] = {**element, "action_id": self._space.ids.make("a")}
-        return block
+        return with_id(self._space.ids, block)
 
     def _make(self, user: str, body: Json, below: View | None = None) -> View:
         external = body.get("external_id")
@@ -88,8 +88,8 @@ class Views:
         view.body, view.hash, view.errors = body, self._hash(), {}
         view.values = initial_values(body)
         for block_id, values in kept.items():
-            if block_id in view.values:
-                view.values[block_id] |= values
+            now = view.values.get(block_id, {})
+            now |= {action: value for action, value in values.items() if action in now}
         self._space.pulse.beat()
         return view
 
@@ -123,13 +123,17 @@ class Views:
         self._space.pulse.beat()
 
 
+_WITHOUT_STATE = ("button", "overflow", "image", "workflow_button", "feedback_buttons", "icon_button")
+
+
 def initial_values(body: Json) -> dict[str, Json]:
-    """`state.values` of a view nobody has touched yet."""
+    """`state.values` of a view nobody has touched yet: its inputs, and what else can be chosen in it."""
     out: dict[str, Json] = {}
     for block in body.get("blocks", []):
-        element = block.get("element")
-        if block.get("type") == "input" and isinstance(element, dict):
-            out[block["block_id"]] = {element["action_id"]: initial_value(element)}
+        listed = block.get("elements", []) if block["type"] == "actions" else []
+        for element in [*listed, block.get("accessory"), block.get("element")]:
+            if isinstance(element, dict) and element["type"] not in _WITHOUT_STATE:
+                out.setdefault(block["block_id"], {})[element["action_id"]] = initial_value(element)
     return out
 
 
@@ -143,6 +147,9 @@ _INITIAL = (
     ("initial_conversation", "selected_conversation"),
     ("initial_date", "selected_date"),
     ("initial_time", "selected_time"),
+    ("initial_channels", "selected_channels"),
+    ("initial_conversations", "selected_conversations"),
+    ("initial_date_time", "selected_date_time"),
 )
 _KEY = {
     "static_select": "selected_option",
@@ -156,6 +163,9 @@ _KEY = {
     "multi_users_select": "selected_users",
     "channels_select": "selected_channel",
     "conversations_select": "selected_conversation",
+    "multi_channels_select": "selected_channels",
+    "multi_conversations_select": "selected_conversations",
+    "rich_text_input": "rich_text_value",
     "datepicker": "selected_date",
     "timepicker": "selected_time",
     "datetimepicker": "selected_date_time",
@@ -171,7 +181,7 @@ def value_key(element_type: str) -> str:
 def initial_value(element: Json) -> Json:
     kind = str(element["type"])
     key = value_key(kind)
-    empty: object = [] if key in ("selected_options", "selected_users", "files") else None
+    empty: object = [] if key.endswith("s") else None
     out: Json = {"type": kind, key: empty}
     for given, stored in _INITIAL:
         if element.get(given) is not None:

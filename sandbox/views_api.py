@@ -25,10 +25,10 @@ async def push(asked: Asked) -> Json:
 @method("views.update", required=("view",), optional=("external_id", "hash", "view_id"), tier=TIER_4)
 async def update(asked: Asked) -> Json:
     """Replace a view's content; a hash of an older state is refused."""
-    body = asked.views.read(asked)
     view = asked.views.find(asked.text("view_id"), asked.text("external_id"))
     if asked.text("hash") and asked.text("hash") != view.hash:
         raise SlackError("hash_conflict")
+    body = asked.views.read(asked, view.body["type"])
     return {"view": wire.view_json(asked.views.update(view, body))}
 
 
@@ -37,5 +37,7 @@ async def publish(asked: Asked) -> Json:
     """Show a home tab to somebody."""
     if asked.text("user_id") not in asked.space.users:
         raise SlackError("invalid_arguments")
-    body = asked.views.read(asked)
+    if not asked.space.home_tab:
+        raise SlackError("not_enabled")
+    body = asked.views.read(asked, "home")
     return {"view": wire.view_json(asked.views.publish(asked.text("user_id"), body, asked.text("hash")))}

@@ -48,7 +48,7 @@ def stored(space: Workspace, message: Message, *, metadata: bool = False) -> Jso
         out["attachments"] = message.attachments
     if message.files:
         out |= {
-            "files": [file_json(space, f) for f in message.files],
+            "files": [shared_file(space, f, space.channels[message.channel]) for f in message.files],
             "upload": False,
             "display_as_bot": False,
         }
@@ -89,6 +89,15 @@ def thread_keys(space: Workspace, message: Message) -> Json:
     }
 
 
+def links_to(text: str, domains: tuple[str, ...]) -> list[Json]:
+    """The links in a text that lead to one of these domains."""
+    found = []
+    for url in re.findall(r"<(https?://[^|>]+)", text):
+        host = re.split(r"[/:?#]", url.partition("://")[2])[0]
+        found += [{"domain": d, "url": url} for d in domains if host == d or host.endswith(f".{d}")]
+    return found
+
+
 def _only(body: Json, keys: tuple[str, ...]) -> Json:
     return {key: body[key] for key in keys if key in body}
 
@@ -111,6 +120,12 @@ def mention_event(space: Workspace, message: Message) -> Json:
 def inner_message(space: Workspace, message: Message) -> Json:
     """The message within `message_changed` and `message_deleted`."""
     return _only(stored(space, message), INNER_KEYS)
+
+
+def pinned(space: Workspace, message: Message) -> Json:
+    """The message within `pin_added`."""
+    keys = ("bot_id", "type", "text", "user", "ts", "app_id", "team", "bot_profile")
+    return _only(stored(space, message), keys)
 
 
 def action_message(space: Workspace, message: Message) -> Json:
@@ -157,7 +172,11 @@ def user_json(user: User, *, with_email: bool = True) -> Json:
     hours = {"Europe/London": 0, "America/New_York": -5}.get(user.tz, 0)
     out |= {"color": "9f69e7", "real_name": user.real_name, "tz": user.tz, "tz_label": user.tz}
     out |= {"tz_offset": hours * 3600, "is_admin": False, "is_owner": False, "is_primary_owner": False}
-    out |= {"is_restricted": user.is_restricted, "is_ultra_restricted": False, "is_email_confirmed": True}
+    out |= {
+        "is_restricted": user.is_restricted,
+        "is_ultra_restricted": user.is_ultra_restricted,
+        "is_email_confirmed": True,
+    }
     if user.external:
         out["is_stranger"] = True
     return out
@@ -193,12 +212,12 @@ def channel_json(channel: Channel, *, members: bool = False) -> Json:
         "is_archived": channel.is_archived,
         "is_general": channel.name == "general",
         "is_member": BOT_USER in channel.members,
-        "is_shared": False,
-        "is_ext_shared": False,
+        "is_shared": channel.is_ext_shared,
+        "is_ext_shared": channel.is_ext_shared,
         "is_org_shared": False,
         "is_pending_ext_shared": False,
         "pending_shared": [],
-        "shared_team_ids": [TEAM],
+        "shared_team_ids": [TEAM, *channel.teams],
         "context_team_id": TEAM,
         "unlinked": 0,
         "topic": empty,
@@ -221,6 +240,8 @@ def file_json(space: Workspace, file: File) -> Json:
     """A file; what the scan finds out is empty until it's done."""
     if file.deleted:
         return {"id": file.id, "mode": "tombstone"}
+    if file.hidden:
+        return {"id": file.id, "mode": "hidden_by_limit"}
     kind, label = _FILE_TYPES.get(file.mimetype, ("binary", "Binary"))
     name = re.sub(r"[^a-z0-9._-]+", "_", file.name.lower()) or "file"
     base = f"{space.base_url}/files-pri/{TEAM}-{file.id}"
@@ -253,6 +274,14 @@ def file_json(space: Workspace, file: File) -> Json:
         "has_rich_preview": False,
         "file_access": "visible",
     } | ({"alt_txt": file.alt_txt} if file.alt_txt else {})
+
+
+def shared_file(space: Workspace, file: File, channel: Channel) -> Json:
+    """A file in a message: where another organisation shares it, only `files.info` tells what it is."""
+    if channel.is_ext_shared and space.users[file.user].external and not (file.deleted or file.hidden):
+        access = {"file_access": "check_file_info", "mode": "file_access"}
+        return {"id": file.id, **access, "created": 0, "timestamp": 0, "user": ""}
+    return file_json(space, file)
 
 
 def file_shares(space: Workspace, file: File) -> Json:

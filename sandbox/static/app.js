@@ -14,17 +14,26 @@ const page = {
     return refresh();
   },
 
-  async post(path, body) {
+  async post(path, body, tell = (text) => this.toast(text)) {
     const form = body instanceof FormData;
     const sent = form ? { body } : { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
     const answer = await fetch(path, { method: "POST", ...sent }).catch(() => null);
     if (!answer || !answer.ok) {
       const said = answer ? await answer.json().catch(() => ({})) : {};
-      this.toast(said.error || "That didn't work.");
+      tell(said.error || "That didn't work.");
       return false;
     }
     await refresh();
     return true;
+  },
+
+  /** Ask, and have the answer; null where there's none. */
+  async ask(path, body) {
+    const answer = await fetch(path, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } }).catch(() => null);
+    const said = answer ? await answer.json().catch(() => ({})) : {};
+    if (answer && answer.ok) return said;
+    this.toast(said.error || "That didn't work.");
+    return null;
   },
 
   toast(text) {

@@ -1,6 +1,7 @@
 // The workspace's side of the page.
-import { blocks, filledIn } from "./blocks.js";
+import { blocks } from "./blocks.js";
 import { clock, draw, emoji, forget, h, icon, mrkdwn, size } from "./dom.js";
+import * as views from "./views.js";
 
 const $ = (id) => document.getElementById(id);
 const read = JSON.parse(sessionStorage.getItem("read") || "{}");
@@ -8,7 +9,8 @@ let page;
 
 export function start(given) {
   page = given;
-  $("person").addEventListener("change", () => page.go({ as: $("person").value, thread: "" }));
+  views.start(given);
+  $("person").addEventListener("change", () => page.go({ as: $("person").value, thread: "", tab: "" }));
   $("close-thread").addEventListener("click", () => page.go({ thread: "" }));
   for (const form of [$("composer"), $("reply-composer")]) {
     form.addEventListener("submit", (event) => { event.preventDefault(); send(form); });
@@ -19,7 +21,23 @@ export function start(given) {
       form.querySelector(".attach").dataset.count = form.elements.files.files.length || "";
     });
   }
-  $("modal").addEventListener("cancel", (event) => { event.preventDefault(); closeModal(); });
+  $("shortcuts").addEventListener("change", () => {
+    const [what, name] = $("shortcuts").value.split(/ (.*)/s);
+    $("shortcuts").value = "";
+    if (what === "do") act("shortcut", { callback_id: name });
+    else if (what) {
+      $("composer").elements.text.value = `${name} `;
+      $("composer").elements.text.focus();
+    }
+  });
+  $("tab-home").addEventListener("click", () => look("home"));
+  $("tab-messages").addEventListener("click", () => look("messages"));
+}
+
+/** Look at the app: its home tab, or the messages with it. */
+async function look(tab) {
+  await page.go({ channel: page.state.slack.dm, tab, thread: "" });
+  await act("open_home", { tab });
 }
 
 async function send(form) {
@@ -44,18 +62,33 @@ export function show(slack) {
   draw($("channels"), [slack.channels, slack.channel.id, slack.me], () => slack.channels.map((c) => channelLine(c, slack)));
   draw($("room-title"), slack.channel.id, () => [h("span", { class: `sign ${slack.channel.kind}`, "aria-hidden": "true" }, sign(slack.channel.kind)), slack.channel.label]);
   $("composer").elements.text.placeholder = `Message ${slack.channel.kind === "im" ? "" : "#"}${slack.channel.label}`;
+  tabs(slack);
+  draw($("shortcuts"), [slack.shortcuts, slack.commands], () => [h("option", { value: "" }, "Shortcuts"),
+    h("optgroup", { label: "Shortcuts" }, slack.shortcuts.filter((s) => s.kind === "global").map((s) => h("option", { value: `do ${s.callback_id}` }, s.name))),
+    h("optgroup", { label: "Commands" }, slack.commands.map((command) => h("option", { value: `type ${command}` }, command)))]);
   list($("messages"), slack.messages, slack, slack.channel.id);
   $("thread").hidden = !slack.thread;
   $("room").classList.toggle("beside", Boolean(slack.thread));
   if (slack.thread) list($("replies"), slack.thread.messages, slack, slack.thread.ts);
-  modal(slack);
+  views.home($("home"), slack);
+  views.modal(slack);
+}
+
+function tabs(slack) {
+  const im = slack.channel.kind === "im";
+  const home = im && slack.tab === "home";
+  $("tabs").hidden = !im;
+  $("tab-home").setAttribute("aria-pressed", String(home));
+  $("tab-messages").setAttribute("aria-pressed", String(!home));
+  $("home").hidden = !home;
+  $("messages").hidden = $("composer").hidden = home;
 }
 
 function channelLine(channel, slack) {
   const unread = channel.id !== slack.channel.id && channel.newest > (read[`${slack.me} ${channel.id}`] || "");
   return h("li", {}, h("button", {
     type: "button", class: unread ? "unread" : "", "aria-current": channel.id === slack.channel.id ? "true" : false,
-    onclick: () => page.go({ channel: channel.id, thread: "" }),
+    onclick: () => page.go({ channel: channel.id, thread: "", tab: "" }),
   }, h("span", { class: `sign ${channel.kind}`, "aria-hidden": "true" }, sign(channel.kind)), channel.label));
 }
 
@@ -91,8 +124,9 @@ function message(m, slack, inThread) {
 
 function content(m, slack) {
   const context = {
-    names: slack.names, people: slack.people, selected: m.selected,
+    names: slack.names, people: slack.people, channels: slack.channels, selected: m.selected,
     act: (action_id, value) => act("click", { channel: slack.channel.id, ts: m.ts, action_id, value }),
+    suggest: (action_id, query) => views.suggest({ channel: slack.channel.id, ts: m.ts, action_id, query }),
   };
   return h("div", { class: "content" }, m.blocks.length ? blocks(m.blocks, context) : mrkdwn(m.text, slack.names));
 }
@@ -127,8 +161,26 @@ function tools(m, slack, li, inThread) {
   return h("div", { class: "tools" },
     ["eyes", "white_check_mark"].map((name) => tool(`React with ${name}`, emoji(name), () => react(name))),
     inThread ? null : tool("Reply in thread", icon("speech"), () => page.go({ thread: m.ts })),
+    menu(slack, where, react),
     m.own ? tool("Edit the message", icon("pencil"), () => edit(m, li, where, slack)) : null,
     m.own ? tool("Delete the message", icon("bin"), () => window.confirm("Delete this message?") && act("delete", where)) : null);
+}
+
+const REACTIONS = ["ticket", "+1", "tada", "lock", "email", "warning", "x", "heart"];
+
+/** What a message's menu has: the app's shortcuts, and more reactions. */
+function menu(slack, where, react) {
+  const shortcuts = slack.shortcuts.filter((s) => s.kind === "message");
+  const node = h("select", { class: "menu", "aria-label": "More actions", title: "More actions" }, h("option", { value: "" }, "⋯"),
+    shortcuts.length ? h("optgroup", { label: "Shortcuts" }, shortcuts.map((s) => h("option", { value: `do ${s.callback_id}` }, s.name))) : null,
+    h("optgroup", { label: "React with" }, REACTIONS.map((name) => h("option", { value: `react ${name}` }, `:${name}:`))));
+  node.addEventListener("change", () => {
+    const [what, name] = node.value.split(/ (.*)/s);
+    node.value = "";
+    if (what === "react") react(name);
+    else if (what) act("shortcut", { ...where, callback_id: name });
+  });
+  return node;
 }
 
 function edit(m, li, where, slack) {
@@ -139,31 +191,4 @@ function edit(m, li, where, slack) {
   const save = async () => { if (await act("edit", { ...where, text: area.value })) back(); };
   li.querySelector(".content").replaceChildren(area, h("div", { class: "under" }, h("button", { type: "button", onclick: back }, "Cancel"), h("button", { type: "button", class: "primary", onclick: save }, "Save")));
   area.focus();
-}
-
-// -- modals --------------------------------------------------------------------------------------------------
-
-const closeModal = () => act("close_modal", { view: page.state.slack.modal.id });
-
-function modal(slack) {
-  const box = $("modal");
-  const view = slack.modal;
-  if (!view) { if (box.open) box.close(); forget(box); return; }
-  draw(box, [view.id, view.hash, view.errors], () => modalForm(view, slack));
-  if (!box.open) box.showModal();
-}
-
-function modalForm(view, slack) {
-  const context = {
-    names: slack.names, people: slack.people, selected: {}, errors: view.errors,
-    act: (action_id, value) => act("click_in_view", { view: view.id, action_id, value }),
-  };
-  const form = h("form", { class: "modal-form" }, h("h2", {}, view.title ? view.title.text : ""), blocks(view.blocks, context),
-    h("div", { class: "under" }, h("button", { type: "button", onclick: closeModal }, view.close ? view.close.text : "Cancel"),
-      view.submit ? h("button", { class: "primary" }, view.submit.text) : null));
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    act("submit", { view: view.id, values: filledIn(form) });
-  });
-  return form;
 }

@@ -15,12 +15,27 @@ Json = dict[str, Any]
 FREE = {"blocks", "attachments", "state", "event_payload", "root", "shares", "selected_options"}
 # `files` is in the samples of file_share alone; an edited or deleted message has its files too.
 EXTRA = {"MessageChanged": {"files"}, "MessageDeleted": {"files"}}
-KIND = {"channel_archive": "ChannelArchive", "group_archive": "GroupArchive"}
 INTERACTION = {
     "block_actions": "interactive-components/BlockActionPayload",
     "message_action": "interactive-components/MessageShortcutPayload",
     "view_submission": "views/ViewSubmissionPayload",
     "view_closed": "views/ViewClosedPayload",
+}
+# There's no sample of these two: their keys as docs.slack.dev has them.
+_WHO = {"type", "user", "team", "enterprise", "is_enterprise_install", "token"}
+DOCUMENTED = {
+    "shortcut": {*_WHO, "action_ts", "callback_id", "trigger_id"},
+    "block_suggestion": {
+        *_WHO,
+        "api_app_id",
+        "container",
+        "action_id",
+        "block_id",
+        "value",
+        "view",
+        "channel",
+        "message",
+    },
 }
 
 
@@ -40,6 +55,10 @@ class Contract:
         return load(path) if path.is_file() else None
 
     @property
+    def methods(self) -> list[str]:
+        return sorted(path.stem for path in (self.folder / "methods").glob("*.json"))
+
+    @property
     def common_errors(self) -> set[str]:
         return set(load(self.folder / "common_errors.json"))
 
@@ -49,6 +68,9 @@ class Contract:
 
     def unknown_in_event(self, body: Json) -> list[str]:
         """Keys of an event's envelope that its sample doesn't have."""
+        if body["type"] == "app_rate_limited":
+            sample = load(self.folder / "events" / "AppRateLimitedPayload.json")
+            return unknown(body, sample["event"])  # Slack documents it without an envelope
         name = sample_name(body["event"])
         sample = load(self.folder / "events" / f"{name}Payload.json")
         return [key for key in unknown(body, sample) if key.rpartition(".")[2] not in EXTRA.get(name, ())]
@@ -59,14 +81,16 @@ class Contract:
                 payload, load(self.folder / "interactions/slash-commands/SlashCommandPayload.json")
             )
         name = INTERACTION.get(payload["type"])
-        if name is None:  # there's no sample of a global shortcut
-            return []
+        if name is None:
+            return sorted(payload.keys() - DOCUMENTED[payload["type"]])
         return unknown(payload, load(self.folder / f"interactions/{name}.json"))
 
     def check(self, box: Sandbox) -> list[str]:
         """All that this box did and its contract doesn't know."""
         space = box.workspace
-        wrong = [f"{b['event']['type']}: {k}" for b in space.events for k in self.unknown_in_event(b)]
+        wrong = [
+            f"{b.get('event', b)['type']}: {key}" for b in space.events for key in self.unknown_in_event(b)
+        ]
         for kind, payload in space.delivery.interactions:
             name = payload.get("type", kind)
             wrong += [f"{name}: {key}" for key in self.unknown_in_interaction(kind, payload)]

@@ -262,6 +262,7 @@ def test_a_broken_rule_is_found(case: str) -> None:
     found = BREAK[case]()
     assert len(found) == 1, found
     assert found[0].code != "unknown"
+    assert found[0].pointer == "" or found[0].pointer.startswith("/")  # "" is the whole of it
 
 
 def test_the_builders_are_valid_before_they_are_broken() -> None:
@@ -312,3 +313,23 @@ async def test_blocks_validate_says_the_same(client: AsyncWebClient) -> None:
     problem = raised.value.response["errors"][0]
     assert set(problem) == {"code", "message", "field", "pointer", "constraint"}
     assert problem["pointer"] == "/blocks/0/text/text"
+
+
+@pytest.mark.filterwarnings("ignore:The top-level `text` argument")
+async def test_valid_blocks_go_through_the_door(client: AsyncWebClient, contract: Contract) -> None:
+    paths = sorted((contract.folder / "blockkit/fixtures/valid/blocks").glob("*.json"))
+    for path in paths:
+        block = json.loads(path.read_text("utf-8"))
+        if block["type"] != "input":
+            await client.chat_postMessage(channel="C0TRIAGE01", text="fallback", blocks=[block])
+    assert len(paths) > 20
+
+
+async def test_a_refusal_has_its_pointer(client: AsyncWebClient) -> None:
+    from slack_sdk.errors import SlackApiError
+
+    broken = [{"type": "divider"}, {"type": "actions", "elements": [{**BUTTON, "value": "x" * 2001}]}]
+    with pytest.raises(SlackApiError) as raised:
+        await client.chat_postMessage(channel="C0TRIAGE01", text="fallback", blocks=broken)
+    said = raised.value.response["response_metadata"]["messages"]
+    assert said == ["[ERROR] must be less than 2001 characters [json-pointer:/blocks/1/elements/0/value]"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import aiohttp
 import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -198,4 +199,32 @@ async def test_each_event_goes_to_one_of_two_sockets(box: Sandbox, app: App) -> 
     assert sorted(app.texts + other.texts) == list("012345")
     assert app.texts
     assert other.texts
+    await other.close()
+
+
+async def test_an_eleventh_socket_is_sent_away(box: Sandbox, app: App) -> None:
+    url = f"{box.api_url.replace('http', 'ws', 1).removesuffix('/api/')}/link"
+    async with aiohttp.ClientSession() as session:
+        open_ones = []
+        for _ in range(9):
+            wire = await session.ws_connect(url, params={"ticket": box.sockets.ticket()})
+            open_ones.append(wire)
+            assert (await wire.receive_json())["type"] == "hello"
+        one_more = await session.ws_connect(url, params={"ticket": box.sockets.ticket()})
+        said = await one_more.receive_json()
+        assert (said["type"], said["reason"]) == ("disconnect", "too_many_websockets")
+        assert len(box.sockets.sockets) == 10
+        for wire in open_ones:
+            await wire.close()
+
+
+async def test_one_socket_of_several_goes(box: Sandbox, app: App) -> None:
+    other = App(box)
+    await other.connect()
+    first = list(box.sockets.sockets)
+    box.sockets.cut("refresh_requested")
+    await box.workspace.wait_for(lambda: len(set(first) & set(box.sockets.sockets)) == 1)
+    await box.workspace.wait_for(lambda: len(box.sockets.sockets) == 2)
+    await box.workspace.user("ann").dm("still here")
+    await box.workspace.wait_for(lambda: "still here" in (*app.texts, *other.texts))
     await other.close()

@@ -79,7 +79,9 @@ async def test_a_deleted_file(box: Sandbox, client: AsyncWebClient) -> None:
     assert raised.value.response["error"] == "file_deleted"
     shown = (await client.conversations_history(channel=TRIAGE))["messages"][0]
     assert shown["files"][0]["mode"] == "tombstone"
-    assert box.workspace.events[-1]["event"]["type"] == "file_deleted"
+    changed, gone = [body["event"] for body in box.workspace.events[-2:]]
+    assert (changed["subtype"], changed["message"]["files"][0]["mode"]) == ("message_changed", "tombstone")
+    assert ("edited" in changed["message"], gone["type"]) == (False, "file_deleted")
 
 
 async def test_the_doors_beside_the_api_have_faults(box: Sandbox, client: AsyncWebClient) -> None:

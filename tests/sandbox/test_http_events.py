@@ -93,3 +93,36 @@ async def test_back_to_socket_mode(box: Sandbox, receiver: Receiver) -> None:
     box.events_url = None
     assert box.events_url is None
     assert not box.workspace.delivery.reachable
+
+
+async def test_an_answer_that_is_lost_is_repeated(box: Sandbox, receiver: Receiver) -> None:
+    box.chaos(1, duplicates=0, reorder=0, delay=0, drop_sockets=1)
+    await box.workspace.user("ann").dm("help")
+    await box.workspace.wait_for(lambda: len(receiver.heard) == 2)
+    headers, _ = receiver.heard[1]
+    assert (headers["x-slack-retry-num"], headers["x-slack-retry-reason"]) == ("1", "http_timeout")
+    await box.workspace.settled(quiet=0.1)
+    assert len(receiver.heard) == 2
+
+
+async def test_under_chaos_each_event_is_taken(box: Sandbox, receiver: Receiver) -> None:
+    box.chaos(2, duplicates=0.5, reorder=0.5, delay=0.05)
+    receiver.answers = [web.Response(status=500) for _ in range(6)]
+    for number in range(20):
+        await box.workspace.user("ann").dm(str(number))
+
+    def texts() -> set[str]:
+        return {json.loads(body)["event"]["text"] for _, body in receiver.heard}
+
+    await box.workspace.wait_for(lambda: texts() == {str(number) for number in range(20)})
+    await box.workspace.settled(quiet=0.1)
+    assert box.workspace.delivery.lost == []
+    assert len(receiver.heard) > 20
+
+
+async def test_too_many_redirects_are_a_reason(box: Sandbox, receiver: Receiver) -> None:
+    onward = {"Location": str(box.events_url)}
+    receiver.answers = [web.Response(status=307, headers=onward) for _ in range(3)]
+    await box.workspace.user("ann").dm("help")
+    await box.workspace.wait_for(lambda: any("x-slack-retry-num" in headers for headers, _ in receiver.heard))
+    assert receiver.heard[-1][0]["x-slack-retry-reason"] == "too_many_redirects"

@@ -55,6 +55,16 @@ async def test_a_thread_counts_its_replies(box: Sandbox, client: AsyncWebClient)
     assert error(raised) == "cannot_reply_to_message"
 
 
+async def test_counters_may_come_as_changes(box: Sandbox) -> None:
+    box.workspace.state.counters_tell = True
+    root = await box.workspace.user("ada").post("triage", "root")
+    await box.workspace.user("ada").post("triage", "reply", thread_ts=root)
+    changed = box.workspace.events[-1]["event"]
+    assert (changed["subtype"], changed["message"]["reply_count"]) == ("message_changed", 1)
+    assert "edited" not in changed["message"]
+    assert changed["message"]["text"] == changed["previous_message"]["text"]
+
+
 async def test_threads_are_paged_with_their_root_on_each_page(box: Sandbox, client: AsyncWebClient) -> None:
     root = await box.workspace.user("ada").post("triage", "root")
     for number in range(5):

@@ -13,6 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from sandbox import TRIAGE, Sandbox
 from tests.sandbox.conftest import App
+from tests.sandbox.test_forms import FORM
 from tests.sandbox.test_interactions import CARD, MODAL
 
 ARGS = [
@@ -61,6 +62,8 @@ async def test_the_page_loads_nothing_from_elsewhere(box: Sandbox, http: aiohttp
         "slack.js",
         "mail.js",
         "blocks.js",
+        "inputs.js",
+        "views.js",
         "blocktext.js",
     ):
         async with http.get(f"/static/{name}") as answer:
@@ -106,6 +109,55 @@ async def test_acts_are_the_drivers(box: Sandbox, http: aiohttp.ClientSession) -
         "/sandbox/post", data={"user": "ann", "channel": "dm", "text": "/ticket x"}
     ) as answer:
         assert answer.status == 504  # nobody is connected
+
+
+async def test_home_tab_forms_and_shortcuts(
+    box: Sandbox, app: App, client: AsyncWebClient, http: aiohttp.ClientSession
+) -> None:
+    files: list[str] = []
+
+    @app.bolt.shortcut("new_ticket")
+    async def shortcut(ack: Any, body: dict[str, Any]) -> None:
+        await ack()
+        await client.views_open(trigger_id=body["trigger_id"], view=FORM)
+
+    @app.bolt.view("new")
+    async def submitted(ack: Any, body: dict[str, Any]) -> None:
+        await ack()
+        papers = body["view"]["state"]["values"]["b-papers"]["papers"]["files"]
+        files.extend(file["name"] for file in papers)
+
+    me = {"user": "U0ANN00001"}
+    async with http.post("/sandbox/act/shortcut", json=me | {"callback_id": "new_ticket"}) as answer:
+        assert answer.status == 200
+    await box.workspace.wait_for(lambda: box.workspace.user("ann").modal)
+    modal = box.workspace.user("ann").modal
+    assert modal
+    form = aiohttp.FormData(me | {"view": modal.id, "values": '{"age": "x"}'})
+    async with http.post("/sandbox/submit", data=form) as answer:
+        assert (answer.status, await answer.json()) == (400, {"error": "age: not a number"})
+    form = aiohttp.FormData(me | {"view": modal.id, "values": "{}"})
+    form.add_field("file papers", b"abc", filename="a.txt")
+    async with http.post("/sandbox/submit", data=form) as answer:
+        assert answer.status == 200
+    assert files == ["a.txt"]
+    ask = me | {"view": "V404", "action_id": "x", "query": "y"}
+    async with http.post("/sandbox/suggest", json=ask) as answer:
+        assert (answer.status, await answer.json()) == (400, {"error": "not_found"})
+    async with http.post("/sandbox/act/open_home", json=me) as answer:
+        assert answer.status == 200
+    view = {"type": "home", "blocks": [{"type": "divider"}]}
+    await client.views_publish(user_id="U0ANN00001", view=view)
+    where = {"as": "U0ANN00001", "channel": "D0ANN00001", "tab": "home"}
+    async with http.get("/sandbox/state", params=where) as answer:
+        slack = (await answer.json())["slack"]
+    assert (slack["tab"], slack["home"]["blocks"][0]["type"], slack["dm"]) == (
+        "home",
+        "divider",
+        "D0ANN00001",
+    )
+    assert slack["commands"] == ["/ticket"]
+    assert [s["callback_id"] for s in slack["shortcuts"]] == ["new_ticket", "make_ticket"]
 
 
 async def test_mails_are_shown_in_all_forms(box: Sandbox, http: aiohttp.ClientSession) -> None:
