@@ -1,4 +1,4 @@
-"""Slack's text to plain text and back, and long texts into pieces. Pure.
+"""What people read of Slack's messages, and text that is safe to post. Pure.
 
 docs.slack.dev/messaging/formatting-message-text: what comes in is escaped (`&amp;`, `&lt;`, `&gt;`) and has live
 tokens in angle brackets; what goes out has those three escaped, so that nobody's text rings anybody.
@@ -10,12 +10,16 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-TEXT_LIMIT: Final = 3_000  # of a text object
-SECTIONS: Final = 3  # of text in one message: with its frame below 12,000 characters over all blocks
+from bot.mrkdwn import from_mrkdwn as from_mrkdwn
+from bot.mrkdwn import unescape as unescape
+from bot.mrkdwn import words
+from bot.pieces import messages as messages
+from bot.pieces import split as split
+from core.rich import link_text
+
 FALLBACK_LIMIT: Final = 3_900  # bytes of `text` beside blocks; chat.update refuses more than 4,000
 
 Json = Mapping[str, Any]
-_TOKEN = re.compile(r"<([^<>]+)>")
 _MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>")
 _LABELLED = re.compile(r"<(?:#|!subteam\^)([A-Z0-9]+)\|([^<>]+)>")
 
@@ -23,11 +27,6 @@ _LABELLED = re.compile(r"<(?:#|!subteam\^)([A-Z0-9]+)\|([^<>]+)>")
 def escape(text: str) -> str:
     """Make a text safe to stand in mrkdwn: nothing in it is live."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def unescape(text: str) -> str:
-    """Undo Slack's escaping, once."""
-    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
 def mentioned(message: Json) -> frozenset[str]:
@@ -42,52 +41,34 @@ def plain_text(message: Json, names: Mapping[str, str]) -> str:
 
     `names`: user id → name to show. Messages that were shared into it are quoted below.
     """
-    text = str(message.get("text") or "")
-    labels = {**{key: label.lstrip("@#") for key, label in _LABELLED.findall(text)}, **names}
+    labels = labelled(message, names)
     rich = [b for b in message.get("blocks") or () if b.get("type") == "rich_text"]
     shown = "\n".join(_rich(block, labels) for block in rich).strip("\n") if rich else ""
     if not shown.strip():
-        shown = from_mrkdwn(text, labels)
+        shown = words(str(message.get("text") or ""), labels)
     return "\n\n".join(part for part in (shown.strip(), *_shared(message, labels)) if part)
 
 
-def from_mrkdwn(text: str, names: Mapping[str, str]) -> str:
-    """Decode tokens and entities of a `text`."""
-    return unescape(_TOKEN.sub(lambda match: _token(match[1], names), text))
+def labelled(message: Json, names: Mapping[str, str]) -> dict[str, str]:
+    """Return the names to show by id: those given, before those that the message's `text` has for channels and
+    groups."""
+    found = _LABELLED.findall(str(message.get("text") or ""))
+    return {**{key: unescape(label).lstrip("@#") for key, label in found}, **names}
 
 
-def _token(token: str, names: Mapping[str, str]) -> str:
-    target, _, label = token.partition("|")
-    match target[:1]:
-        case "@":
-            return "@" + names.get(target[1:], label or target[1:])
-        case "#":
-            return "#" + (label or names.get(target[1:], target[1:]))
-        case "!":
-            if target.startswith("!date^"):
-                return label or target.split("^")[2]
-            if target.startswith("!subteam^"):
-                return "@" + (label or target.split("^")[1]).lstrip("@")
-            return "@" + target[1:]
-        case _:
-            return _link(target, label)
-
-
-def _link(url: str, label: str) -> str:
-    bare = url.removeprefix("mailto:").removeprefix("tel:")
-    if not label or label in (url, bare) or bare.removeprefix("https://").removeprefix("http://") == label:
-        return bare
-    return f"{label} ({bare})"
+def shared(message: Json) -> Iterator[tuple[str, str]]:
+    """Yield who wrote the messages that were forwarded in this one ("" unknown), and their `text`. They come as
+    attachments; link previews do too, and are no words of the sender's."""
+    for attachment in message.get("attachments") or ():
+        if attachment.get("is_share") or attachment.get("is_msg_unfurl"):
+            who = str(attachment.get("author_name") or attachment.get("author_subname") or "")
+            yield who, str(attachment.get("text") or attachment.get("fallback") or "")
 
 
 def _shared(message: Json, names: Mapping[str, str]) -> Iterator[str]:
-    """Forwarded messages come as attachments; link previews do too, and are no words of the sender's."""
-    for attachment in message.get("attachments") or ():
-        if attachment.get("is_share") or attachment.get("is_msg_unfurl"):
-            said = from_mrkdwn(str(attachment.get("text") or attachment.get("fallback") or ""), names)
-            who = str(attachment.get("author_name") or attachment.get("author_subname") or "")
-            lines = ([f"{who}:"] if who else []) + said.splitlines()
-            yield "\n".join(f"> {line}" for line in lines)
+    for who, text in shared(message):
+        said = words(text, names).splitlines()
+        yield "\n".join(f"> {line}" for line in ([f"{who}:"] if who else []) + said)
 
 
 def _elements(blocks: Any) -> Iterator[Json]:
@@ -104,13 +85,12 @@ def _elements(blocks: Any) -> Iterator[Json]:
 def _rich(block: Json, names: Mapping[str, str]) -> str:
     out: list[str] = []
     for part in block.get("elements") or ():
-        match part.get("type"):
-            case "rich_text_list":
-                out.extend(_list(part, names))
-            case "rich_text_quote":
-                out.extend("> " + line for line in _run(part, names).splitlines() or [""])
-            case _:
-                out.append(_run(part, names).removesuffix("\n"))
+        kind = part.get("type")
+        listed = kind == "rich_text_list"
+        lines = list(_list(part, names)) if listed else [run_text(part, names).removesuffix("\n")]
+        if kind == "rich_text_quote" or part.get("border"):
+            lines = ["> " + line for shown in lines for line in shown.splitlines() or [""]]
+        out.extend(lines)
     return "\n".join(out)
 
 
@@ -118,19 +98,21 @@ def _list(part: Json, names: Mapping[str, str]) -> Iterator[str]:
     indent = "  " * int(part.get("indent") or 0)
     for number, item in enumerate(part.get("elements") or (), 1 + int(part.get("offset") or 0)):
         mark = f"{number}." if part.get("style") == "ordered" else "•"
-        yield f"{indent}{mark} {_run(item, names)}"
+        yield f"{indent}{mark} {run_text(item, names)}"
 
 
-def _run(section: Json, names: Mapping[str, str]) -> str:
-    return "".join(_inline(element, names) for element in section.get("elements") or ())
+def run_text(section: Json, names: Mapping[str, str]) -> str:
+    """Return the words of a section, a list's item, a quote."""
+    return "".join(element_text(element, names) for element in section.get("elements") or ())
 
 
-def _inline(element: Json, names: Mapping[str, str]) -> str:
+def element_text(element: Json, names: Mapping[str, str]) -> str:
+    """Return what a person reads of one element of rich text."""
     match element.get("type"):
         case "text":
             return str(element.get("text") or "")
         case "link":
-            return _link(str(element.get("url") or ""), str(element.get("text") or ""))
+            return link_text(str(element.get("url") or ""), str(element.get("text") or ""))
         case "user":
             key = str(element.get("user_id") or "")
             return "@" + names.get(key, key)
@@ -139,6 +121,9 @@ def _inline(element: Json, names: Mapping[str, str]) -> str:
             return "#" + names.get(key, key)
         case "usergroup":
             key = str(element.get("usergroup_id") or "")
+            return "@" + names.get(key, key)
+        case "team":
+            key = str(element.get("team_id") or "")
             return "@" + names.get(key, key)
         case "broadcast":
             return "@" + str(element.get("range") or "channel")
@@ -157,33 +142,6 @@ def _emoji(element: Json) -> str:
         return "".join(chr(int(part, 16)) for part in str(element["unicode"]).split("-"))
     except (KeyError, ValueError, OverflowError):
         return f":{element.get('name') or ''}:"
-
-
-def split(text: str, limit: int = TEXT_LIMIT) -> list[str]:
-    """Cut an escaped text into pieces of at most `limit` characters: between paragraphs, else lines, else words,
-    never inside an entity. Joined by nothing but the white space at the cuts, they are the text."""
-    pieces: list[str] = []
-    rest = text.strip("\n")
-    while len(rest) > limit:
-        at = _cut(rest, limit)
-        pieces.append(rest[:at].rstrip())
-        rest = rest[at:].lstrip("\n") if rest[at : at + 1] == "\n" else rest[at:].removeprefix(" ")
-    return [piece for piece in (*pieces, rest) if piece.strip()]
-
-
-def _cut(text: str, limit: int) -> int:
-    for mark in ("\n\n", "\n", " "):
-        at = text.rfind(mark, limit // 2, limit + 1)
-        if at > 0:
-            return at
-    at = text.rfind("&", limit - 4, limit)
-    return at if at > 0 and ";" not in text[at:limit] else limit
-
-
-def messages(text: str) -> list[list[str]]:
-    """Cut an escaped text into messages, each a list of pieces for a text object."""
-    pieces = split(text)
-    return [pieces[at : at + SECTIONS] for at in range(0, len(pieces), SECTIONS)]
 
 
 def brief(text: str, limit: int) -> str:

@@ -151,9 +151,8 @@ def _subject(outgoing: Outgoing, context: ComposeContext, what: str, voice: Voic
     ticket = outgoing.ticket
     reply = any(_answered(outgoing, what)) and what != "staff_new"
     untitled = context.texts.render("untitled", words, voice).strip()
-    return wire.subject(
-        ticket.title if ticket else "", ticket.id if ticket else None, reply=reply, untitled=untitled
-    )
+    title = ticket.title if ticket else str(outgoing.data.get("subject") or "")
+    return wire.subject(title, ticket.id if ticket else None, reply=reply, untitled=untitled)
 
 
 def _copies(outgoing: Outgoing, context: ComposeContext) -> tuple[tuple[Person, str], ...]:

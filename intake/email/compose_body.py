@@ -10,12 +10,15 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from typing import Any, Final
 
+from markupsafe import Markup
+
 from core.file_links import FileLinks
 from core.shapes import Attachment, Kind, Outgoing, Visibility
 from intake.email import compose_files
 from intake.email import wire_headers as wire
 from intake.email.addresses import Signer, domain_of
 from intake.email.marker import MARKER, MARKERS
+from intake.email.rich_html import styled
 from intake.email.texts import Texts, Voice, amount, prose
 
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
@@ -112,11 +115,8 @@ def _shown(
     outgoing: Outgoing, context: ComposeContext, what: str, voice: Voice, values: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The values that the layouts show."""
-    texts, message = context.texts, outgoing.message
-    words = str(outgoing.data.get("text") or "") if what == "correction" else ""
-    if what in _SAYS and not words and message is not None:
-        words = message.text
-    words = clean(words).strip("\n")
+    texts = context.texts
+    words, words_html = _words(outgoing, what)
     # A participant's words must not look like ours: the name in From is whatever they call themselves.
     leading = "passed_on" if passed_on(outgoing) else what
     lead = clean(texts.render(leading, values, voice)).strip()
@@ -132,11 +132,22 @@ def _shown(
         "lead": lead,
         "lead_html": prose(lead) if own is None else own,
         "words": words,
-        "words_html": prose(words),
+        "words_html": words_html,
         "boxed": what != "message",
         "button": button,
         "footer": [line.strip() for line in clean(footer).split("\n") if line.strip()],
     }
+
+
+def _words(outgoing: Outgoing, what: str) -> tuple[str, Markup]:
+    """The message's own words, as text and, with their formatting where they have some, as HTML."""
+    message, words, html = outgoing.message, "", None
+    if what == "correction":
+        words = str(outgoing.data.get("text") or "")
+    if what in _SAYS and not words and message is not None:
+        words, html = message.text, message.rich
+    words = clean(words).strip("\n")
+    return words, styled(html) if html and words else prose(words)
 
 
 def _named(

@@ -34,6 +34,7 @@ from intake.email.headers import read_head
 from intake.email.language import language_of
 from intake.email.parse import ParsedMail, parse
 from intake.email.read_context import ReadContext as ReadContext
+from intake.email.rich_lines import rich_of
 from intake.email.sender import Sender, automatic, identify
 from intake.email.spam import VIRUS, verdict
 from intake.email.thread_index import usable as usable_index
@@ -262,6 +263,7 @@ def _message(reading: Reading, raw: bytes, received_at: datetime | None, context
         subject=mail.subject,
         text=mail.text,
         visible=reading.visible,
+        rich=rich_of(mail, reading.visible),
         evidence=replace(reading.evidence, delivery=reading.delivery),
         html=safe,
         files=files,
