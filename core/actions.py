@@ -12,13 +12,15 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from core import units, views
+from core import snoozing, units, views
 from core.audience import Happened, Scene
 from core.database import Rerun, Tx
+from core.desk import TITLE
 from core.failures import Conflict, Invalid, NotFound
 from core.outbox import release_held
 from core.passing_on import braked, passed_on
 from core.people import Known
+from core.places import same_conversation
 from core.shapes import Actor, File, Priority, Ref, Visibility, key_of
 from core.staffing import staff_named
 from core.status import ACTIVE, SETS, Did, Status, Ticket
@@ -67,6 +69,22 @@ async def locked(tx: Tx, actor: Actor, ticket_id: int, *, adds: int = 0) -> tupl
     return ticket, part
 
 
+async def target(tx: Tx, ticket_id: int) -> Ticket:
+    """Return a ticket, or what it was merged into. Raises `NotFound`."""
+    found = await views.ticket(tx, ticket_id)
+    if found is not None and found.merged_into is not None:
+        found = await views.ticket(tx, found.merged_into)
+    if found is None:
+        raise NotFound(f"there is no ticket {ticket_id}")
+    return found
+
+
+def in_thread(desk: Desk, ticket: Ticket, place: str) -> bool:
+    """Is this place in the triage channel where the ticket's thread is now (not in one where it was before)?"""
+    triage = desk.triage(ticket.queue)
+    return triage is not None and same_conversation(place, triage[1])
+
+
 async def as_known(tx: Tx, actor: Actor) -> Known:
     """Return the user behind an actor. Raises `Invalid` where there is none."""
     if actor.user_id is None:
@@ -85,6 +103,8 @@ async def write(tx: Tx, desk: Desk, actor: Actor, ticket_id: int, written: Writt
     if not written.text.strip() and not written.files:
         raise Invalid("the message is empty")
     ticket, part = await locked(tx, actor, ticket_id, adds=1)
+    if written.from_thread and written.place and not in_thread(desk, ticket, written.place):
+        written = replace(written, from_thread=False)  # below a card in a channel where it was before
     author = await as_known(tx, actor)
     staff = actor.staff and not (part and ticket.requester_id == actor.user_id)
     seq = await tx.scalar(select(tickets.c.last_seq).where(tickets.c.id == ticket.id))
@@ -198,9 +218,12 @@ async def participant_wrote(
     reopens: bool = True,
 ) -> Ticket:
     """The words of somebody who takes part: they may reopen the ticket, and the desk hears of them."""
+    reopens = reopens and not ticket.spam  # spam stays closed; staff see what was written
     did = Did.OTHER_WROTE if written.automatic or not reopens else Did.PARTICIPANT_WROTE
     moved = await units.move(tx, ticket, did, actor)
+    woke = ""
     if did is Did.PARTICIPANT_WROTE:
+        moved, woke = await snoozing.ended_by_message(tx, moved, actor)
         moved = replace(moved, waiting_since=ticket.waiting_since or await tx.now())
     await units.add_event(tx, ticket, "message", actor, public=True, data={"message": message_id})
     after = await units.save(tx, ticket, moved, public=True)
@@ -214,8 +237,11 @@ async def participant_wrote(
         actor_place=written.place,
         had=written.had,
     )
+    if ticket.spam:
+        scene = replace(scene, listeners=())
     scene = await passed_on(tx, desk, scene, proven=written.proven, source=written.source)
     await _braked_note(tx, desk, Happened.WROTE, scene, message_id, written)
+    await snoozing.say(tx, desk, after, woke)
     return after
 
 
@@ -244,6 +270,10 @@ async def set_status(
         return ticket
     if ticket.merged_into is not None:
         raise Conflict(f"ticket {ticket_id} is merged into {ticket.merged_into}; set that one's status")
+    if ticket.spam and actor.staff:
+        raise Conflict(f"ticket {ticket_id} is marked as spam; if it's none: !spam off")
+    if ticket.spam:
+        raise Conflict(f"ticket {ticket_id} can't be opened again; please write a new message")
     moved = await units.move(tx, ticket, SETS[status], actor)
     if status is Status.OPEN and not actor.staff:
         moved = replace(moved, waiting_since=moved.waiting_since or await tx.now())
@@ -299,15 +329,38 @@ async def set_priority(
     return after
 
 
-async def merge(
-    tx: Tx, desk: Desk, actor: Actor, ticket_id: int, into: int, *, from_thread: bool = False
+async def set_title(
+    tx: Tx, desk: Desk, actor: Actor, ticket_id: int, title: str, *, from_thread: bool = False
 ) -> Ticket:
+    """Give a ticket another title. Raises `Invalid`."""
+    check_staff(actor, "change titles")
+    words = " ".join("".join(c if c.isprintable() else " " for c in title).split())
+    if not words or len(words) > TITLE:
+        raise Invalid(f"a title has 1 to {TITLE} characters")
+    ticket, _ = await locked(tx, actor, ticket_id)
+    if ticket.title == words:
+        return ticket
+    data = {"from": ticket.title, "to": words}
+    await units.add_event(tx, ticket, "title", actor, public=False, data=data)
+    after = await units.save(tx, ticket, replace(ticket, title=words), public=False)
+    text = f"{units.shown_name(actor)} changed the title to: {words}"
+    scene = await units.scene(tx, desk, after, actor, from_thread=from_thread, data={"text": text})
+    await units.note(tx, desk, Happened.CHANGED, scene)
+    return after
+
+
+async def merge(tx: Tx, desk: Desk, actor: Actor, ticket_id: int, into: int) -> Ticket:
     """Merge a ticket away: it closes, later mail goes to the target. Raises `Conflict`, `NotFound`."""
     check_staff(actor, "merge tickets")
     if ticket_id == into:
         raise Invalid("a ticket can't be merged into itself")
     locked = {i: await units.lock(tx, i) for i in sorted((ticket_id, into))}
-    ticket, target = locked[ticket_id], locked[into]
+    return await merge_locked(tx, desk, actor, locked[ticket_id], locked[into])
+
+
+async def merge_locked(tx: Tx, desk: Desk, actor: Actor, ticket: Ticket, target: Ticket) -> Ticket:
+    """Merge a ticket into another one, both locked by this unit. Raises `Conflict`."""
+    ticket_id, into = ticket.id, target.id
     if ticket.merged_into is not None:
         raise Conflict(f"ticket {ticket_id} is merged into {ticket.merged_into} already")
     if target.merged_into is not None:

@@ -26,6 +26,7 @@ class Happened(StrEnum):
     NOTED = "noted"
     STATUS_SET = "status_set"
     CHANGED = "changed"  # assignee, priority, title, queue
+    RATED = "rated"  # by the requester: data["score"]
     EDITED = "edited"
     DELETED = "deleted"
     TAKEN_BACK = "taken_back"  # an answer became a note: it goes from where it can be taken back
@@ -53,6 +54,17 @@ class Agent:
     key: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """Where a message (or, with `attachment_id`, a file of it) was posted: `remote` is "" while that is under way."""
+
+    channel: str
+    place: str
+    remote: str
+    desk: bool
+    attachment_id: int | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
     """All that the decision needs.
@@ -60,7 +72,8 @@ class Scene:
     `triage`: (channel, place) of the desk's threads, or None. `agents`: whom to tell by mail ([] where the queue
     doesn't). `from_thread`: it was done in the triage thread, which therefore shows it already. `automatic`: the
     message is automatic mail, which is never answered. `acknowledge`: the brakes allow an acknowledgement.
-    `long`: the opening message doesn't fit on the card.
+    `long`: the opening message doesn't fit on the card. `receipt`: what an acknowledgement says beside its words.
+    `ask_rating`: who is told that it's resolved, where there are buttons, may say how it was.
     """
 
     ticket: Ticket
@@ -72,20 +85,21 @@ class Scene:
     automatic: bool = False
     acknowledge: bool = True
     long: bool = False
+    receipt: Mapping[str, Any] = field(default_factory=dict)
+    ask_rating: bool = False
     actor_place: str = ""  # where they wrote: it isn't repeated there
     had: frozenset[bytes] = frozenset()  # identities whom the mail itself went to: they get no copy of ours
     was: Status | None = None
     timer: bool = False
-    copies: Sequence[
-        tuple[str, str, str, bool]
-    ] = ()  # (channel, place, remote id, desk) of a message's copies
+    copies: Sequence[Copy] = ()  # of a message that is changed
     edits: frozenset[str] = frozenset()  # channels that can change what they posted
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """One delivery to note. `automatic`: it answers nobody and waits while the requester is unconfirmed."""
+    """One delivery to note. `automatic`: it answers nobody and waits while the requester is unconfirmed. `message_id`:
+    whose words it carries, where several messages are told of at once."""
 
     channel: str
     place: str
@@ -96,6 +110,7 @@ class Told:
     delay: timedelta = timedelta()
     to_key: bytes | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
+    message_id: int | None = None
 
 
 # Among the heads of a lane: conversation first, then cards, then all else.
@@ -107,6 +122,23 @@ MOST_COPIED: Final = 20
 def told(happened: Happened, scene: Scene) -> tuple[Told, ...]:
     """Return the deliveries that this calls for, in the order in which they are noted."""
     return (*_desk(happened, scene), *_requesters(happened, scene))
+
+
+def thread_of(triage: tuple[str, str], messages: Sequence[tuple[int, Sequence[int]]]) -> tuple[Told, ...]:
+    """Return what shows the messages of a ticket (each with its files' ids) below its card, in their order."""
+    channel, place = triage
+    whole: list[Told] = []
+    for message_id, files in messages:
+        one = Told(
+            channel=channel,
+            place=place,
+            kind=Kind.MESSAGE,
+            desk=True,
+            priority=_TALK,
+            message_id=message_id,
+        )
+        whole += with_files([one], files, frozenset())
+    return tuple(whole)
 
 
 def with_files(
@@ -190,13 +222,14 @@ def _line(happened: Happened, scene: Scene) -> str | None:
         return str(scene.data.get("text", ""))
     if scene.from_thread or scene.data.get("text") is None:
         return None
-    return str(scene.data["text"]) if happened in (Happened.STATUS_SET, Happened.CHANGED) else None
+    lined = (Happened.STATUS_SET, Happened.CHANGED, Happened.RATED)
+    return str(scene.data["text"]) if happened in lined else None
 
 
 def _requesters(happened: Happened, scene: Scene) -> Iterator[Told]:
     if happened is Happened.OPENED:
         if scene.acknowledge and not scene.automatic:
-            yield from _notice(scene, "ack")
+            yield from _notice(scene, "ack", scene.receipt)
     elif happened is Happened.STAFF_REPLIED:
         yield from _answer(scene)
     elif happened is Happened.WROTE and not scene.automatic:
@@ -204,7 +237,9 @@ def _requesters(happened: Happened, scene: Scene) -> Iterator[Told]:
     elif happened is Happened.STATUS_SET:
         what = _decided(scene)
         if what is not None:
-            yield from _notice(scene, what)
+            yield from _notice(scene, what, {"rate": True} if _rated(scene, what) else {})
+    elif happened is Happened.RATED and _has_buttons(scene):
+        yield from _notice(scene, "rated", {"score": scene.data["score"]})
     if happened in (Happened.EDITED, Happened.DELETED, Happened.TAKEN_BACK):
         yield from _changed_copies(happened, scene)
 
@@ -213,10 +248,26 @@ def _requester(scene: Scene) -> Listener | None:
     return next((x for x in scene.listeners if x.role == "requester"), None)
 
 
-def _notice(scene: Scene, what: str) -> Iterator[Told]:
+def _rated(scene: Scene, what: str) -> bool:
+    """Are they asked how it was?"""
+    return what == "resolved" and scene.ask_rating and _has_buttons(scene)
+
+
+def _has_buttons(scene: Scene) -> bool:
+    """Is the requester reached where messages have buttons?"""
+    listener = _requester(scene)
+    return listener is not None and listener.channel in scene.edits
+
+
+_RECEIPTS: Final = ("ack", "rated")  # they hear of these, though they did it themselves
+
+
+def _notice(scene: Scene, what: str, more: Mapping[str, Any]) -> Iterator[Told]:
     """A fixed text to the requester alone, unless they did it themselves."""
     listener = _requester(scene)
-    if listener is None or listener.suppressed or (listener.user_id == scene.actor_id and what != "ack"):
+    if listener is None or listener.suppressed:
+        return
+    if listener.user_id == scene.actor_id and what not in _RECEIPTS:
         return
     yield Told(
         channel=listener.channel,
@@ -226,7 +277,7 @@ def _notice(scene: Scene, what: str) -> Iterator[Told]:
         automatic=True,
         priority=_REST if what == "ack" else _TALK,
         to_key=listener.key,
-        data={"what": what},
+        data={"what": what, **more},
     )
 
 
@@ -241,7 +292,9 @@ def _answer(scene: Scene, *, passed_on: bool = False) -> Iterator[Told]:
     mailed = False
     ordered = sorted(scene.listeners, key=lambda x: (x.role != "requester", x.suppressed))
     had = {"had": sorted(key.hex() for key in scene.had)} if scene.had else {}
-    for listener in ordered[: MOST_COPIED + 1]:
+    for listener in ordered:
+        if len(places) > MOST_COPIED:
+            break
         mine = listener.user_id == scene.actor_id or listener.place == scene.actor_place
         if mine or listener.key in scene.had:
             continue
@@ -279,29 +332,35 @@ def _decided(scene: Scene) -> str | None:
 
 
 def _changed_copies(happened: Happened, scene: Scene) -> Iterator[Told]:
-    """Carry an edit to wherever the message was posted; of a deletion only staff are told."""
+    """Carry an edit to wherever the message was posted. Of a deletion only staff are told, but files go everywhere."""
     mailed = False
-    for channel, place, remote, desk in scene.copies:
-        if happened is Happened.DELETED and not desk:
+    for copy in scene.copies:
+        if happened is Happened.DELETED and not copy.desk and copy.attachment_id is None:
             continue
-        if channel in scene.edits:
-            yield Told(
-                channel=channel,
-                place=place,
-                kind=Kind.EDIT,
-                desk=desk,
-                priority=_TALK,
-                data={"target": remote, "deleted": happened is not Happened.EDITED},
-            )
-        elif not desk and not mailed and happened is Happened.EDITED:
+        # What became a note goes from the requester's side alone.
+        gone = happened is Happened.DELETED or (happened is Happened.TAKEN_BACK and not copy.desk)
+        if copy.channel in scene.edits:
+            if copy.attachment_id is None or gone:
+                yield _change(copy, gone=gone)
+        elif not copy.desk and not mailed and happened is Happened.EDITED:
             mailed = True
-            listener = next((x for x in scene.listeners if x.place == place), None)
+            listener = next((x for x in scene.listeners if x.place == copy.place), None)
             yield Told(
-                channel=channel,
-                place=place,
+                channel=copy.channel,
+                place=copy.place,
                 kind=Kind.NOTICE,
                 desk=False,
                 delay=CORRECTION_DELAY,
                 to_key=listener.key if listener else None,
                 data={"what": "correction"},
             )
+
+
+def _change(copy: Copy, *, gone: bool) -> Told:
+    """Another text for what was posted, or that it is taken back; a file is only ever taken back."""
+    data: dict[str, Any] = {"target": copy.remote, "deleted": gone}
+    if copy.attachment_id is not None:
+        data = {"file": copy.remote, "attachment_id": copy.attachment_id, "deleted": True}
+    return Told(
+        channel=copy.channel, place=copy.place, kind=Kind.EDIT, desk=copy.desk, priority=_TALK, data=data
+    )

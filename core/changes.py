@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row, select, update
 
-from core import actions, editing, units, views
+from core import actions, editing, rich, units, views
 from core.database import Tx
 from core.evidence import settled_root
 from core.failures import Refused
@@ -26,11 +26,12 @@ from core.shapes import (
     Visibility,
     key_of,
 )
+from core.status import Ticket
 from core.suppression import how_to_lift, suppress
 from core.tables import deliveries, links
 from core.tell import mark, tell_failure, whisper
 from core.units import Desk
-from core.verbs import Asked, carry_out
+from core.verbs import VERBS, Asked, carry_out
 from core.visibility import as_queue_is_set, intent
 
 
@@ -51,9 +52,9 @@ async def edited(tx: Tx, desk: Desk, new: MessageEdited, sender: Known) -> Recei
         if ticket is not None:  # the sign that made it an answer isn't a part of it
             text = as_queue_is_set(text, desk.queue_or_first(ticket.queue).default_visibility)[1]
     actor = actor_of(sender, new.channel, Auth.VERIFIED)
-    rich = new.rich if text == new.text else None
+    formatted = rich.ending(new.rich, text) if new.rich else None
     await editing.edit(
-        tx, desk, message_id, ticket_id, text, actor, in_thread=message.author.staff, rich=rich
+        tx, desk, message_id, ticket_id, text, actor, in_thread=message.author.staff, rich=formatted
     )
     return Receipt(outcome="edited", ticket_id=ticket_id, message_id=message_id, because="its own edit")
 
@@ -99,38 +100,60 @@ async def deleted(tx: Tx, desk: Desk, gone: MessageDeleted) -> Receipt:
 
 
 async def commanded(tx: Tx, desk: Desk, command: StaffCommand, sender: Known) -> Receipt:
-    ticket_id = command.ticket_id
-    if ticket_id is None:
-        for ref in command.evidence.references:
-            where = await actions.linked(tx, ref)
-            if where is not None:
-                ticket_id = where.ticket_id
-                break
+    ticket_id = await _meant(tx, command)
     if ticket_id is None:
         await settled_root(tx, desk, command.channel, command.evidence.references)
         return Receipt(outcome="ignored", because="no ticket's thread")
     if command.ref is not None and await actions.linked(tx, command.ref) is not None:
         return Receipt(outcome="duplicate", ticket_id=ticket_id, because="the command is known already")
+    ticket = await views.ticket(tx, ticket_id)
+    if ticket is None:
+        return Receipt(outcome="ignored", because="no such ticket")
     actor = actor_of(sender, command.channel, Auth.VERIFIED)
+    asked = Asked(
+        tx=tx,
+        desk=desk,
+        actor=actor,
+        ticket_id=ticket_id,
+        words=command.words,
+        text=command.text,
+        sender=command.sender,
+        ref=command.ref,
+        in_thread=actor.staff and _in_thread(desk, ticket, command),
+    )
     answer: str | None
-    if not actor.staff:
-        answer = "You aren't on the help desk's staff, so nothing was done."
-    else:
-        asked = Asked(tx=tx, desk=desk, actor=actor, ticket_id=ticket_id, words=command.words)
-        try:
-            answer = await carry_out(command.verb, asked)
-        except Refused as exc:
-            answer = exc.message
-    if command.ref is not None:
+    sign = "done"
+    try:
+        answer = await carry_out(command.verb, asked, own=ticket.requester_id == sender.user_id)
+        sign = VERBS[command.verb.lower()].sign
+    except Refused as exc:
+        answer = exc.message
+    if command.ref is not None and await actions.linked(tx, command.ref) is None:
         remote = units.remote_of(command.ref)
         await units.add_links(tx, ticket_id, None, [(command.ref.name, "command", remote)])
     if answer is not None:
         await whisper(tx, desk, ticket_id, command.sender, answer, place=command.place)
     elif command.ref is not None:
-        ticket = await views.ticket(tx, ticket_id)
-        assert ticket is not None
-        await mark(tx, desk, ticket, units.remote_of(command.ref), "done")
+        await mark(tx, desk, ticket, units.remote_of(command.ref), sign)
     return Receipt(outcome="command", ticket_id=ticket_id, because=f"!{command.verb}")
+
+
+async def _meant(tx: Tx, command: StaffCommand) -> int | None:
+    """The ticket that a command is about: the one that is named, else its thread's."""
+    if command.ticket_id is not None:
+        return command.ticket_id
+    for ref in command.evidence.references:
+        where = await actions.linked(tx, ref)
+        if where is not None:
+            return where.ticket_id
+    return None
+
+
+def _in_thread(desk: Desk, ticket: Ticket, command: StaffCommand) -> bool:
+    """Was it asked for where the ticket's thread is now, so that it needn't be told there?"""
+    if not command.place:
+        return command.ref is not None
+    return actions.in_thread(desk, ticket, command.place)
 
 
 async def reported(tx: Tx, desk: Desk, report: DeliveryReport) -> Receipt:

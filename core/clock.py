@@ -11,6 +11,12 @@ class Clock:
     def __init__(self, offset: timedelta = timedelta()) -> None:
         self.offset = offset
         self.skew = timedelta()
+        self._began = datetime.now(UTC) + offset
+
+    @property
+    def began(self) -> datetime:
+        """When this process began, as the database has it."""
+        return self._began + self.skew
 
     def now(self) -> datetime:
         """Return the present moment, aware, in UTC, as the database has it."""

@@ -222,9 +222,12 @@ class Courier:
         kept = await self._kept(rendered) if rendered is not None and first else {}
         if kept and loaded.cc:  # a bounce may be about any of them
             kept["data"] = {**row.data, "copied": [person.key.hex() for person in loaded.cc]}
+        kept["wait_until"] = None  # its time has come
 
         async def unit(tx: Tx) -> Row[Any] | None:
             marked = await outbox.mark_sending(tx, row.id, kept)
+            if marked:
+                await self._settling.was_held(tx, row)
             await work.fence(tx, lease)
             # Whoever changes what is shown locks this lane too, so from here on they see it being sent.
             if marked and first and await _changed(tx, loaded):

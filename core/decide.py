@@ -5,6 +5,7 @@ may its sender join there. It only reads: `receive` decides by these functions, 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 from core import units, views
 from core.database import Tx
@@ -14,6 +15,8 @@ from core.shapes import Auth, NewMessage, Receipt, Visibility
 from core.status import Ticket
 from core.threads import Admission, Found, KnownLinks, admission, which_ticket
 from core.units import Desk
+
+MENTION: Final = "mention"  # the kind of a name whose message had no words but opened a ticket for its thread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,10 +36,12 @@ def known_already(new: NewMessage, known: KnownLinks) -> Receipt | None:
     """
     own = known.links.get(new.ref.name)
     unique = new.ref.ours in (None, new.ref.name)
+    if own is not None and own.kind == MENTION and (new.visible or new.text).strip():
+        return None  # a mention that was edited: now it says something
     if own is None or not (own.kind in ("sent", "card") or (unique and own.kind != "referenced")):
         return None
     return Receipt(
-        outcome="duplicate" if own.kind == "received" else "ignored",
+        outcome="duplicate" if own.kind in ("received", MENTION) else "ignored",
         ticket_id=own.ticket_id,
         message_id=own.message_id,
         because=f"known already ({own.kind})",

@@ -7,13 +7,19 @@ from typing import Any
 from sqlalchemy import and_, or_, select, update
 
 from core import units, views
-from core.audience import Happened
+from core.audience import Copy, Happened
 from core.database import Tx
 from core.outbox import cancel, lane_kind, rehead
-from core.shapes import Actor, Visibility
-from core.tables import deliveries, messages, tickets
+from core.outgoing import card_in
+from core.shapes import Actor, Kind, Message, Person, Visibility
+from core.tables import deliveries, events, identities, links, messages, tickets
+from core.tell import whisper
 from core.units import Desk
 from core.work import enqueue as enqueue_work
+
+STOPPED = "You deleted this answer before it went out: nobody was sent it."
+TOO_LATE = "You deleted this answer, but it had gone out already: the requester has it."
+TOO_LATE_WITH_FILES = f"{TOO_LATE[:-1]}, but for the files, which are taken back."
 
 
 async def edit(
@@ -30,31 +36,63 @@ async def edit(
     """Give a message a new text (None: it was deleted) with its formatting, and carry that to where it was posted."""
     ticket = await units.lock(tx, ticket_id)
     message = await views.message(tx, message_id)
-    if message is None or message.deleted_at is not None or message.text == text:
+    if message is None or message.deleted_at is not None:
+        return
+    if message.text == text and message.rich == rich:
         return
     now = await tx.now()
     values: dict[str, Any] = {"full_text": None, "rich": None}
     values |= {"deleted_at": now} if text is None else {"edited_at": now, "text": text, "rich": rich}
-    await tx.run(
-        update(messages)
-        .where(messages.c.id == message_id)
-        .values(**values)
-    )
+    await tx.run(update(messages).where(messages.c.id == message_id).values(**values))
     kind = "deleted" if text is None else "edited"
     public = message.visibility is Visibility.PUBLIC and not message.outsider
     await units.add_event(tx, ticket, kind, actor, public=False, data={"message": message_id})
     after = await units.save(tx, ticket, ticket, public=public)
-    if message.seq == 1:  # the ticket shows its opening message
-        opening = {"description": text or ""}
-        if message.channel == "slack":  # whose title is made of its words
-            opening["title"] = units.title_of("", text) if text else "(deleted)"
-        await tx.run(update(tickets).where(tickets.c.id == ticket_id).values(**opening))
-    await _stop_unsent(tx, message_id, deleted=text is None)
+    if await _opens(tx, message):
+        await _describe(tx, message, text)
+    stopped = await _stop_unsent(tx, message_id, deleted=text is None)
     # A note that was an answer once: what the requester has of that stays taken back.
-    copies = [copy for copy in await _copies(tx, message_id) if public or copy[3]]
+    copies = [copy for copy in await _copies(tx, message_id) if public or copy.desk]
     happened = Happened.DELETED if text is None else Happened.EDITED
     scene = await units.scene(tx, desk, after, actor, copies=copies, from_thread=in_thread)
     await units.note(tx, desk, happened, scene, message_id)
+    if text is None and message.author.staff and public:
+        gone = any(not copy.desk for copy in copies)
+        if gone or stopped:
+            files = any(not copy.desk and copy.attachment_id is not None for copy in copies)
+            late = TOO_LATE_WITH_FILES if files else TOO_LATE
+            await _tell_author(tx, desk, message, late if gone else STOPPED)
+
+
+async def _opens(tx: Tx, message: Message) -> bool:
+    """Is it the message whose words the ticket shows as its own?"""
+    data = await tx.scalar(
+        select(events.c.data)
+        .where(events.c.ticket_id == message.ticket_id, events.c.kind == "opened")
+        .order_by(events.c.id)
+        .limit(1)
+    )
+    opening = (data or {}).get("message")
+    return message.seq == 1 if opening is None else bool(opening == message.id)
+
+
+async def _describe(tx: Tx, message: Message, text: str | None) -> None:
+    """The ticket shows its opening message."""
+    opening = {"description": text or ""}
+    # In Slack the title is made of its words, unless it was written by itself.
+    if message.channel == "slack" and await _titled(tx, message):
+        opening["title"] = units.title_of("", text) if text else "(deleted)"
+    await tx.run(update(tickets).where(tickets.c.id == message.ticket_id).values(**opening))
+
+
+async def _titled(tx: Tx, message: Message) -> bool:
+    """Is the title still the one that was made of the message's first words?"""
+    title = await tx.scalar(select(tickets.c.title).where(tickets.c.id == message.ticket_id))
+    return _letters(message.text).startswith(_letters(str(title).rstrip("…")))
+
+
+def _letters(text: str) -> str:
+    return "".join(c for c in text if c.isalnum())
 
 
 async def into_note(tx: Tx, desk: Desk, message_id: int, ticket_id: int, text: str, actor: Actor) -> bool:
@@ -68,39 +106,45 @@ async def into_note(tx: Tx, desk: Desk, message_id: int, ticket_id: int, text: s
     )
     await units.add_event(tx, ticket, "became_note", actor, public=False, data={"message": message_id})
     after = await units.save(tx, ticket, ticket, public=True)
-    await _stop_unsent(tx, message_id, deleted=True)
-    gone = [copy for copy in await _copies(tx, message_id) if not copy[3]]
-    scene = await units.scene(tx, desk, after, actor, copies=gone, from_thread=True)
+    await _stop_unsent(tx, message_id, deleted=True, desk=False)
+    copies = await _copies(tx, message_id)
+    scene = await units.scene(tx, desk, after, actor, copies=copies, from_thread=True)
     await units.note(tx, desk, Happened.TAKEN_BACK, scene, message_id)
-    return bool(gone)
+    return any(not copy.desk for copy in copies)
 
 
-async def _stop_unsent(tx: Tx, message_id: int, *, deleted: bool) -> None:
-    """A message deleted before it went doesn't go; one edited before it went goes as it now is; a correction
-    that still waits is replaced by the newer one."""
+async def _stop_unsent(tx: Tx, message_id: int, *, deleted: bool, desk: bool | None = None) -> bool:
+    """A message deleted before it went doesn't go; one edited before it went goes as it now is; a correction that still
+    waits is replaced by the newer one. `desk`: of one side alone. Returns whether an answer was stopped."""
     waiting = select(deliveries).where(
         deliveries.c.message_id == message_id, deliveries.c.state.in_(("queued", "held"))
     )
+    if desk is not None:
+        waiting = waiting.where(deliveries.c.desk.is_(desk))
     # The lanes' rows come first: a courier that marks one of these has then either committed that, or will see
     # the new text.
     lanes = {row.lane: lane_kind(row.channel) for row in await tx.all(waiting)}
     await enqueue_work(tx, lanes, await tx.now())
+    stopped = False
     for row in await tx.all(waiting):
+        if row.kind == Kind.CARD:
+            continue
         correction = row.data.get("what") == "correction"
         if (deleted or correction) and await cancel(
             tx, row.id, "deleted before it went" if deleted else "newer text"
         ):
+            stopped = stopped or (row.kind == Kind.MESSAGE and not row.desk)
             await rehead(tx, row.lane, row.channel, row.ticket_id)
+    return stopped
 
 
-async def _copies(tx: Tx, message_id: int) -> list[tuple[str, str, str, bool]]:
-    """Return where the message was posted: channel, place, remote id, desk. What was rendered once goes as it
-    was, so it counts."""
+async def _copies(tx: Tx, message_id: int) -> list[Copy]:
+    """Return where the message and its files were posted. What was rendered once goes as it was, so it counts."""
     rows = await tx.all(
-        select(deliveries.c.channel, deliveries.c.place, deliveries.c.remote_id, deliveries.c.desk)
+        select(deliveries)
         .where(
             deliveries.c.message_id == message_id,
-            deliveries.c.kind == "message",
+            deliveries.c.kind.in_((Kind.MESSAGE, Kind.FILE)),
             deliveries.c.state.in_(("sent", "sending"))
             | and_(
                 deliveries.c.state == "queued",
@@ -109,4 +153,33 @@ async def _copies(tx: Tx, message_id: int) -> list[tuple[str, str, str, bool]]:
         )
         .order_by(deliveries.c.id)
     )
-    return [(r.channel, r.place, r.remote_id or "", bool(r.desk)) for r in rows]
+    return [
+        Copy(
+            channel=row.channel,
+            place=row.place,
+            remote=row.remote_id or "",
+            desk=bool(row.desk),
+            attachment_id=row.data.get("attachment_id") if row.kind == Kind.FILE else None,
+        )
+        for row in rows
+    ]
+
+
+async def _tell_author(tx: Tx, desk: Desk, message: Message, text: str) -> None:
+    """Tell who deleted an answer what became of it: where they had written it, as no sign can stand on it."""
+    row = await tx.first(
+        select(identities.c.kind, identities.c.address)
+        .where(identities.c.user_id == message.author_id, identities.c.kind == message.channel)
+        .order_by(identities.c.key)
+        .limit(1)
+    )
+    remote = await tx.scalar(
+        select(links.c.remote).where(links.c.message_id == message.id, links.c.kind == "received").limit(1)
+    )
+    if row is None or not remote:
+        return
+    place = str(remote).rpartition("/")[0]
+    card = await card_in(tx, message.ticket_id, place)
+    if card is not None:
+        place = f"{place}#{card.rpartition('/')[2]}"
+    await whisper(tx, desk, message.ticket_id, Person(kind=row.kind, address=row.address), text, place=place)

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import case, select
 
 from core import units, views
 from core.database import Rerun, Tx
 from core.failures import NotYet
 from core.people import Known
-from core.shapes import NewMessage, Ref, key_of
-from core.status import Status, Ticket
+from core.shapes import NewMessage, Ref, Visibility, key_of
+from core.status import ACTIVE, Ticket
 from core.tables import deliveries, events, links, messages, participants, tickets
 from core.threads import Found, KnownLinks, LinkFact
 from core.units import Desk
 
+CLOCKS = timedelta(minutes=10)  # so far Slack's clock and ours may differ
 POSTING = timedelta(seconds=10)  # a post that takes longer is no reason to wait for its name
 
 
@@ -61,25 +62,42 @@ async def _never_in(tx: Tx, numbers: Iterable[int | None], queue: str) -> frozen
 
 
 async def _recent(tx: Tx, desk: Desk, new: NewMessage, sender: Known) -> int | None:
-    """The ticket that a further top-level message of this conversation belongs to: opened there by the same
-    person within the window, and unanswered."""
+    """The ticket that a further top-level message of this conversation belongs to: the same person opened it there,
+    wrote at most the window before (or after, where this one comes late), and staff hadn't answered by then. The times
+    of the source count, whenever it comes in."""
     window = desk.config.slack.group_window
     if window <= timedelta():
         return None
     place = new.evidence.conversation or ""
+    at = new.source_time
+    answers = messages.alias("answers")
     found: int | None = await tx.scalar(
         select(tickets.c.id)
         .join(participants, participants.c.ticket_id == tickets.c.id)
+        .join(messages, messages.c.ticket_id == tickets.c.id)
         .where(
             participants.c.identity_key == new.sender.key,
             participants.c.place.startswith(f"{place}#", autoescape=True),
             tickets.c.requester_id == sender.user_id,
             tickets.c.channel == new.channel,
-            tickets.c.first_response_at.is_(None),
-            tickets.c.status.in_((Status.NEW, Status.OPEN)),
-            tickets.c.public_updated_at >= await tx.now() - window,
+            tickets.c.status.in_(ACTIVE),
+            tickets.c.merged_into.is_(None),
+            # Nothing happened to it before its messages were written, but for what clocks differ.
+            tickets.c.public_updated_at >= at - window - CLOCKS,
+            messages.c.author_id == sender.user_id,
+            messages.c.channel == new.channel,
+            messages.c.source_time.between(at - window, at + window),
+            ~select(answers.c.id)
+            .where(
+                answers.c.ticket_id == tickets.c.id,
+                answers.c.author_staff.is_(True),
+                answers.c.visibility == Visibility.PUBLIC.value,
+                answers.c.source_time <= at,
+            )
+            .exists(),
         )
-        .order_by(tickets.c.public_updated_at.desc())
+        # What they wrote before it says more than what they wrote after it.
+        .order_by(case((messages.c.source_time <= at, 0), else_=1), messages.c.source_time.desc())
         .limit(1)
     )
     return found

@@ -37,7 +37,7 @@ YOUNG: Final = timedelta(seconds=1)  # for so long an SMTP transaction goes firs
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
     """What a door takes in. `shard_by` names what must stay in order, `source_order` sorts inside it ("" is the
-    order of arrival; at most 32 ASCII characters)."""
+    order of arrival; at most 32 ASCII characters). `settle`: how long it waits for what belongs before it."""
 
     key: bytes
     channel: str
@@ -48,6 +48,7 @@ class Arrival:
     received_at: datetime | None = None
     blob: str | None = None  # set where the door has spooled the bytes already; then `raw` is empty and
     size: int | None = None  # so many bytes they are
+    settle: timedelta = timedelta()
 
 
 def shard_of(shard_by: str) -> int:
@@ -68,6 +69,7 @@ async def row_of(arrival: Arrival, blobs: Blobs, clock: Clock) -> dict[str, Any]
         "channel": arrival.channel,
         "shard": shard_of(arrival.shard_by),
         "state": "new",
+        "not_before": clock.now() + arrival.settle if arrival.settle else None,
         "received_at": arrival.received_at or clock.now(),
         "source_order": arrival.source_order[:32],
         "envelope": dict(arrival.envelope),

@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 from sqlalchemy import delete, select
 
-from core import units, work
+from core import moving, snoozing, units, work
 from core.audience import Happened
 from core.blobs import Blobs
 from core.database import Database, Tx
@@ -134,6 +134,8 @@ async def sweep_blobs(jobs: Jobs) -> bool:
 
 JOBS: Final = (
     Job("close_resolved", timedelta(seconds=5), close_resolved),
+    Job("wake", timedelta(seconds=5), snoozing.wake),
+    Job("move_cards", timedelta(seconds=10), moving.move_cards),
     Job("sweep", timedelta(hours=1), sweep),
     Job("sweep_blobs", timedelta(hours=1), sweep_blobs),
 )

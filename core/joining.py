@@ -8,14 +8,16 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 
-from core import actions, units
+from core import actions, rich, units
 from core.actions import Written
 from core.audience import Happened
 from core.brakes import allow
 from core.database import Rerun, Tx
 from core.opening import claimed_staff, tell_claim
+from core.outgoing import card_in
 from core.people import Known, actor_of, mail_address
-from core.prepared import MOST_JOINING, Prepared, words_of
+from core.places import same_conversation
+from core.prepared import MOST_JOINING, NO_TEXT, Prepared, words_of
 from core.quoted import fit_to_send
 from core.shapes import Actor, Auth, NewMessage, Receipt, Role, Visibility
 from core.status import Status, Ticket
@@ -26,7 +28,6 @@ from core.units import Desk
 from core.visibility import asked_visibility
 
 Names = Sequence[tuple[str, str, str | None]]
-NO_TEXT = "(no text)"
 NOT_SENT = (
     "This answer by mail quotes what only staff see in this ticket. So it is a note, and nothing was sent. To send an "
     "answer, leave the quote out."
@@ -63,11 +64,10 @@ async def joined(
         html_blob=prepared.html_blob,
         mail_id=new.mail_id,
         thread_index=new.thread_index,
-        rich=new.rich if text == (new.visible or new.text) else None,
+        rich=_formatted(new, text),
         auth_results=new.auth_results,
         names=names,
-        # Not the merged one's thread.
-        from_thread=new.desk and found is not None and found.ticket_id == ticket.id,
+        from_thread=await _stands_below(tx, desk, new, found, ticket),
         place=new.sender.place,
         had=frozenset(person.key for person in new.to_others),
         automatic=new.automatic,
@@ -84,6 +84,25 @@ async def joined(
     if new.desk and visibility is Visibility.NOTE:
         await mark(tx, desk, after, units.remote_of(new.ref), "note")
     return Receipt(outcome="joined", ticket_id=after.id, message_id=message_id, because=decision.because)
+
+
+def _formatted(new: NewMessage, text: str) -> str | None:
+    """The formatting of what is kept of the words. A mail's own plain words write lists and links in another way."""
+    if new.rich is None or text == (new.visible or new.text):
+        return new.rich
+    return rich.ending(new.rich, text)
+
+
+async def _stands_below(tx: Tx, desk: Desk, new: NewMessage, found: Found | None, ticket: Ticket) -> bool:
+    """Does it stand in the thread of the ticket's present card? Not in a merged one's, nor in one that was left behind
+    when the ticket got a card elsewhere."""
+    triage = desk.triage(ticket.queue)
+    if not new.desk or found is None or found.ticket_id != ticket.id or triage is None:
+        return False
+    if not same_conversation(units.remote_of(new.ref).rpartition("/")[0], triage[1]):
+        return False
+    card = await card_in(tx, ticket.id, triage[1])
+    return card is None or card in {units.remote_of(ref) for ref in new.evidence.references}
 
 
 async def _staffs_words(tx: Tx, desk: Desk, new: NewMessage, ticket: Ticket) -> tuple[Visibility, str, bool]:

@@ -7,10 +7,10 @@ from sqlalchemy import select, update
 from core import units
 from core.actions import locked
 from core.audience import Happened
-from core.database import Tx
+from core.database import Rerun, Tx
 from core.failures import Conflict
 from core.people import ensure, mail_person
-from core.shapes import Actor
+from core.shapes import Actor, Person
 from core.status import Ticket
 from core.suppression import lift
 from core.tables import messages, tickets
@@ -22,12 +22,28 @@ async def admit(
     tx: Tx, desk: Desk, actor: Actor, ticket_id: int, address: str, *, from_thread: bool = False
 ) -> Ticket:
     """Let an outsider (or anybody with a mail address) take part; their earlier words become visible."""
+    return await let_in(tx, desk, actor, ticket_id, mail_person(address), from_thread=from_thread)
+
+
+async def let_in(
+    tx: Tx,
+    desk: Desk,
+    actor: Actor,
+    ticket_id: int,
+    person: Person,
+    *,
+    kind: str = "admitted",
+    from_thread: bool = False,
+) -> Ticket:
+    """Let somebody take part, as `admit` does. `kind`: the event, "participant" where they didn't write yet."""
     check_staff(actor, "admit people")
-    person = mail_person(address)
+    merged = await tx.scalar(select(tickets.c.merged_into).where(tickets.c.id == ticket_id))
+    if merged is not None:
+        raise Conflict(f"ticket {ticket_id} is merged into {merged}; admit them there")
     known = await ensure(tx, person)
     ticket, _ = await locked(tx, actor, ticket_id)
     if ticket.merged_into is not None:
-        raise Conflict(f"ticket {ticket_id} is merged into {ticket.merged_into}; admit them there")
+        raise Rerun
     seq = await tx.scalar(select(tickets.c.last_seq).where(tickets.c.id == ticket.id))
     joined = await units.join(tx, ticket.id, person.key, "cc", person.place, int(seq))
     # Also of somebody who takes part already: what they wrote to the note address, or before they did.
@@ -42,10 +58,13 @@ async def admit(
     )
     if not joined and not shown:
         return ticket
-    await units.add_event(tx, ticket, "admitted", actor, public=False, data={"address": person.address})
+    data = {"address": person.address, **({"staff": True} if kind == "participant" else {})}
+    await units.add_event(tx, ticket, kind, actor, public=False, data=data)
     after = await units.save(tx, ticket, ticket, public=True)
     what = "they take part from now on" if joined else "what they wrote is for everybody now"
-    text = f"{units.shown_name(actor)} admitted {person.address}: {what}."
+    who = person.address if person.kind == "email" else known.name or person.address.rpartition("/")[2]
+    did = "admitted" if kind == "admitted" else "added"
+    text = f"{units.shown_name(actor)} {did} {who}: {what}."
     scene = await units.scene(tx, desk, after, actor, from_thread=from_thread, data={"text": text})
     await units.note(tx, desk, Happened.CHANGED, scene)
     return after

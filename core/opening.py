@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import select, update
 
-from core import actions, units, views
-from core.acknowledging import may_acknowledge
+from core import actions, brought, units, views
+from core.acknowledging import answers_form, may_acknowledge, receipt_of
 from core.actions import Written
 from core.audience import Happened
 from core.database import Tx
@@ -30,7 +31,7 @@ async def opened(tx: Tx, desk: Desk, prepared: Prepared, decision: Admission, na
     new = prepared.new
     if prepared.customer is not None and new.forwarded is not None:
         return await _forwarded(tx, desk, prepared, new.forwarded, decision, names)
-    actor = actor_of(prepared.sender, new.channel, new.auth)
+    actor = actor_of(prepared.maker or prepared.sender, new.channel, new.auth)
     ticket, message_id = await _written(tx, desk, prepared, actor, decision, names)
     return Receipt(outcome="opened", ticket_id=ticket.id, message_id=message_id, because=decision.because)
 
@@ -39,28 +40,37 @@ async def _written(
     tx: Tx, desk: Desk, prepared: Prepared, actor: Actor, decision: Admission, names: Names
 ) -> tuple[Ticket, int]:
     new, sender = prepared.new, prepared.sender
-    address = await mail_address(tx, new.sender, sender)
+    lines = brought.in_order(prepared, await brought.unknown(tx, prepared))
+    shown = brought.titling(prepared, lines)
+    words = shown.new.visible or shown.new.text
     ticket = await units.open_ticket(
         tx,
         queue=desk.queue_or_first(new.queue).name,
-        title=units.title_of(new.subject, new.visible or new.text, answers=decision.ticket_id),
-        description=new.visible or new.text,
+        title=units.title_of(shown.new.subject, words, answers=decision.ticket_id),
+        description=words,
         priority=new.priority or Priority.NORMAL,
         channel=new.channel,
         requester=sender,
-        address=address,
+        address=await mail_address(tx, new.sender, sender),
+        room=len(lines),
     )
-    words = words_of(prepared, address, staff=False, visibility=Visibility.PUBLIC, outsider=False)
-    message_id = await units.add_message(tx, desk, ticket, 1, words)
-    await units.add_links(tx, ticket.id, message_id, names)
+    ids = await brought.written(tx, desk, ticket, prepared, lines, names)
+    message_id = ids[lines.index(shown)]
     await _taking_part(tx, ticket.id, new, 1)
-    data = {"message": message_id, "channel": new.channel}
+    data: dict[str, Any] = {"message": message_id, "channel": new.channel}
+    if len(lines) > 1:
+        data["thread"] = len(lines)
+    if prepared.maker is not None:
+        data["made_for"] = sender.name
     await units.add_event(tx, ticket, "opened", actor, public=True, data=data)
     await _remarks(tx, ticket, new, decision)
     for twin in await twins(tx, desk, new):
         await _linked(tx, ticket, twin)
-    long = len(words.text) > CARD_WORDS or bool(words.files)
+    alone = len(lines) == 1
+    long = alone and (len(words) > CARD_WORDS or bool(shown.files))
     await _told(tx, desk, prepared, ticket, actor, message_id, long=long)
+    if not alone:
+        await brought.note(tx, desk, ticket, ids)
     return ticket, message_id
 
 
@@ -180,7 +190,8 @@ async def _told(
         ticket,
         actor if claims is None else None,
         automatic=new.automatic is not None,
-        acknowledge=await may_acknowledge(tx, desk, new, ticket.id),
+        acknowledge=await may_acknowledge(tx, desk, new, ticket.id) or answers_form(desk, new),
+        receipt=await receipt_of(tx, desk, new, ticket),
         long=long,
         data={"claims": claims} if claims else {},
     )

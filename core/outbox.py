@@ -87,11 +87,15 @@ async def enqueue(
     lanes = {row["lane"]: lane_kind(row["channel"]) for row in rows if row["state"] == "queued"}
     await enqueue_work(tx, lanes, now)
     ids = []
+    headed: set[tuple[str, int]] = set()
     for row in rows:
         if row["kind"] == Kind.CARD and await _card_waits(tx, row):
             continue
-        if row["state"] == "queued" and not await _has_head(tx, row["lane"], row["ticket_id"]):
-            row["due_at"] = row["wait_until"] or now
+        where = (row["lane"], row["ticket_id"])
+        if row["state"] == "queued" and where not in headed:
+            if not await _has_head(tx, *where):
+                row["due_at"] = row["wait_until"] or now
+            headed.add(where)
         ids.append(await tx.new_id(insert(deliveries).values(**row)))
     return ids
 
@@ -109,7 +113,7 @@ def _row(one: Told, spec: ChannelSpec, noted: Noted, now: datetime, seq: int) ->
         "lane": spec.lane(one.place, noted.ticket_id),
         "channel": one.channel,
         "ticket_id": noted.ticket_id,
-        "message_id": noted.message_id,
+        "message_id": noted.message_id if one.message_id is None else one.message_id,
         "place": one.place,
         "kind": one.kind,
         "desk": one.desk,
@@ -237,8 +241,8 @@ async def sending(tx: Tx, lane: str) -> Sequence[Row[Any]]:
 
 
 async def mark_sending(tx: Tx, delivery_id: int, kept: Mapping[str, Any]) -> bool:
-    """Note, before the first byte leaves, that a delivery is being sent (`kept`: its rendered bytes). False where it
-    was cancelled meanwhile."""
+    """Note, before the first byte leaves, that a delivery is being sent (`kept`: what is noted beside that, as its
+    rendered bytes). False where it was cancelled meanwhile."""
     now = await tx.now()
     values: dict[str, Any] = {
         "state": "sending",
@@ -265,6 +269,7 @@ async def settle(
     due_at: datetime | None = None,
     error: str | None = None,
     remote_id: str | None = None,
+    data: Mapping[str, Any] | None = None,
 ) -> bool:
     """Write how a delivery that was being sent ended (`sending`: nobody knows yet, look again at `due_at`). False
     where somebody else did already."""
@@ -275,6 +280,8 @@ async def settle(
         values["last_error"] = error[:500]
     if remote_id is not None:
         values["remote_id"] = remote_id[:500]
+    if data is not None:
+        values["data"] = dict(data)
     return (
         await tx.changed(
             update(deliveries)

@@ -9,6 +9,8 @@ from sqlalchemy import Row, or_, select
 from core import views
 from core.database import Tx
 from core.failures import PermanentFailure, Suppressed
+from core.places import same_conversation
+from core.posted import anchor, file_posted, parts_posted, posted
 from core.shapes import Author, Kind, Outgoing, Person
 from core.status import Ticket
 from core.suppression import how_to_lift, is_suppressed
@@ -36,6 +38,8 @@ async def load(tx: Tx, row: Row[Any]) -> Outgoing:
     if public and row.channel == "email" and await is_suppressed(tx, row.to_key):
         reason = f"{row.place}: mail there bounced; to try it again: {how_to_lift(row.ticket_id, row.place)}"
         raise (Suppressed if row.kind == Kind.MESSAGE else PermanentFailure)(reason)
+    card = await card_in(tx, row.ticket_id, row.place) if row.desk and ticket is not None else None
+    target, targets, data = await _changes(tx, row)
     return Outgoing(
         delivery_id=row.id,
         kind=Kind(row.kind),
@@ -48,16 +52,19 @@ async def load(tx: Tx, row: Row[Any]) -> Outgoing:
         ticket=ticket,
         requester=_requester(ticket),
         assignee=await _assignee(tx, ticket),
+        assignee_slack=await _assignee_slack(tx, ticket) if row.kind == Kind.CARD else "",
+        answering=await _answering(tx, row.ticket_id) if row.kind == Kind.CARD else (),
         message=message,
-        data=row.data,
+        data=data,
         to=await _person(tx, row.to_key),
         cc=await _copied(tx, row) if row.channel == "email" and public and row.kind == Kind.MESSAGE else (),
         mail_ids=await _mail_ids(tx, row.ticket_id, message.seq if message else None)
         if row.channel == "email" and ticket is not None
         else (),
-        anchor=await _card(tx, row.ticket_id, row.place) if row.desk and ticket is not None else None,
-        target=await _target(tx, row),
-        earlier=await _card(tx, row.ticket_id, row.place) if row.kind == Kind.CARD else None,
+        anchor=card if row.desk else await anchor(tx, row),
+        target=target,
+        targets=targets,
+        earlier=card if row.kind == Kind.CARD else None,
         language=await _language(tx, row.to_key, ticket) if public else "",
         thread_index=await _thread_index(tx, row.ticket_id, message.seq if message else None)
         if row.channel == "email" and public and ticket is not None
@@ -76,6 +83,37 @@ async def _assignee(tx: Tx, ticket: Ticket | None) -> str | None:
         return None
     name = await tx.scalar(select(users.c.name).where(users.c.id == ticket.assignee_id))
     return str(name or ticket.assignee or "")
+
+
+async def _assignee_slack(tx: Tx, ticket: Ticket | None) -> str:
+    """The assignee's Slack identity, "" where none is known."""
+    if ticket is None or ticket.assignee_id is None:
+        return ""
+    found = await tx.scalar(
+        select(identities.c.address)
+        .where(identities.c.user_id == ticket.assignee_id, identities.c.kind == "slack")
+        .order_by(identities.c.key)
+        .limit(1)
+    )
+    return str(found or "")
+
+
+async def _answering(tx: Tx, ticket_id: int) -> tuple[str, ...]:
+    """Whose answers are held for a moment, so that they may still be changed."""
+    rows = await tx.all(
+        select(users.c.name)
+        .join(messages, messages.c.author_id == users.c.id)
+        .join(deliveries, deliveries.c.message_id == messages.c.id)
+        .where(
+            deliveries.c.ticket_id == ticket_id,
+            deliveries.c.kind == Kind.MESSAGE,
+            deliveries.c.desk.is_(False),
+            deliveries.c.state.in_(("queued", "held")),
+            deliveries.c.wait_until > await tx.now(),
+        )
+        .order_by(messages.c.seq)
+    )
+    return tuple(dict.fromkeys(row.name or "somebody" for row in rows))
 
 
 async def _person(tx: Tx, key: bytes | None) -> Person | None:
@@ -154,42 +192,32 @@ async def _thread_index(tx: Tx, ticket_id: int, before: int | None) -> str:
     return str(found or "")
 
 
-async def _card(tx: Tx, ticket_id: int, place: str) -> str | None:
+async def card_in(tx: Tx, ticket_id: int, place: str) -> str | None:
     """The remote id of the ticket's card in this place, where one hangs."""
-    conversation = place.partition("#")[0].rpartition("/")[2]
     rows = await tx.all(
         select(links.c.remote)
         .join(deliveries, deliveries.c.id == links.c.delivery_id)
         .where(links.c.ticket_id == ticket_id, links.c.kind == "card", links.c.remote.is_not(None))
         .order_by(deliveries.c.id.desc())
     )
-    for row in rows:
-        if str(row.remote).rpartition("/")[0].rpartition("/")[2] == conversation:
-            return str(row.remote)
-    return None
+    remotes = (str(row.remote) for row in rows)
+    return next((one for one in remotes if same_conversation(one.rpartition("/")[0], place)), None)
 
 
-async def _target(tx: Tx, row: Row[Any]) -> str | None:
-    """The remote id of what a delivery changes: known when it was noted, or by now, as that was being sent then.
-    Raises `PermanentFailure` where it never got there."""
-    target: str | None = row.data.get("target")
-    if row.kind != Kind.EDIT or target or row.message_id is None:
-        return target
-    target = await tx.scalar(
-        select(deliveries.c.remote_id)
-        .where(
-            deliveries.c.message_id == row.message_id,
-            deliveries.c.kind == Kind.MESSAGE,
-            deliveries.c.channel == row.channel,
-            deliveries.c.place == row.place,
-            deliveries.c.remote_id.is_not(None),
-        )
-        .order_by(deliveries.c.id.desc())
-        .limit(1)
-    )
-    if not target:
+async def _changes(tx: Tx, row: Row[Any]) -> tuple[str | None, tuple[str, ...], dict[str, Any]]:
+    """What a delivery changes: the remote id of it, those of all its parts, and the delivery's data with the file's.
+    It was known when this was noted, or is by now, as it was being sent then. Raises `PermanentFailure` where it never
+    got there."""
+    data, target = dict(row.data), row.data.get("target")
+    if row.kind != Kind.EDIT or row.message_id is None:
+        return target, (), data
+    if "file" in data:
+        data["file"] = data["file"] or await file_posted(tx, row)
+    else:
+        target = target or await posted(tx, row)
+    if not target and not data.get("file"):
         raise PermanentFailure("what it changes was never posted")
-    return target
+    return target, await parts_posted(tx, row, str(target)) if target else (), data
 
 
 async def written_at_desk(tx: Tx, message_id: int) -> str | None:

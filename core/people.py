@@ -3,50 +3,30 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Row, and_, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Row, and_, select, update
 
 from core.config import Config
-from core.database import Database, Rerun, Tx
+from core.database import Database, Tx
 from core.failures import Conflict, Invalid, NotFound
-from core.shapes import Actor, Auth, Person, Role
+from core.matching import Known as Known
+from core.matching import address_of as address_of
+from core.matching import ensure as ensure
+from core.matching import find as find
+from core.matching import identity_keys as identity_keys
+from core.matching import joinable, one_account, unnamed
+from core.matching import mail_address as mail_address
+from core.matching import mail_person as mail_person
+from core.shapes import Actor, Auth, Person, Role, canonical_address
+from core.staff_sync import OPERATOR as OPERATOR
+from core.staff_sync import SLACK, StaffChanges, bring_in_configured, bring_in_slack
 from core.staffing import StaffMember, staff_members
 from core.tables import identities, tokens, users
-
-OPERATOR = "operator"
-
-
-def mail_person(address: str, name: str = "") -> Person:
-    """Return the mail identity of an address. Raises `Invalid` for what can't be one."""
-    canonical = address.strip().lower()
-    local, _, domain = canonical.rpartition("@")
-    if not local or not domain or len(canonical) > 320 or any(c.isspace() or ord(c) < 32 for c in canonical):
-        raise Invalid(f"'{address[:80]}' is no mail address")
-    return Person(kind="email", address=canonical, name=name.strip()[:200], place=canonical)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """A user as the desk knows them, found by one of their identities."""
-
-    user_id: int
-    name: str
-    username: str | None
-    role: Role
-    identity: bytes
-    email: str = ""
-    locale: str = ""  # in which language they write, "" where we don't know
-    suppressed: bool = False  # mail to this identity bounced for good
-
-    @property
-    def staff(self) -> bool:
-        return self.role in (Role.AGENT, Role.MANAGER, Role.SYSTEM)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,169 +49,68 @@ def token_hash(token: str) -> bytes:
 _USER = (users.c.id, users.c.name, users.c.username, users.c.role)
 
 
-async def find(tx: Tx, key: bytes) -> Known | None:
-    """Return the user behind an identity, or None."""
-    row = await tx.first(
-        select(*_USER, users.c.locale, identities.c.address, identities.c.kind, identities.c.suppressed_at)
-        .join(identities, identities.c.user_id == users.c.id)
-        .where(identities.c.key == key)
-    )
-    if row is None:
-        return None
-    return Known(
-        user_id=row.id,
-        name=row.name,
-        username=row.username,
-        role=Role(row.role),
-        identity=key,
-        email=row.address if row.kind == "email" else "",
-        locale=row.locale or "",
-        suppressed=row.suppressed_at is not None,
-    )
-
-
-async def identity_keys(tx: Tx, user_id: int) -> set[bytes]:
-    """Return the keys of all identities of a user."""
-    rows = await tx.all(select(identities.c.key).where(identities.c.user_id == user_id))
-    return {row.key for row in rows}
-
-
-async def address_of(tx: Tx, user_id: int, kind: str = "email") -> str:
-    """Return a user's address of this kind, "" where they have none."""
-    found = await tx.scalar(
-        select(identities.c.address)
-        .where(identities.c.user_id == user_id, identities.c.kind == kind)
-        .order_by(identities.c.key)
-        .limit(1)
-    )
-    return str(found or "")
-
-
-async def ensure(tx: Tx, person: Person) -> Known:
-    """Return the user behind this person, made where nobody knows them yet.
-
-    A Slack person whose mail address the channel vouches for is the user of that address.
-    """
-    known = await find(tx, person.key)
-    if known is not None:
-        if person.name and not known.name:
-            await tx.run(update(users).where(users.c.id == known.user_id).values(name=person.name[:200]))
-        return known
-    now = await tx.now()
-    try:
-        same = None
-        if person.email and person.kind != "email":
-            same = await ensure(tx, mail_person(person.email, person.name))
-        user_id = same.user_id if same else await _new_user(tx, person, now)
-        await tx.run(
-            insert(identities).values(
-                key=person.key,
-                user_id=user_id,
-                kind=person.kind,
-                address=person.address[:320],
-                team_id=person.team,
-                guest=person.guest,
-            )
-        )
-    except IntegrityError as exc:  # somebody else made them meanwhile
-        raise Rerun from exc
-    found = await find(tx, person.key)
-    assert found is not None
-    return found
-
-
-async def _new_user(tx: Tx, person: Person, now: datetime) -> int:
-    return await tx.new_id(
-        insert(users).values(name=person.name[:200], role=Role.REQUESTER, created_at=now, version=0)
-    )
-
-
 class People:
     """Staff and tokens, as the doors and the terminal need them."""
 
     def __init__(self, database: Database, config: Config) -> None:
         self._database = database
         self._config = config
-        self._slack_staff = {s.slack_user: s.email.lower() for s in config.staff if s.slack_user}
+        self._slack_staff = {s.slack_user: canonical_address(s.email) for s in config.staff if s.slack_user}
 
     async def known(self, person: Person) -> Known:
-        """Return the user behind this person, made where nobody knows them yet, in a unit of its own."""
+        """Return the user behind this person, made where nobody knows them yet, in a unit of its own.
+
+        Who is a guest or of another organisation now has no staff rights, whatever they were before.
+        """
         person = self.pinned(person)
-        found = await self._database.read(lambda tx: find(tx, person.key))
-        if found is not None and (found.name or not person.name):
+
+        async def settled(tx: Tx) -> Known | None:
+            found = await find(tx, person.key)
+            if found is None or (person.name and unnamed(person, found)) or await joinable(tx, person, found):
+                return None
             return found
-        return await self._database.unit(lambda tx: ensure(tx, person))
+
+        found = await self._database.read(settled)
+        if found is None:
+            found = await self._database.unit(lambda tx: ensure(tx, person))
+        if person.guest and found.staff and not self._configured(person):
+            return replace(found, role=Role.REQUESTER)
+        return found
 
     def pinned(self, person: Person) -> Person:
-        """Return the person with the address that the configuration gives to their Slack id."""
-        email = self._slack_staff.get(person.address.rpartition("/")[2]) if person.kind == "slack" else None
-        if email is None:
+        """Return the person with the address that the configuration gives to their Slack id. The address of a staff
+        member who is configured with another Slack id is not theirs."""
+        if person.kind != "slack":
             return person
-        return Person(
-            kind=person.kind,
-            address=person.address,
-            name=person.name,
-            email=email,
-            team=person.team,
-            place=person.place,
-        )
+        if (email := self._configured(person)) is not None:
+            return replace(person, email=email)
+        if person.email and canonical_address(person.email) in self._slack_staff.values():
+            return replace(person, email=None)
+        return person
+
+    def _configured(self, person: Person) -> str | None:
+        return self._slack_staff.get(person.address.rpartition("/")[2]) if person.kind == "slack" else None
 
     async def sync(self) -> None:
         """Bring the configured staff and the operator into the database; who left the file is staff no longer."""
+        await self._database.unit(lambda tx: bring_in_configured(tx, self._config))
 
-        async def write(tx: Tx) -> None:
-            await self._ensure_operator(tx)
-            kept = []
-            for member in self._config.staff:
-                known = await ensure(tx, mail_person(member.email, member.name or member.username.title()))
-                kept.append(known.user_id)
-                await tx.run(
-                    update(users)
-                    .where(users.c.username == member.username, users.c.id != known.user_id)
-                    .values(username=None, role=Role.REQUESTER, staff_source=None)
-                )
-                values: dict[str, Any] = {
-                    "username": member.username,
-                    "role": member.role,
-                    "staff_source": "config",
-                }
-                if member.name:
-                    values["name"] = member.name
-                await tx.run(update(users).where(users.c.id == known.user_id).values(**values))
-            await self._claim_slack_ids(tx, kept)
-            await tx.run(
-                update(users)
-                .where(users.c.staff_source == "config", users.c.id.not_in(kept))
-                .values(role=Role.REQUESTER, staff_source=None, username=None)
-            )
+    async def sync_slack_staff(
+        self,
+        persons: Iterable[Person],
+        *,
+        complete: bool = True,
+        fence: Callable[[Tx], Awaitable[None]] | None = None,
+    ) -> StaffChanges:
+        """Make these people staff: they are it by Slack (a user group, a triage channel). With `complete` they are all,
+        so who was staff by Slack and isn't among them is staff no longer. `fence` ends the unit.
 
-        await self._database.unit(write)
-
-    async def _claim_slack_ids(self, tx: Tx, user_ids: Sequence[int]) -> None:
-        """Who wrote in Slack before the configuration named them is that staff member from now on."""
-        for member, user_id in zip(self._config.staff, user_ids, strict=True):
-            if member.slack_user:
-                await tx.run(
-                    update(identities)
-                    .where(
-                        identities.c.kind == "slack",
-                        identities.c.address.endswith(f"/{member.slack_user}", autoescape=True),
-                        identities.c.user_id != user_id,
-                    )
-                    .values(user_id=user_id)
-                )
-
-    async def _ensure_operator(self, tx: Tx) -> None:
-        if await tx.scalar(select(users.c.id).where(users.c.username == OPERATOR)) is None:
-            now = await tx.now()
-            try:
-                await tx.run(
-                    insert(users).values(
-                        name=self._config.service.name, username=OPERATOR, role=Role.SYSTEM, created_at=now
-                    )
-                )
-            except IntegrityError as exc:
-                raise Rerun from exc
+        Staff of the configuration, and those an operator added, stay what they are. Raises `StaleLease`.
+        """
+        members = [(self.pinned(person), await self.known(person)) for person in persons]
+        return await self._database.unit(
+            lambda tx: bring_in_slack(tx, self._config, members, complete=complete, fence=fence)
+        )
 
     async def staff_actor(self, username: str, channel: str = "cli") -> Actor:
         """Return the actor of a staff member (or of the system user `operator`). Raises `NotFound`."""
@@ -348,15 +227,20 @@ class People:
 
         async def write(tx: Tx) -> None:
             known = await ensure(tx, person)
-            taken = await tx.scalar(
-                select(users.c.id).where(users.c.username == username, users.c.id != known.user_id)
+            named = await tx.first(
+                select(users.c.id, users.c.role).where(
+                    users.c.username == username, users.c.id != known.user_id
+                )
             )
-            if taken is not None:
+            if named is not None and named.role != Role.REQUESTER:
                 raise Conflict(f"the username '{username}' is taken")
+            if named is not None:  # somebody who was staff once
+                await tx.run(update(users).where(users.c.id == named.id).values(username=None))
             values: dict[str, Any] = {"username": username, "role": role, "staff_source": "added"}
             if name:
                 values["name"] = name
             await tx.run(update(users).where(users.c.id == known.user_id).values(**values))
+            await one_account(tx, known.user_id)
 
         await self._database.unit(write)
         return next(m for m in await self.list_staff() if m.username == username)
@@ -372,8 +256,14 @@ class People:
                 .where(users.c.username == username, users.c.staff_source == "added")
                 .values(role=Role.REQUESTER, staff_source=None, username=None)
             )
-            if not gone:
-                raise NotFound(f"there is no staff member '{username}'")
+            if gone:
+                return
+            by_slack = users.c.username == username, users.c.staff_source == SLACK
+            if await tx.scalar(select(users.c.id).where(*by_slack)) is not None:
+                raise Conflict(
+                    f"'{username}' is staff by Slack; take them out of the user group or the channel"
+                )
+            raise NotFound(f"there is no staff member '{username}'")
 
         await self._database.unit(write)
 
@@ -394,10 +284,3 @@ def actor_of(known: Known, channel: str, auth: Auth) -> Actor:
     return Actor(
         user_id=known.user_id, role=role, channel=channel, name=known.name, email=known.email, auth=auth
     )
-
-
-async def mail_address(tx: Tx, person: Person, known: Known) -> str:
-    """Return the address that a message's author is shown with: theirs if they mailed, else what the desk knows."""
-    if person.kind == "email":
-        return person.address
-    return person.email or await address_of(tx, known.user_id)

@@ -11,11 +11,20 @@ from core.shapes import File, NewMessage, Visibility
 from core.units import Words
 
 MOST_JOINING: Final = 20  # people whom one mail can bring into a ticket
+MOST_BROUGHT: Final = 200  # messages of its thread that a message can bring with it
+NO_TEXT: Final = "(no text)"
+
+
+def bounded(thread: Sequence[NewMessage]) -> Sequence[NewMessage]:
+    """Return the messages of a thread that come along: all, or its root and the newest of a very long one."""
+    ordered = sorted(thread, key=lambda one: one.source_time)
+    return ordered if len(ordered) <= MOST_BROUGHT else [ordered[0], *ordered[1 - MOST_BROUGHT :]]
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A message with its files stored and its people known. `customer`: who had written what it forwards."""
+    """A message with its files stored and its people known. `customer`: who had written what it forwards. `thread`: the
+    other messages that come in with it. `maker`: who made a ticket of it."""
 
     new: NewMessage
     files: Sequence[File]
@@ -23,6 +32,13 @@ class Prepared:
     sender: Known
     others: Sequence[Known]
     customer: Known | None = None
+    thread: Sequence[Prepared] = ()
+    maker: Known | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Whether it has no words and no files: a mention alone."""
+        return not (self.new.visible or self.new.text).strip() and not self.files
 
 
 def words_of(

@@ -13,14 +13,15 @@ import structlog
 
 from core import actions, changes, inbox, units, views
 from core.blobs import Blobs
+from core.brought import spoken
 from core.database import Database, Tx
-from core.decide import decide, forwards_for_desk, known_already
+from core.decide import MENTION, decide, forwards_for_desk, known_already
 from core.evidence import beside, heir_name, look_up, names_of, settled_root
 from core.failures import Unavailable
 from core.joining import joined
 from core.opening import opened, refilled
 from core.people import Known, People, note_language
-from core.prepared import MOST_JOINING, Prepared
+from core.prepared import MOST_JOINING, Prepared, bounded
 from core.shapes import (
     Auth,
     DeliveryReport,
@@ -31,10 +32,12 @@ from core.shapes import (
     MessageDeleted,
     MessageEdited,
     NewMessage,
+    Person,
     Receipt,
     Ref,
     StaffCommand,
 )
+from core.status import ACTIVE
 from core.suppression import lift
 from core.tell import whisper
 from core.threads import Admission
@@ -111,7 +114,8 @@ class Receiver:
         return await self._database.unit(unit)
 
     async def _unknown(self, ref: Ref) -> bool:
-        return await self._database.read(lambda tx: actions.linked(tx, ref)) is None
+        link = await self._database.read(lambda tx: actions.linked(tx, ref))
+        return link is None or link.kind == MENTION
 
     # -- new messages -----------------------------------------------------------------------------------------
 
@@ -124,7 +128,29 @@ class Receiver:
         sender = await self._people.known(new.sender)
         others = [await self._people.known(p) for p in new.to_others[:MOST_JOINING]]
         new, customer = await self._customer(new, sender)
-        return Prepared(new=new, files=files, html_blob=html, sender=sender, others=others, customer=customer)
+        maker = await self._people.known(new.made_by) if new.made_by is not None else None
+        return Prepared(
+            new=new,
+            files=files,
+            html_blob=html,
+            sender=sender,
+            others=others,
+            customer=customer,
+            thread=await self._thread(new),
+            maker=maker,
+        )
+
+    async def _thread(self, new: NewMessage) -> list[Prepared]:
+        """The other messages of its thread, prepared as it is."""
+        people: dict[bytes, Known] = {}
+        thread = []
+        for one in bounded(new.thread):
+            key = one.sender.key
+            if key not in people:
+                people[key] = await self._people.known(one.sender)
+            files = [await self._stored(file) for file in one.files]
+            thread.append(Prepared(new=one, files=files, html_blob=None, sender=people[key], others=()))
+        return thread
 
     async def _customer(self, new: NewMessage, sender: Known) -> tuple[NewMessage, Known | None]:
         """Whose mail it is that staff forward. Nobody else's forward says who wrote what is in it."""
@@ -186,7 +212,7 @@ class Receiver:
             return Receipt(outcome="ignored", because="a bounce of nothing that we sent")
         known = await look_up(tx, self._desk, new, sender)
         if (receipt := known_already(new, known)) is not None:
-            return receipt
+            return await self._said_already(tx, new, receipt)
         own = known.links.get(new.ref.name)
         if refill is not None:
             names = names_of(new, known, twice=own is not None)
@@ -200,14 +226,45 @@ class Receiver:
             return await self._turned_away(tx, prepared, decision)
         if decision.too_old and found is not None:
             names = [*names, (heir_name(found.ticket_id, sender), "heir", None)]
+        if ticket is not None and prepared.empty and new.thread and decision.how != "new":
+            because = f"{decision.because}; only a mention"
+            return Receipt(outcome="ignored", ticket_id=ticket.id, because=because)
         if decision.how == "new" or ticket is None:
-            return await opened(tx, self._desk, prepared, decision, names)
+            return await self._made(tx, new, await opened(tx, self._desk, prepared, decision, names))
         if (same := await beside(tx, self._desk, new, sender, ticket.id)) is not None:
             await units.lock(tx, ticket.id)
             await units.add_links(tx, ticket.id, same, names)
             because = f"{decision.because}; it stands there by another queue"
             return Receipt(outcome="duplicate", ticket_id=ticket.id, message_id=same, because=because)
-        return await joined(tx, self._desk, prepared, found, ticket, decision, names)
+        receipt = await joined(tx, self._desk, prepared, found, ticket, decision, names)
+        if own is not None and own.kind == MENTION and receipt.message_id is not None:
+            await spoken(tx, new, receipt.message_id)
+        return await self._said_already(tx, new, receipt, added=True)
+
+    async def _made(self, tx: Tx, new: NewMessage, receipt: Receipt) -> Receipt:
+        """Who made a ticket of somebody else's message hears its number: the receipt goes to the other one."""
+        if new.made_by is not None and receipt.ticket_id is not None:
+            await self._tell_maker(
+                tx, new.made_by, new, receipt.ticket_id, f"This is ticket #{receipt.ticket_id} now."
+            )
+        return receipt
+
+    async def _tell_maker(self, tx: Tx, maker: Person, new: NewMessage, ticket_id: int, text: str) -> None:
+        await whisper(tx, self._desk, ticket_id, maker, text, place=maker.place or new.sender.place)
+
+    async def _said_already(
+        self, tx: Tx, new: NewMessage, receipt: Receipt, *, added: bool = False
+    ) -> Receipt:
+        """Who wants to make a ticket of what is one already hears which."""
+        if new.made_by is None or receipt.ticket_id is None:
+            return receipt
+        ticket = await actions.target(tx, receipt.ticket_id)
+        state = "" if ticket.status in ACTIVE else f" ({ticket.status})"
+        text = f"That is ticket #{ticket.id} already{state}."
+        if added:
+            text = f"That thread is ticket #{ticket.id} already{state}; the message was added to it."
+        await self._tell_maker(tx, new.made_by, new, ticket.id, text)
+        return receipt
 
     async def _turned_away(self, tx: Tx, prepared: Prepared, decision: Admission) -> Receipt:
         """Somebody who isn't staff wrote in a triage thread: they alone are told, nothing is sent."""

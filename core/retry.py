@@ -51,15 +51,15 @@ def after(
     channel_pause: timedelta,
     dice: Callable[[], float],
 ) -> Requeue | Verify | Fail:
-    """Decide what follows a failed try."""
+    """Decide what follows a failed try. `created_at`: since when it could have gone."""
     if isinstance(failure, PermanentFailure):
         return Fail(failure.reason)
     if isinstance(failure, TemporaryFailure):
         wait = failure.retry_after or (
             channel_pause if failure.scope is Scope.CHANNEL else backoff(attempts, steps, dice)
         )
-        # What is down for everybody isn't this delivery's age: it waits as long as it takes up to the same limit.
-        if now - created_at > give_up_after:
+        # A lane that may not go on says nothing about this delivery: it waits as long as that takes.
+        if failure.scope is not Scope.LANE and now - created_at > give_up_after:
             return Fail(f"given up after {_days(give_up_after)}: {failure.reason}")
         return Requeue(now + wait, failure.reason, failure.scope)
     if now - created_at > give_up_after:

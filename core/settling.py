@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Row, update
 
-from core import outbox, units, views, work
+from core import outbox, rests, signs, units, views, work
 from core.channel import Channel
 from core.clock import Clock
 from core.database import Database, Tx
@@ -19,16 +19,15 @@ from core.failures import (
     Failure,
     PermanentFailure,
     Scope,
-    TemporaryFailure,
     Unavailable,
-    UnknownOutcome,
     as_failure,
 )
-from core.outgoing import load, written_at_desk
+from core.outgoing import load
+from core.posted import forget_taken_back
 from core.retry import Fail, Requeue, after, backoff
 from core.shapes import Kind, Outgoing, Seen, Sent, key_of
 from core.tables import deliveries
-from core.tell import mark, tell_failure
+from core.tell import card_again, tell_failure
 from core.units import Desk
 
 log = structlog.get_logger(__name__)
@@ -36,6 +35,7 @@ log = structlog.get_logger(__name__)
 _ADDRESS = re.compile(r"[^\s<>]+@[^\s<>]+")
 LOOK_AGAIN = timedelta(seconds=30)
 LOOKS = (0.0, 2.0, 8.0, 20.0)  # seconds between looks for a delivery of unknown outcome
+AT_ONCE = 2  # so many of them before the lane goes on with other tickets
 
 
 class Settling:
@@ -53,6 +53,7 @@ class Settling:
 
         async def unit(tx: Tx) -> None:
             # Names first (links come before own rows in the lock order); a rerun finds them.
+            await forget_taken_back(tx, row, sent)
             for name in sorted(sent.links, key=key_of):
                 await outbox.link(tx, row, name, sent)
             if not await outbox.settle(tx, row.id, "sent", remote_id=sent.remote_id, error=sent.warning):
@@ -65,28 +66,29 @@ class Settling:
         log.info(
             "delivered", delivery=row.id, ticket=row.ticket_id, kind=row.kind, remote=sent.remote_id[:120]
         )
-        await self._mark_answer(row, "sent")
+        await self._mark_answer(row)
         self._desk.signals.outbox.set()
         if sent.pace_ms:
             return self._clock.now() + timedelta(milliseconds=sent.pace_ms)
         return None
 
-    async def _mark_answer(self, row: Row[Any], sign: str) -> None:
-        """Show on the staff's message that it went (or didn't), in a unit of its own: a sign may be lost."""
-        if row.kind != Kind.MESSAGE or row.desk or row.message_id is None:
+    async def _mark_answer(self, row: Row[Any]) -> None:
+        """Show on the staff's message that it went (or didn't), in a unit of its own, so that of two that settle at
+        once the second sees both: a sign may be lost."""
+        if row.kind not in (Kind.MESSAGE, Kind.FILE) or row.desk or row.message_id is None:
             return
-
-        async def unit(tx: Tx, remote: str) -> None:
-            ticket = await views.ticket(tx, row.ticket_id)
-            if ticket is not None:
-                await mark(tx, self._desk, ticket, remote, sign, row.message_id)
-
         try:
-            remote = await self._database.read(lambda tx: written_at_desk(tx, row.message_id))
-            if remote is not None:
-                await self._database.unit(lambda tx: unit(tx, remote))
+            await self._database.unit(lambda tx: signs.show(tx, self._desk, row))
         except Unavailable:
             log.warning("mark_lost", delivery=row.id)
+
+    async def was_held(self, tx: Tx, row: Row[Any]) -> None:
+        """Its card said that somebody is answering: now it goes, or never will."""
+        if row.kind != Kind.MESSAGE or row.desk or row.wait_until is None:
+            return
+        ticket = await views.ticket(tx, row.ticket_id)
+        if ticket is not None:
+            await card_again(tx, self._desk, ticket)
 
     async def failed(
         self, lease: work.Lease, channel: Channel, row: Row[Any], outgoing: Outgoing, failure: Failure
@@ -97,7 +99,7 @@ class Settling:
             failure,
             kind=outgoing.kind,
             attempts=row.attempts,
-            created_at=row.created_at,
+            created_at=now - await self._age(row, now),
             now=now,
             steps=courier.retry_after,
             give_up_after=courier.give_up_after,
@@ -122,20 +124,24 @@ class Settling:
         return None
 
     async def _requeue(self, lease: work.Lease, row: Row[Any], decision: Requeue) -> datetime | None:
-        """It waits. A whole channel that is down doesn't count as this delivery's try."""
+        """It waits. A channel that is down, or a lane that rests, doesn't count as this delivery's try."""
         wide = decision.scope is not Scope.DELIVERY
         now = self._clock.now()
 
         async def unit(tx: Tx) -> None:
             due = await tx.now() if wide else decision.due_at
             settled = await outbox.settle(tx, row.id, "queued", due_at=due, error=decision.reason)
-            if settled and decision.scope is Scope.CHANNEL:
+            if settled and wide:
+                # Where only the lane stopped it, a part of it may stand there: its next try isn't the first.
+                least = 1 if decision.scope is Scope.LANE else 0
                 await tx.run(
                     update(deliveries)
-                    .where(deliveries.c.id == row.id)
+                    .where(deliveries.c.id == row.id, deliveries.c.attempts > least)
                     .values(attempts=deliveries.c.attempts - 1)
                 )
             await work.fence(tx, lease)
+            if decision.scope is Scope.LANE:
+                await rests.note(tx, row.lane, decision.due_at)
 
         await self._database.unit(unit)
         if decision.scope is Scope.CHANNEL:
@@ -148,18 +154,26 @@ class Settling:
             return now  # give the lane back; the channel's row holds it up
         return decision.due_at if decision.scope is Scope.LANE else None
 
+    async def _age(self, row: Row[Any], now: datetime) -> timedelta:
+        rest = await self._database.read(lambda tx: rests.of(tx, row.lane))
+        return rests.age(row.created_at, now, rest)
+
     async def verify(self, lease: work.Lease, channel: Channel, row: Row[Any]) -> None:
         """Settle a delivery of unknown outcome by its kind."""
         how = outbox.SETTLE[Kind(row.kind)]
         if how == "look":
-            seen, sent = await self._look(channel, row)
+            (seen, sent), looks = await self._look(channel, row)
             if seen is Seen.SENT and sent is not None:
                 await self.sent(lease, row, sent)
                 return
-            if seen is Seen.NOT_THERE:
-                how = "repeat"
-            elif row.channel == "email":
+            if row.channel == "email":
                 how = "repeat"  # the same bytes under the same Message-ID
+            elif looks < len(LOOKS):  # it may show yet; its ticket waits here, others go on
+                due = self._clock.now() + timedelta(seconds=LOOKS[looks])
+                await self._settle(lease, row, "sending", due_at=due, error="looked for", looks=looks)
+                return
+            elif seen is Seen.NOT_THERE:
+                how = "repeat"
         log.warning("delivery_unknown", delivery=row.id, kind=row.kind, settled=how)
         if how == "once":
             await self._settle(lease, row, "cancelled", error="the outcome is unknown; not repeated")
@@ -173,40 +187,50 @@ class Settling:
             )
             due = self._clock.now() + wait
             await self._settle(lease, row, "queued", due_at=due, error="the outcome was unknown")
-        elif self._clock.now() - row.created_at > self._config.courier.give_up_after:
+        elif await self._age(row, self._clock.now()) > self._config.courier.give_up_after:
             await self.give_up(lease, row, "nobody could say whether it went")
         else:  # still `sending`, and looked for again
             due = self._clock.now() + LOOK_AGAIN
-            await self._settle(lease, row, "sending", due_at=due, error="could not look whether it went")
+            error = "could not look whether it went"
+            await self._settle(lease, row, "sending", due_at=due, error=error, looks=len(LOOKS))
 
-    async def _look(self, channel: Channel, row: Row[Any]) -> tuple[Seen, Sent | None]:
-        """Look several times: what was accepted may show late."""
+    async def _look(self, channel: Channel, row: Row[Any]) -> tuple[tuple[Seen, Sent | None], int]:
+        """Look: what was accepted may show late, so a few times. Returns what was seen, and how often it was looked for
+        since it was tried."""
+        looks = int(row.data.get("looks", 0))
         try:
             outgoing = await self._database.read(lambda tx: load(tx, row))
         except PermanentFailure:
-            return Seen.NOT_THERE, None
+            return (Seen.NOT_THERE, None), len(LOOKS)
         seen: tuple[Seen, Sent | None] = (Seen.UNKNOWN, None)
-        for wait in LOOKS if row.channel != "email" else LOOKS[:1]:
-            await asyncio.sleep(wait)
+        at_once = max(AT_ONCE - looks, 1) if row.channel != "email" else 1
+        for number in range(at_once):
+            if number:
+                await asyncio.sleep(LOOKS[looks])
+            looks += 1
             try:
                 seen = await channel.look_up(outgoing)
             except Exception as exc:
-                failure = as_failure(exc)
-                log.warning("look_up_failed", delivery=row.id, reason=_shown(failure.reason))
+                log.warning("look_up_failed", delivery=row.id, reason=_shown(as_failure(exc).reason))
                 seen = (Seen.UNKNOWN, None)
-                if isinstance(failure, TemporaryFailure | UnknownOutcome):
-                    continue
-            if seen[0] is Seen.SENT:
+            if seen[0] is Seen.SENT or self._stopping.is_set():  # whoever comes next looks again
                 break
-            if self._stopping.is_set():  # it may show yet: whoever comes next looks again
-                return Seen.UNKNOWN, None
-        return seen
+        return seen, looks
 
     async def _settle(
-        self, lease: work.Lease, row: Row[Any], state: str, *, due_at: datetime | None = None, error: str
+        self,
+        lease: work.Lease,
+        row: Row[Any],
+        state: str,
+        *,
+        due_at: datetime | None = None,
+        error: str,
+        looks: int = 0,
     ) -> None:
+        data = _unlooked(row) | ({"looks": looks} if looks else {})
+
         async def unit(tx: Tx) -> None:
-            await outbox.settle(tx, row.id, state, due_at=due_at, error=error)
+            await outbox.settle(tx, row.id, state, due_at=due_at, error=error, data=data)
             await work.fence(tx, lease)
             if state == "cancelled":
                 await outbox.promote(tx, row.lane, row.ticket_id)
@@ -226,6 +250,7 @@ class Settling:
                     state="failed" if told else "cancelled",
                     due_at=None,
                     last_error=reason[:500],
+                    data=_unlooked(row),
                     settled_at=await tx.now(),
                 )
             )
@@ -233,12 +258,17 @@ class Settling:
                 data = {"delivery": row.id, "to": row.place, "reason": reason}
                 await units.add_event(tx, ticket, "delivery_failed", None, public=False, data=data)
                 await tell_failure(tx, self._desk, ticket, row.id, row.place, reason)
+                await self.was_held(tx, row)
             await work.fence(tx, lease)
             await outbox.promote(tx, row.lane, row.ticket_id)
 
         await self._database.unit(unit)
         log.warning("gave_up", delivery=row.id, ticket=row.ticket_id, kind=row.kind, reason=_shown(reason))
-        await self._mark_answer(row, "failed")
+        await self._mark_answer(row)
+
+
+def _unlooked(row: Row[Any]) -> dict[str, Any]:
+    return {key: value for key, value in row.data.items() if key != "looks"}
 
 
 def _shown(reason: str) -> str:

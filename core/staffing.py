@@ -15,7 +15,7 @@ from core.tables import identities, users
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StaffMember:
-    """Somebody of the help desk's staff. `source`: "config" or "added"."""
+    """Somebody of the help desk's staff. `source`: "config", "added" or "slack"."""
 
     user_id: int
     username: str

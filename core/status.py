@@ -138,5 +138,6 @@ class Ticket:
             status=then,
             resolved_at=resolved,
             closed_at=now if then is C else None,
+            snoozed_until=self.snoozed_until if then in ACTIVE else None,
             waiting_since=self.waiting_since if then in (N, O) else None,  # nobody waits for staff any more
         )

@@ -47,18 +47,35 @@ async def whisper(tx: Tx, desk: Desk, ticket_id: int, person: Person, text: str,
 
 
 async def mark(
-    tx: Tx, desk: Desk, ticket: Ticket, remote: str, sign: str, message_id: int | None = None
+    tx: Tx,
+    desk: Desk,
+    ticket: Ticket,
+    remote: str,
+    sign: str,
+    message_id: int | None = None,
+    *,
+    remove: bool = False,
 ) -> None:
-    """Put a small sign on a message in the triage thread: sent, note, failed, done."""
+    """Put a small sign on a message in the triage thread, or take it off: sent, note, failed, done."""
     told = Told(
         channel="slack",
         place=remote.rpartition("/")[0],
         kind=Kind.MARK,
         desk=True,
         priority=7,
-        data={"mark": sign, "target": remote},
+        data={"mark": sign, "target": remote, **({"remove": True} if remove else {})},
     )
     await _note_one(tx, desk, ticket.id, told, message_id)
+
+
+async def card_again(tx: Tx, desk: Desk, ticket: Ticket) -> None:
+    """Let the ticket's card show the present state."""
+    triage = desk.triage(ticket.queue)
+    if triage is not None:
+        channel, place = triage
+        await _note_one(
+            tx, desk, ticket.id, Told(channel=channel, place=place, kind=Kind.CARD, desk=True, priority=5)
+        )
 
 
 async def tell_failure(

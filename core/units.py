@@ -15,7 +15,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from core import views
-from core.audience import Agent, Happened, Listener, Scene, told, with_files
+from core.audience import Happened, Scene, told, with_files
 from core.config import Queue
 from core.database import Rerun, Tx
 from core.desk import TITLE
@@ -25,10 +25,11 @@ from core.failures import NotFound
 from core.outbox import Noted, enqueue, new_mail_id, on_hold
 from core.people import Known
 from core.repeats import without_repeats
-from core.shapes import Actor, Auth, File, Kind, Person, Priority, Ref, Role, Visibility, key_of
-from core.staffing import staff_members
+from core.scenes import listeners as listeners
+from core.scenes import scene as scene
+from core.shapes import Actor, Auth, File, Kind, Priority, Ref, Role, Visibility, key_of
 from core.status import Did, Status, Ticket
-from core.tables import attachments, events, identities, links, messages, participants, tickets
+from core.tables import attachments, events, links, messages, participants, tickets
 
 CARD_WORDS: Final = 280  # so many characters of the opening message stand on its card
 
@@ -60,8 +61,9 @@ async def open_ticket(
     requester: Known,
     address: str,
     unconfirmed: bool = False,
+    room: int = 1,
 ) -> Ticket:
-    """Insert a ticket with room for its first message and return it."""
+    """Insert a ticket with room for so many first messages and return it."""
     now = await tx.now()
     ticket_id = await tx.new_id(
         insert(tickets).values(
@@ -74,7 +76,7 @@ async def open_ticket(
             requester_id=requester.user_id,
             requester_address=address[:320],
             version=1,
-            last_seq=1,
+            last_seq=room,
             created_at=now,
             updated_at=now,
             public_updated_at=now,
@@ -190,20 +192,9 @@ async def add_message(tx: Tx, desk: Desk, ticket: Ticket, seq: int, words: Words
         )
     )
     quoting = words.staff and words.channel == "email"
-    for file in await without_repeats(tx, ticket.id, words.files, anywhere=quoting):
-        await tx.run(
-            insert(attachments).values(
-                message_id=message_id,
-                name=file.name[:255] or "file",
-                type=_ascii(file.content_type, 120),
-                bytes=file.size,
-                sha256=file.sha256 or bytes(32),
-                blob=file.blob,
-                state="stored" if file.blob else "unavailable",
-                reason=(file.unavailable or "")[:255] or None,
-                inline_cid=(file.inline_cid or "")[:255] or None,
-            )
-        )
+    files = await without_repeats(tx, ticket.id, words.files, anywhere=quoting)
+    if files:
+        await tx.run(insert(attachments), [_attachment(message_id, file) for file in files])
     if words.mail_id is None and words.visibility is Visibility.PUBLIC and not words.outsider:
         mail_id = new_mail_id(desk.domain(ticket.queue), "ticket", ticket.id, message_id)
         await tx.run(
@@ -211,6 +202,20 @@ async def add_message(tx: Tx, desk: Desk, ticket: Ticket, seq: int, words: Words
         )
         await add_links(tx, ticket.id, message_id, [(f"mail:{mail_id}", "sent", mail_id)])
     return message_id
+
+
+def _attachment(message_id: int, file: File) -> dict[str, Any]:
+    return {
+        "message_id": message_id,
+        "name": file.name[:255] or "file",
+        "type": _ascii(file.content_type, 120),
+        "bytes": file.size,
+        "sha256": file.sha256 or bytes(32),
+        "blob": file.blob,
+        "state": "stored" if file.blob else "unavailable",
+        "reason": (file.unavailable or "")[:255] or None,
+        "inline_cid": (file.inline_cid or "")[:255] or None,
+    }
 
 
 def _ascii(text: str, length: int) -> str:
@@ -221,8 +226,15 @@ async def add_links(
     tx: Tx, ticket_id: int, message_id: int | None, names: Sequence[tuple[str, str, str | None]]
 ) -> None:
     """Claim outside names (name, kind, remote) for a ticket, in key order. A name taken meanwhile: `Rerun`."""
-    rows = sorted((key_of(name), kind, remote) for name, kind, remote in names)
-    for key, kind, remote in rows:
+    await add_all_links(tx, ticket_id, [(message_id, *name) for name in names])
+
+
+async def add_all_links(
+    tx: Tx, ticket_id: int, names: Sequence[tuple[int | None, str, str, str | None]]
+) -> None:
+    """Claim the outside names of several messages (the message's id first), as `add_links` does."""
+    rows = sorted((key_of(name), kind, remote, message_id) for message_id, name, kind, remote in names)
+    for key, kind, remote, message_id in rows:
         try:
             await tx.run(
                 insert(links).values(
@@ -271,49 +283,6 @@ def shown_name(actor: Actor) -> str:
     return actor.name or ("somebody" if actor.role is Role.REQUESTER else "staff")
 
 
-async def listeners(tx: Tx, ticket_id: int) -> list[Listener]:
-    """Return who takes part and where they are reached."""
-    rows = await tx.all(
-        select(participants, identities.c.kind, identities.c.user_id, identities.c.suppressed_at)
-        .join(identities, identities.c.key == participants.c.identity_key)
-        .where(participants.c.ticket_id == ticket_id, participants.c.role.in_(("requester", "cc")))
-        .order_by(participants.c.since_seq, participants.c.identity_key)
-    )
-    return [
-        Listener(
-            user_id=row.user_id,
-            role=row.role,
-            channel=row.kind,
-            place=row.place,
-            key=row.identity_key,
-            suppressed=row.suppressed_at is not None,
-        )
-        for row in rows
-    ]
-
-
-async def scene(tx: Tx, desk: Desk, ticket: Ticket, actor: Actor | None, **more: Any) -> Scene:
-    """Gather what `audience.told` needs."""
-    queue = desk.queue_or_first(ticket.queue)
-    agents: list[Agent] = []
-    if not desk.quiet and "email" in desk.config.notify(queue) and "email" in desk.specs:
-        members = [m for m in await staff_members(tx) if m.email]
-        reached = [m for m in members if not m.suppressed]
-        agents = [  # nobody is reached: better a dead address than no notice at all
-            Agent(user_id=m.user_id, email=m.email, key=Person(kind="email", address=m.email).key)
-            for m in reached or members
-        ]
-    return Scene(
-        ticket=ticket,
-        triage=desk.triage(ticket.queue),
-        agents=agents,
-        listeners=[] if desk.quiet else await listeners(tx, ticket.id),
-        actor_id=actor.user_id if actor else None,
-        edits=frozenset(name for name, spec in desk.specs.items() if spec.edits),
-        **more,
-    )
-
-
 async def note(
     tx: Tx, desk: Desk, happened: Happened, scene: Scene, message_id: int | None = None, *, first: int = 0
 ) -> None:
@@ -331,6 +300,8 @@ async def note(
         on_hold=await on_hold(tx, desk.config.service.outbound),
     )
     all_told = told(happened, scene)
+    if ticket.spam:  # what we send by ourselves would answer it
+        all_told = tuple(one for one in all_told if one.desk or not one.automatic)
     if message_id is not None and any(one.kind is Kind.MESSAGE for one in all_told):
         rows = await tx.all(
             select(attachments.c.id)

@@ -1,192 +1,142 @@
-"""The verbs that staff use in threads: one table. Doors only tokenise (`!assign @ada` → "assign", ["@ada"]).
+"""The verbs of a ticket: one table. Doors only tokenise (`!assign @ada` → "assign", ["@ada"]).
 
 A handler runs inside the unit that takes the command from the inbox and returns what only the sender is told, or None
-where a sign on their message is enough.
+where a sign on their message is enough. Staff type their verbs in threads, or press what stands for them; requesters
+only press.
 """
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, TypeVar
+from typing import Final
 
-from sqlalchemy import select, update
-
-from core import actions, membership
-from core.database import Tx
-from core.failures import Conflict, Invalid, NotFound
-from core.outbox import rehead
-from core.shapes import Actor, Priority
-from core.status import Status
-from core.tables import deliveries
-from core.units import Desk
+from core import verbs_requester as theirs
+from core import verbs_staff as staff
+from core.asked import Asked as Asked
+from core.asked import nearest
+from core.failures import Invalid, NotAllowed
+from core.retrying import retry_delivery as retry_delivery
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """A command as its handler gets it."""
+class Who(StrEnum):
+    """Who may use a verb: staff on any ticket, requesters on their own."""
 
-    tx: Tx
-    desk: Desk
-    actor: Actor
-    ticket_id: int
-    words: Sequence[str]
-
-
-Handler = Callable[[Asked], Awaitable[str | None]]
-E = TypeVar("E", bound=StrEnum)
+    STAFF = "staff"
+    REQUESTER = "requester"
+    BOTH = "both"
 
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """A verb: how it is written, what it does in a few words, and who carries it out."""
+    """A verb: how it is written, what it does in a few words, who carries it out, and who may use it. `sign`: what is
+    put on the message that carried it. `bare`: no words belong to it."""
 
     usage: str
     help: str
-    handler: Handler
+    handler: Callable[[Asked], Awaitable[str | None]]
+    who: Who = Who.STAFF
+    sign: str = "done"
+    bare: bool = False
 
 
-def _one_of(kind: type[E], word: str) -> E:
-    try:
-        return kind(word.strip().lower())
-    except ValueError:
-        raise Invalid(f"'{word}' is none of: {', '.join(kind)}") from None
-
-
-def _word(asked: Asked, usage: str) -> str:
-    if not asked.words:
-        raise Invalid(f"write it like: {usage}")
-    return asked.words[0]
-
-
-def _number(asked: Asked, usage: str) -> int:
-    word = _word(asked, usage).lstrip("#")
-    if not word.isdigit() or len(word) > 18:
-        raise Invalid(f"write it like: {usage}")
-    return int(word)
-
-
-async def _assign(asked: Asked) -> None:
-    name = _word(asked, "!assign @name")
-    nobody = name.lower() in ("nobody", "none", "-")
-    await actions.assign(
-        asked.tx, asked.desk, asked.actor, asked.ticket_id, None if nobody else name, from_thread=True
-    )
-
-
-async def _take(asked: Asked) -> None:
-    me = await actions.as_known(asked.tx, asked.actor)
-    if not me.username:
-        raise Conflict("only staff can take tickets")
-    await actions.assign(asked.tx, asked.desk, asked.actor, asked.ticket_id, me.username, from_thread=True)
-
-
-async def _set(asked: Asked, status: Status) -> None:
-    await actions.set_status(asked.tx, asked.desk, asked.actor, asked.ticket_id, status, from_thread=True)
-
-
-async def _status(asked: Asked) -> None:
-    await _set(asked, _one_of(Status, _word(asked, "!status pending")))
-
-
-async def _close(asked: Asked) -> None:
-    await _set(asked, Status.CLOSED)
-
-
-async def _resolve(asked: Asked) -> None:
-    await _set(asked, Status.RESOLVED)
-
-
-async def _reopen(asked: Asked) -> None:
-    await _set(asked, Status.OPEN)
-
-
-async def _priority(asked: Asked) -> None:
-    priority = _one_of(Priority, _word(asked, "!priority high"))
-    await actions.set_priority(asked.tx, asked.desk, asked.actor, asked.ticket_id, priority, from_thread=True)
-
-
-async def _merge(asked: Asked) -> None:
-    into = _number(asked, "!merge #12")
-    await actions.merge(asked.tx, asked.desk, asked.actor, asked.ticket_id, into, from_thread=True)
-
-
-async def _admit(asked: Asked) -> None:
-    address = _word(asked, "!admit name@example.com")
-    await membership.admit(asked.tx, asked.desk, asked.actor, asked.ticket_id, address, from_thread=True)
-
-
-async def _unsuppress(asked: Asked) -> None:
-    address = _word(asked, "!unsuppress name@example.com")
-    await membership.unsuppress(asked.tx, asked.desk, asked.actor, asked.ticket_id, address, from_thread=True)
-
-
-async def _retry(asked: Asked) -> None:
-    delivery_id = _number(asked, "!retry 12")
-    if not await retry_delivery(asked.tx, delivery_id, asked.ticket_id):
-        raise Conflict("that delivery isn't one that failed")
-    asked.tx.after_commit.append(asked.desk.signals.outbox.set)
+NOTHING_DONE: Final = "so nothing was done."
+NOT_STAFF: Final = f"You aren't on the help desk's staff, {NOTHING_DONE}"
+STAFF_ONLY: Final = f"Only the help desk's staff can do that, {NOTHING_DONE}"
+REQUESTER_ONLY: Final = {
+    "rate": f"Only the requester can rate this ticket, {NOTHING_DONE}",
+    "belongs": f"Only the requester can say that it belongs to another ticket, {NOTHING_DONE}",
+}
+NEITHER: Final = (
+    f"You aren't on the help desk's staff, and only a ticket's requester can do that too, {NOTHING_DONE}"
+)
 
 
 async def _help(asked: Asked) -> str:
-    return help_text()
+    own = await staff.is_own(asked)
+    return help_text(staff=asked.actor.staff, own=own)
 
 
 VERBS: Final[dict[str, Verb]] = {
-    "take": Verb("!take", "give the ticket to yourself", _take),
-    "assign": Verb("!assign @name", "give the ticket to somebody (nobody: to no one)", _assign),
-    "status": Verb("!status pending", "set the status: open, pending, resolved, closed", _status),
-    "resolve": Verb("!resolve", "set it to resolved; the requester is told", _resolve),
-    "close": Verb("!close", "set it to closed; the requester is told", _close),
-    "reopen": Verb("!reopen", "set it to open again", _reopen),
-    "priority": Verb("!priority high", "set the priority: low, normal, high, urgent", _priority),
-    "merge": Verb("!merge #12", "merge this ticket into another one", _merge),
-    "admit": Verb("!admit name@example.com", "let somebody take part in this ticket", _admit),
-    "unsuppress": Verb(
-        "!unsuppress name@example.com", "mail somebody again whose address bounced", _unsuppress
+    "take": Verb("!take", "give the ticket to yourself", staff.take, bare=True),
+    "assign": Verb("!assign @name", "give it to somebody (nobody: to no one)", staff.assign),
+    "status": Verb("!status pending", "set it to open, pending, resolved or closed", staff.status),
+    "resolve": Verb(
+        "!resolve", "set it to resolved; the requester is told", staff.resolve, Who.BOTH, bare=True
     ),
-    "retry": Verb("!retry 12", "try a failed delivery again", _retry),
-    "help": Verb("!help", "show this", _help),
+    "close": Verb("!close", "set it to closed; the requester is told", staff.close, bare=True),
+    "reopen": Verb("!reopen", "set it to open again", staff.reopen, Who.BOTH, bare=True),
+    "priority": Verb("!priority high", "set it to low, normal, high or urgent", staff.priority),
+    "reply": Verb("!reply hours", "send a canned answer (no name: lists them)", staff.reply),
+    "note": Verb("!note text", "write a note, which only staff see", staff.note, sign="note"),
+    "title": Verb("!title new words", "give the ticket another title", staff.title),
+    "queue": Verb("!queue billing", "move it to another queue", staff.queue),
+    "merge": Verb("!merge #12", "merge this ticket into another one", staff.merge),
+    "link": Verb("!link #12", "note that two tickets have to do with each other", staff.link),
+    "snooze": Verb("!snooze 2d", "put it aside: 2d, until 2026-12-01, or off", staff.snooze),
+    "spam": Verb("!spam", "close it as spam, telling nobody (off: it is none)", staff.spam),
+    "cc": Verb("!cc name@example.com", "let somebody (or @name) read along and answer", staff.cc),
+    "admit": Verb("!admit name@example.com", "let an outsider (or @name) take part", staff.admit),
+    "retry": Verb("!retry 12", "try a failed delivery again", staff.retry),
+    "unsuppress": Verb(
+        "!unsuppress name@example.com", "mail an address again that bounced", staff.unsuppress
+    ),
+    "belongs": Verb(
+        "belongs 12", "it is a part of that other ticket of yours", theirs.belongs, Who.REQUESTER
+    ),
+    "rate": Verb("rate 5", "say how it went, from 1 to 5", theirs.rate, Who.REQUESTER),
+    "help": Verb("!help", "show this", _help, Who.BOTH, bare=True),
 }
 
 
-def help_text() -> str:
-    """Return what `!help` shows."""
-    width = max(len(verb.usage) for verb in VERBS.values())
-    lines = [f"{verb.usage.ljust(width)}  {verb.help}" for verb in VERBS.values()]
-    return (
-        "Whatever you write in this thread goes to the requester, except notes: start them with note: or 🔒.\n"
-        + "\n".join(lines)
-    )
+def may(verb: Verb, *, staff: bool, own: bool) -> bool:
+    """May somebody use it who is on the staff, or whose own ticket it is?"""
+    return (staff and verb.who is not Who.REQUESTER) or (own and verb.who is not Who.STAFF)
 
 
-async def carry_out(verb: str, asked: Asked) -> str | None:
-    """Carry a command out. Raises `Refused` (with the nearest verb for one that doesn't exist)."""
-    found = VERBS.get(verb.lower())
-    if found is None:
-        near = difflib.get_close_matches(verb.lower(), VERBS, 1)
-        hint = f"; did you mean !{near[0]}?" if near else "; see !help"
-        raise Invalid(f"there is no command !{verb[:30]}{hint}")
-    return await found.handler(asked)
+def why_not(name: str, *, staff: bool, own: bool) -> str:
+    """Say why somebody can't use a verb."""
+    verb = VERBS.get(name)
+    if verb is not None and verb.who is Who.REQUESTER:
+        return REQUESTER_ONLY[name]
+    if own:
+        return STAFF_ONLY
+    return NEITHER if verb is not None and verb.who is Who.BOTH else NOT_STAFF
 
 
-async def retry_delivery(tx: Tx, delivery_id: int, ticket_id: int | None = None) -> bool:
-    """Queue a failed or bounced delivery again, at once. False where it is none."""
-    row = await tx.first(select(deliveries).where(deliveries.c.id == delivery_id))
-    if row is None:
-        raise NotFound(f"there is no delivery {delivery_id}")
-    if ticket_id is not None and row.ticket_id != ticket_id:
-        raise NotFound(f"delivery {delivery_id} isn't this ticket's")
-    changed = await tx.changed(
-        update(deliveries)
-        .where(
-            deliveries.c.id == delivery_id,
-            deliveries.c.state.in_(("failed", "bounced", "queued")),
+def help_text(*, staff: bool = True, own: bool = False) -> str:
+    """Return what `!help` shows: the verbs that somebody may use, in two columns."""
+    mine = [verb for verb in VERBS.values() if may(verb, staff=staff, own=own)]
+    if staff:  # what is pressed, not written
+        mine = [verb for verb in mine if verb.who is not Who.REQUESTER]
+    usages = [verb.usage if staff else verb.usage.lstrip("!") for verb in mine]
+    width = max(map(len, usages))
+    table = "\n".join(f"{usage.ljust(width)}  {verb.help}" for usage, verb in zip(usages, mine, strict=True))
+    head = "What you can do with your ticket:"
+    if staff:
+        head = (
+            "What you write in this thread goes to the requester, except notes: start them with note: or 🔒. "
+            "Where notes are the rule, start an answer with reply:"
         )
-        .values(state="queued", wait_until=None, due_at=None, attempts=0, created_at=await tx.now())
-    )
-    if changed:
-        await rehead(tx, row.lane, row.channel, row.ticket_id)
-    return changed == 1
+    return f"{head}\n```\n{table}\n```"
+
+
+async def carry_out(name: str, asked: Asked, *, own: bool = False) -> str | None:
+    """Carry a command out. `own`: the actor is the ticket's requester. Raises `Refused` (with the nearest verb for one
+    that doesn't exist)."""
+    name = name.lower()
+    verb = VERBS.get(name)
+    is_staff = asked.actor.staff
+    known = [n for n, v in VERBS.items() if may(v, staff=is_staff, own=own)]
+    if verb is None and known and (is_staff or own):
+        near = nearest(name, known)
+        hint = f"; did you mean !{near}?" if near else "; see !help."
+        as_it_is = " To send it as it is, write reply: before it." if is_staff else ""
+        raise Invalid(f"there is no command !{name[:30]}{hint}{as_it_is}")
+    if verb is None or not may(verb, staff=is_staff, own=own):
+        raise NotAllowed(why_not(name, staff=is_staff, own=own))
+    if verb.bare and asked.words:
+        said = " ".join(asked.words)
+        raise Invalid(f"!{name} takes no words, so nothing was done; '{said[:60]}' wasn't sent to anybody")
+    return await verb.handler(asked)

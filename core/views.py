@@ -137,6 +137,14 @@ async def ticket(tx: Tx, ticket_id: int) -> Ticket | None:
     return None if row is None else ticket_of(row)
 
 
+async def tickets_by_id(tx: Tx, ids: Sequence[int]) -> dict[int, Ticket]:
+    """Return those of these tickets that exist."""
+    if not ids:
+        return {}
+    rows = await tx.all(select(*_TICKET).select_from(_tickets_from()).where(tickets.c.id.in_(ids)))
+    return {row.id: ticket_of(row) for row in rows}
+
+
 async def takes_part(tx: Tx, ticket_id: int, user_id: int | None) -> bool:
     """Is this user the requester or a participant?"""
     if user_id is None:
@@ -296,14 +304,7 @@ async def list_tickets(tx: Tx, actor: Actor, criteria: TicketCriteria) -> Ticket
     whole = union_all(*(select(part) for part in parts)).subquery()
     rows = await tx.all(select(whole).order_by(whole.c.at.desc(), whole.c.id.desc()).limit(limit + 1))
     ids = [row.id for row in rows[:limit]]
-    found = {
-        row.id: ticket_of(row)
-        for row in (
-            await tx.all(select(*_TICKET).select_from(_tickets_from()).where(tickets.c.id.in_(ids)))
-            if ids
-            else ()
-        )
-    }
+    found = await tickets_by_id(tx, ids)
     more = cursor_of(rows[limit - 1].at, rows[limit - 1].id) if len(rows) > limit else None
     return TicketPage(tickets=[ticket_for(actor, found[i]) for i in ids if i in found], cursor=more)
 

@@ -60,25 +60,27 @@ def shown_email(actor: Actor, *, own: bool, email: str) -> str:
 
 
 _LOCK = (
-    r"(?:[🔒🔐🔏]\ufe0f?|"
-    r":\s?(?:lock|locked|locked_with_key|locked_with_pen|closed_lock_with_key|lock_with_ink_pen)\s?:)"
+    r"(?:(?:[🔒🔐🔏][\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]*|"
+    r":\s?(?:lock|locked|locked_with_key|locked_with_pen|closed_lock_with_key|lock_with_ink_pen)\s?:"
+    r"(?::skin-tone-[2-6]:)?)[*_~`]*(?:[^\S\n]*[:：](?![\w+-]))?)"
 )
 # In the languages of our texts: an English adjective stands before its noun, others stand on either side.
 _FOR_STAFF = r"(?:private|internal|interne[rs]?|intern|private[rs]?|privat|interna|privada|priv[ée]e)"
 _NOTE = re.compile(
     rf"(?:{_LOCK}|(?:[\[(]\s*)?(?:{_FOR_STAFF}\s*)?(?:note|notiz|nota|private|internal|intern|privat)"
     rf"(?:[^\S\n]*{_FOR_STAFF})?\s*"
-    r"(?:[\])]\s*[*_~]*\s*[:：]?|[*_~]*\s*[:：]))[*_~]*[^\S\n]*",
+    r"(?:[\])]\s*[*_~`]*\s*[:：]?|[*_~`]*\s*[:：]))[*_~`]*[^\S\n]*",
     re.IGNORECASE,
 )
-_REPLY = re.compile(r"(?:public\s+)?reply\s*[*_~]*\s*[:：][*_~]*[^\S\n]*", re.IGNORECASE)
+_REPLY = re.compile(r"(?:public\s+)?reply\s*[*_~`]*\s*[:：][*_~`]*[^\S\n]*", re.IGNORECASE)
 # In threads whose words stay at the desk by default: elsewhere they'd only be words.
 _ANSWER = re.compile(
     r"(?:(?:[öo]ffentliche\s+)?antwort|r[ée]ponse(?:\s+publique)?|respuesta(?:\s+p[úu]blica)?)"
     r"\s*[*_~]*\s*[:：][*_~]*[^\S\n]*",
     re.IGNORECASE,
 )
-_DRESSING = re.compile(r"[\s*_~>]*")  # white space, bold, italics, a quote mark
+# White space and what nobody sees, bold, italics, code, a quote mark; the mark of a list's item.
+_DRESSING = re.compile(r"[\s*_~`>\u200b-\u200f\u2060\ufeff]*(?:(?:[•◦▪-]|\d{1,2}[.)])[^\S\n]+[*_~`]*)?")
 _SIGN: Final = 80  # characters in which the sign must stand
 
 
@@ -92,7 +94,8 @@ def intent(text: str) -> tuple[Visibility | None, str]:
     at = start.end() if start else 0
     head = text[at : at + _SIGN]
     if note := _NOTE.match(head):
-        return Visibility.NOTE, text[at + note.end() :]
+        again = _NOTE.match(head, note.end())  # a lock and the word
+        return Visibility.NOTE, text[at + (again or note).end() :]
     if reply := _REPLY.match(head):
         return Visibility.PUBLIC, text[at + reply.end() :]
     return None, text

@@ -171,13 +171,20 @@ class TestDesk:
         """Somebody mails."""
         return await self.manager.receive(mail(text, **more))
 
-    async def take_in(self, reading: Any, *, shard: str = "one", channel: str = "email") -> int:
+    async def take_in(
+        self, reading: Any, *, shard: str = "one", channel: str = "email", source_order: str = ""
+    ) -> int:
         """Put a row into the inbox that reads as `reading`."""
         name = f"reading {next(_numbers)}"
         chosen = self.mail if channel == "email" else self.slack
         chosen.readings[name] = reading
         arrival = Arrival(
-            key=key_of(name), channel=channel, shard_by=shard, envelope={"reading": name}, raw=b"raw"
+            key=key_of(name),
+            channel=channel,
+            shard_by=shard,
+            envelope={"reading": name},
+            raw=b"raw",
+            source_order=source_order,
         )
         await self.intake.store([arrival])
         return next(_numbers)

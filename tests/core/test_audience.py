@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from core.audience import Agent, Happened, Listener, Scene, Told, told, with_files
+from core.audience import Agent, Copy, Happened, Listener, Scene, Told, told, with_files
 from core.shapes import Kind
 from core.status import Status
 from tests.core.test_status import ticket
@@ -109,7 +109,7 @@ def test_notes_and_outsiders_words_never_leave_the_desk(happened: Happened, stat
                 automatic=automatic,
                 listeners=[ANN, BOB, DAN],
                 data={"text": "x"},
-                copies=[("slack", "T1/D3#1.1", "T1/D3/2.2", False), ("email", ANN.place, "", False)],
+                copies=[Copy("slack", "T1/D3#1.1", "T1/D3/2.2", False), Copy("email", ANN.place, "", False)],
             ),
         )
         assert all(one.desk for one in found)
@@ -174,10 +174,10 @@ def test_agents_by_mail(happened: Happened, assignee: int | None, actor: int, to
 def test_an_edit_follows_its_copies() -> None:
     """Changed where that can be, corrected once where it can't; of a deletion only the desk hears."""
     copies = [
-        ("slack", "C1", "T1/C1/5.5", True),
-        ("slack", DAN.place, "T1/D3/6.6", False),
-        ("email", ANN.place, "", False),
-        ("email", BOB.place, "", False),
+        Copy("slack", "C1", "T1/C1/5.5", True),
+        Copy("slack", DAN.place, "T1/D3/6.6", False),
+        Copy("email", ANN.place, "", False),
+        Copy("email", BOB.place, "", False),
     ]
     edited = told(Happened.EDITED, scene(copies=copies, listeners=[ANN, BOB, DAN]))
     assert [(one.kind, one.channel, one.desk) for one in edited if one.kind is not Kind.CARD] == [

@@ -412,9 +412,10 @@ async def test_a_direct_message_opens_and_what_follows_joins(desk: TestDesk, sto
 
 async def test_the_window_ends(desk: TestDesk) -> None:
     """A direct message after it is a ticket of its own."""
-    first = await desk.manager.receive(post("1.0", "One", sender=DAN, conversation="D1"))
-    desk.clock.offset = timedelta(seconds=91)
-    second = await desk.manager.receive(post("2.0", "Two", sender=DAN, conversation="D1"))
+    now = datetime.now(UTC)
+    first = await desk.manager.receive(post("1.0", "One", sender=DAN, conversation="D1", source_time=now))
+    late = now + timedelta(seconds=91)
+    second = await desk.manager.receive(post("2.0", "Two", sender=DAN, conversation="D1", source_time=late))
     assert second.outcome == "opened"
     assert second.ticket_id != first.ticket_id
 

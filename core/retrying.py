@@ -1,0 +1,30 @@
+"""A delivery that failed gets another try."""
+
+from __future__ import annotations
+
+from sqlalchemy import select, update
+
+from core.database import Tx
+from core.failures import NotFound
+from core.outbox import rehead
+from core.tables import deliveries
+
+
+async def retry_delivery(tx: Tx, delivery_id: int, ticket_id: int | None = None) -> bool:
+    """Queue a failed or bounced delivery again, at once. False where it is none."""
+    row = await tx.first(select(deliveries).where(deliveries.c.id == delivery_id))
+    if row is None:
+        raise NotFound(f"there is no delivery {delivery_id}")
+    if ticket_id is not None and row.ticket_id != ticket_id:
+        raise NotFound(f"delivery {delivery_id} isn't this ticket's")
+    changed = await tx.changed(
+        update(deliveries)
+        .where(
+            deliveries.c.id == delivery_id,
+            deliveries.c.state.in_(("failed", "bounced", "queued")),
+        )
+        .values(state="queued", wait_until=None, due_at=None, attempts=0, created_at=await tx.now())
+    )
+    if changed:
+        await rehead(tx, row.lane, row.channel, row.ticket_id)
+    return changed == 1
