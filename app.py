@@ -29,6 +29,7 @@ MOUNTS: Final = {
     "deliver": "intake.email.deliver:deliver",
     "explain": "intake.email.explain:explain",
     "import": "intake.email.importing:import_",
+    "manifest": "bot.manifest:command",
 }
 HOOKS: Final = {
     "open_parts": "app:open_parts",
@@ -309,8 +310,15 @@ class Service:
                 short = await part.short_of()
                 state = State.DEGRADED if short else State.OK
                 found.append(PartState("smtp", state if part.ready else State.DOWN, short))
-            elif name == "slack" or name.startswith("imap:"):
-                away = "" if part.ready else getattr(part, "trouble", "away")
+            elif name == "slack":
+                trouble = part.trouble
+                found.append(
+                    PartState(name, State.DEGRADED, trouble)
+                    if trouble
+                    else PartState(name, State.OK, "standby" if part.state == "standby" else "")
+                )
+            elif name.startswith("imap:"):
+                away = "" if part.ready else part.trouble
                 found.append(PartState(name, State.DEGRADED if away else State.OK, away))
         return Readiness(tuple(found))
 

@@ -18,12 +18,14 @@ import aiohttp
 import structlog
 
 from bot import failures
-from bot.home import Home, dm_queue_of, triage_of
+from bot.home import Home, dm_queue_of, requests_of, triage_of
 from core.config import Config
 from core.failures import Failure, TemporaryFailure
 
 if TYPE_CHECKING:
     from slack_sdk.web.async_client import AsyncWebClient
+
+    from bot.directory import Directory
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +45,7 @@ class Api:
         self._client: AsyncWebClient | None = None
         self._home: Home | None = None
         self._asking = asyncio.Lock()
+        self._directory: Directory | None = None
 
     @property
     def session(self) -> aiohttp.ClientSession:
@@ -63,6 +66,15 @@ class Api:
             )
             self._client.proxy = self.proxy_for(self.url)
         return self._client
+
+    @property
+    def directory(self) -> Directory:
+        """The workspace's people as this process knows them: what the door hears of somebody, the reader knows too."""
+        from bot.directory import Directory
+
+        if self._directory is None:
+            self._directory = Directory(self)
+        return self._directory
 
     def proxy_for(self, url: str) -> str | None:
         """The environment's proxy for a URL; none for loopback and what NO_PROXY names (the SDK ignores both)."""
@@ -138,7 +150,9 @@ class Api:
                     url=str(who.get("url") or ""),
                     scopes=frozenset(s for s in str(who["scopes"]).replace(" ", "").split(",") if s),
                     triage=triage_of(self.config),
+                    requests=requests_of(self.config),
                     dm_queue=dm_queue_of(self.config),
+                    ticket_emoji=self.config.slack.ticket_emoji,
                 )
             return self._home
 

@@ -1,7 +1,7 @@
 """`!assign @x`, `!status pending`: what staff type in a triage thread, to a verb and its words. Pure.
 
-Which verbs there are, and who may use them, is for `core.verbs` to say: an unknown one is passed on as it was
-typed, so that its author gets an answer instead of silence.
+Who may use a verb is for `core.verbs` to say, and an unknown one is passed on as it was typed, so that its author gets
+an answer instead of silence. What can't be a command is none: `!!!`, `! wow`.
 """
 
 from __future__ import annotations
@@ -9,18 +9,28 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
-_COMMAND = re.compile(r"\s*!\s?(?P<verb>[A-Za-z][\w-]*)(?P<rest>.*)", re.DOTALL)
-_WORD = re.compile(r"<[^<>]*>|[^\s<>]+|[<>]")
-_USER = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>")
-_LINK = re.compile(r"<(?:mailto:)?([^|>]+)(?:\|([^>]*))?>")
-_NUMBER = re.compile(r"#(\d+)")
+from core.asked import nearest
+from core.verbs import VERBS
+
+# Phones set a space behind the mark, Asian keyboards write it wide, and some make commands bold or code.
+_COMMAND: Final = re.compile(
+    r"\s*(?P<dress>[*_~`]{0,3})[!！](?P<gap>[^\S\n]{0,3})(?P<verb>[A-Za-z][\w-]*)[:：]?(?P<rest>.*)",
+    re.DOTALL,
+)
+_BY_ID: Final = ("cc", "admit")  # who is meant takes part as they are in Slack, not by mail
+_WORD: Final = re.compile(r"<[^<>]*>|[^\s<>]+|[<>]")
+_USER: Final = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>")
+_LINK: Final = re.compile(r"<(?:mailto:)?([^|>]+)(?:\|([^>]*))?>")
+_NUMBER: Final = re.compile(r"#(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Bang:
     """A command: its verb in lower case, its words as typed. A mention became the person's mail address where the
-    workspace vouches for one, else their id; a link to a mail address that address, `#12` became `12`."""
+    workspace vouches for one, else (and for `cc` and `admit`) their id; a link to a mail address that address, `#12`
+    became `12`."""
 
     verb: str
     words: tuple[str, ...]
@@ -34,8 +44,26 @@ def parse(text: str, emails: Mapping[str, str] | None = None) -> Bang | None:
     found = _COMMAND.fullmatch(text)
     if found is None:
         return None
-    words = tuple(word for raw in _WORD.findall(found["rest"]) if (word := _plain(raw, emails or {})))
-    return Bang(found["verb"].lower(), words)
+    verb = found["verb"].lower()
+    if found["gap"] and verb not in VERBS and not nearest(verb, VERBS):
+        return None  # "! wow": a sentence, for all we know
+    known = {} if verb in _BY_ID or emails is None else emails
+    words = tuple(word for raw in _WORD.findall(_undressed(found)) if (word := _plain(raw, known)))
+    return Bang(verb, words)
+
+
+def rest_of(text: str) -> str:
+    """Return what follows the verb of a command, whole: of its plain text, as people read it."""
+    found = _COMMAND.fullmatch(text)
+    return _undressed(found).strip() if found is not None else ""
+
+
+def _undressed(found: re.Match[str]) -> str:
+    """What follows the verb, without the marks that make the whole command bold or code."""
+    rest = found["rest"].rstrip()
+    for mark in found["dress"]:
+        rest = rest[1:] if rest.startswith(mark) else rest.removesuffix(mark)  # only the verb was, or all
+    return rest
 
 
 def _plain(word: str, emails: Mapping[str, str]) -> str:

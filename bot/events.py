@@ -7,20 +7,34 @@ must hold, and the moment that sorts it there.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
 import structlog
 
-from bot.home import Home, place_of
-from bot.sift import CHATTER, sift
+from bot.form_reading import about
+from bot.home import Home, place_of, split_place
+from bot.order import Order
+from bot.sift import NOBODYS, sift
 from core.inbox import Arrival
 from core.shapes import Ignored, key_of
 
 log = structlog.get_logger(__name__)
 
 Json = Mapping[str, Any]
-SECRETS: Final = ("token", "response_url", "response_urls", "trigger_id", "authorizations", "state")
+SECRETS: Final = (
+    "token",
+    "bot_access_token",
+    "response_url",
+    "response_urls",
+    "trigger_id",
+    "interactivity",
+    "authorizations",
+    "state",
+)
 
 
 class Store(Protocol):
@@ -30,19 +44,46 @@ class Store(Protocol):
         """Store durably. Raises `Unavailable`."""
 
 
-async def on_message(intake: Store, body: Json, home: Home, *, via: str) -> bool:
+async def on_message(
+    intake: Store,
+    body: Json,
+    home: Home,
+    *,
+    via: str,
+    order: Order | None = None,
+    behind: Callable[[str], bool] | None = None,
+) -> bool:
     """Store one payload; when this returns it is safe to acknowledge it. False where it's nobody's business here.
 
-    `via`: "socket" or "http". Raises `Unavailable`: then it must not be acknowledged.
+    `via`: "socket" or "http". `order` says how long it waits for what belongs before it, `behind` whether the catch-up
+    hasn't been at its conversation yet. Raises `Unavailable`: then it must not be acknowledged.
     """
     found = sift(body, home)
-    if isinstance(found, Ignored) and found.reason == CHATTER:
+    if isinstance(found, Ignored) and found.reason in NOBODYS:
         return False
-    if body.get("type") == "app_rate_limited":
-        log.warning("held_back_by_slack", minute=body.get("minute_rate_limited"))
-    await intake.store([arrival_of(body, home, via=via)])
+    arrival = arrival_of(body, home, via=via)
+    if order is not None and not isinstance(found, Ignored):
+        channel = arrival.shard_by.rpartition("/")[2]
+        late = behind is not None and behind(channel)
+        wait = order.settle(arrival.shard_by, arrival.source_order, time.monotonic(), behind=late)
+        arrival = replace(arrival, settle=wait)
+    await intake.store([arrival])
     log.info("on_message", event_id=body.get("event_id"), kind=_kind(body), via=via)
     return True
+
+
+def held_back_at(body: Json) -> datetime | None:
+    """Return since when Slack has held events back, where that is what it says (`app_rate_limited`), else None."""
+    event = body.get("event") or {}
+    if "app_rate_limited" not in (body.get("type"), event.get("type")):
+        return None
+    minute = body.get("minute_rate_limited") or event.get("minute_rate_limited")
+    now = datetime.now(UTC)
+    try:
+        at = datetime.fromtimestamp(int(minute or 0), UTC)
+    except (ValueError, OverflowError, OSError):
+        return now
+    return at if timedelta() < now - at < timedelta(days=1) else now
 
 
 def arrival_of(body: Json, home: Home, *, via: str, name: str | None = None) -> Arrival:
@@ -59,13 +100,16 @@ def arrival_of(body: Json, home: Home, *, via: str, name: str | None = None) -> 
 
 
 def name_of(body: Json) -> str:
-    """Return what the inbox's key is made of: an event's id; a click's trigger, or who, when and what. Pure."""
+    """Return what the inbox's key is made of: an event's id; a form's view; a click's trigger, or who, when and
+    what. Pure."""
     if event_id := body.get("event_id"):
         return f"slack:event:{event_id}"
     user = (
         (body.get("user") or {}).get("id") if isinstance(body.get("user"), Mapping) else body.get("user_id")
     )
     kind, trigger = body.get("type") or body.get("command"), body.get("trigger_id")
+    if kind == "view_submission" and (view := (body.get("view") or {}).get("id")):
+        return f"slack:view:{view}"  # sent off twice (its answer was lost), it is one
     if trigger:
         return f"slack:{kind}:{trigger}:{user}"
     action: Json = next(iter(body.get("actions") or ()), {})
@@ -75,11 +119,15 @@ def name_of(body: Json) -> str:
 
 
 def conversation_of(body: Json, home: Home) -> str:
-    """Return the conversation in which order must hold: `T1/C1`. Pure."""
+    """Return the conversation in which order must hold: `T1/C1`; of a view the one that it is about, else its person.
+    Pure."""
     event, container = body.get("event") or {}, body.get("container") or {}
-    channel = body.get("channel") or {}
-    named = event.get("channel") or container.get("channel_id") or channel
+    channel, item = body.get("channel") or {}, event.get("item") or {}
+    named = event.get("channel") or item.get("channel") or container.get("channel_id") or channel
     found = named.get("id") if isinstance(named, Mapping) else named
+    if not found and isinstance(view := body.get("view"), Mapping):
+        subject = about(view)
+        found = subject.channel or split_place(subject.place)[1] or (body.get("user") or {}).get("id")
     return place_of(home.team, str(found or "none"))
 
 

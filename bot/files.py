@@ -56,9 +56,18 @@ def is_sign_in_page(file: Json, content_type: str, length: int | None) -> bool:
     """Whether what came is Slack's sign-in page instead of the file. `length`: of what came, if known. Pure."""
     if content_type.partition(";")[0].strip().lower() != "text/html":
         return False
-    expected = str(file.get("mimetype") or "").lower()
-    size = file.get("size")
-    return expected != "text/html" or (length is not None and size is not None and length != int(size))
+    expected, size = str(file.get("mimetype") or "").lower(), file.get("size")
+    if expected not in ("", "text/html"):
+        return True
+    if size is None:
+        return not expected
+    return length is not None and length != int(size)  # before its scan is done, a file has no type
+
+
+def is_bare(file: Json) -> bool:
+    """Whether a file came with little more than its id, as forms may bring them. Pure."""
+    known = ("mode", "is_external", "url_private", "url_private_download")
+    return bool(file.get("id")) and not any(file.get(key) for key in known)
 
 
 def name_of(file: Json) -> str:
@@ -72,7 +81,7 @@ async def fetch(api: Api, blobs: Blobs, file: Json) -> File:
 
     Raises `Unavailable` where the network or the disk is in the way.
     """
-    if file.get("file_access") == "check_file_info":
+    if file.get("file_access") == "check_file_info" or is_bare(file):
         file = await _asked(api, file)
     most = api.config.slack.max_file_bytes
     reason = why_not(file, most)

@@ -20,7 +20,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Home:
     """Who we are (`auth.test`), and which channels are the staff's: `triage` maps a channel to its queue.
 
-    `dm_queue`: the queue of what comes by direct message or mention.
+    `requests` maps a channel in which people ask to the queue of what is opened there; `dm_queue`: the queue of what
+    comes by direct message or mention; `ticket_emoji`: the reaction that makes a ticket of a message, "" for none.
     """
 
     team: str
@@ -29,7 +30,13 @@ class Home:
     url: str = ""
     scopes: frozenset[str] = frozenset()
     triage: Mapping[str, str] = field(default_factory=dict)
+    requests: Mapping[str, str] = field(default_factory=dict)
     dm_queue: str = "support"
+    ticket_emoji: str = ""
+
+    def can(self, scope: str) -> bool:
+        """Whether that permission was given to the app, as far as Slack names them."""
+        return not self.scopes or scope in self.scopes
 
 
 def triage_of(config: Config) -> dict[str, str]:
@@ -38,6 +45,15 @@ def triage_of(config: Config) -> dict[str, str]:
     for queue in config.queue:
         if queue.slack_channel:
             found.setdefault(queue.slack_channel, queue.name)
+    return found
+
+
+def requests_of(config: Config) -> dict[str, str]:
+    """Return channel id → queue name of the channels that queues take their requests from; the first has it."""
+    found: dict[str, str] = {}
+    for queue in config.queue:
+        for channel in queue.request_channels:
+            found.setdefault(channel, queue.name)
     return found
 
 

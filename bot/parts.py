@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from bot.api import Api
 from bot.channel import SlackChannel
 from bot.connect import SlackDoor
+from bot.exposure import Exposure
+from bot.form_facts import Facts
+from bot.forms import Forms
 from bot.front import Counter, Front
-from core import actions, work
+from bot.home_reads import Reads
+from bot.homes import Homes
+from bot.keep_up import Cursors
+from bot.nudges import Nudges
+from bot.reader import Hears
+from bot.seats import LeasedSeats
+from bot.staff import StaffSync
+from bot.watch import Watch
+from core import actions
+from core.failures import Failure, Unavailable
 from core.parts import Parts
 from core.shapes import Ref
+from core.threads import LinkFact
 from core.views import open_roots
 
 
@@ -22,30 +36,55 @@ def slack_api(parts: Parts) -> Api:
 def slack_channel(parts: Parts, api: Api) -> SlackChannel:
     """What reads what came in, and sends."""
 
-    async def knows(ref: Ref) -> bool:
-        found = await parts.database.read(lambda tx: actions.linked(tx, ref))
-        return found is not None
+    async def linked(ref: Ref) -> LinkFact | None:
+        return await parts.database.read(lambda tx: actions.linked(tx, ref))
 
-    return SlackChannel(api, parts.blobs, parts.clock, knows=knows)
+    exposure, staff = Exposure(api, parts.database, parts.desk), staff_sync(parts, api)
+
+    async def exposed(channel: str, at: datetime | None) -> None:
+        try:
+            await exposure.changed(channel)
+        except Failure as exc:
+            raise Unavailable(exc.reason) from exc
+
+    hears = Hears(staff_changed=staff.changed, exposure_changed=exposed, forget=api.directory.forget)
+    return SlackChannel(
+        api, parts.blobs, parts.clock, linked=linked, hears=hears, why_closed=exposure.why_closed
+    )
 
 
 def slack_door(parts: Parts, api: Api) -> SlackDoor:
     """What takes in."""
-    name, kind = "slack:catch-up", "cursor"
-
-    async def load() -> dict[str, str]:
-        return await work.remembered(parts.database, name)
-
-    async def save(cursors: dict[str, str]) -> None:
-        await work.remember(parts.database, name, kind, cursors)
 
     async def threads() -> list[str]:
         return await parts.database.read(open_roots)
 
-    front = Front(counters(parts, api))
-    return SlackDoor(api, parts.intake, load, save, threads=threads, clock=parts.clock, front=front)
+    cursors = Cursors(parts.database)
+    return SlackDoor(
+        api,
+        parts.intake,
+        cursors.load,
+        cursors.save,
+        threads=threads,
+        clock=parts.clock,
+        front=Front(counters(parts, api)),
+        seats=LeasedSeats(parts.database, parts.config.slack.sockets),
+        turn=cursors.turn,
+        watch=Watch(api, parts.database, Exposure(api, parts.database, parts.desk)),
+        beside=(staff_sync(parts, api),),
+    )
 
 
 def counters(parts: Parts, api: Api) -> Sequence[Counter]:
     """Who answers at the door, in the order in which they are asked."""
-    return ()
+    facts = Facts(parts, api.directory)
+    return (
+        Forms(api, api.directory, facts),
+        Nudges(api, facts),
+        Homes(api, api.directory, Reads(parts, api, api.directory)),
+    )
+
+
+def staff_sync(parts: Parts, api: Api) -> StaffSync:
+    """What keeps the staff as Slack has them."""
+    return StaffSync(parts.people, parts.database, api, api.directory)

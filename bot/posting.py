@@ -1,32 +1,36 @@
-"""Posting, changing and finding what we posted: the Web API calls behind `bot.channel:send` and `look_up`.
+"""Posting: the Web API calls that put a delivery where it belongs, once (`bot.finding`), and keep it there.
 
-Slack has no idempotency key. Each post carries its delivery's number as metadata, which any app in the channel may
-read and which therefore holds nothing else; after a lost answer we look for it before we post again.
+A reply to a thread whose root is gone is no error to Slack: it lands at top level. So each answer is looked at, and
+what went astray is taken back (docs.slack.dev/reference/methods/chat.postMessage).
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Final
 
 import structlog
 
 from bot.api import Api
-from bot.cards import Look, Post, orphan, ticket_card
-from bot.home import place_of, remote_id, split_place, split_remote, ts_of
-from core.failures import PermanentFailure
+from bot.blocks import Look, Post
+from bot.cards import ticket_card
+from bot.finding import marked, parts_there
+from bot.home import remote_id, split_place, split_remote
+from bot.markup import fallback
+from bot.refusals import LAYOUT, NOT_OURS, refused
+from bot.thread_posts import orphan
+from core.failures import PermanentFailure, TemporaryFailure
 from core.shapes import Kind, Outgoing, Sent
 
 log = structlog.get_logger(__name__)
 
-EVENT: Final = "relaydesk_delivery"
 CARD_PART: Final = "card"
-SKEW: Final = timedelta(seconds=60)
-LOOK_PAGES: Final = 5
 MOST_REMEMBERED: Final = 2_000
-
-GONE: Final = ("that message is gone in Slack", "Slack doesn't let the bot change that message")
+PLAIN: Final = "Slack didn't take the layout; posted as plain text"
+Place = tuple[str, str, str | None]
 
 
 class Poster:
@@ -40,111 +44,132 @@ class Poster:
 
     # -- where ---------------------------------------------------------------------------------------------------
 
-    async def where(self, outgoing: Outgoing) -> tuple[str, str, str | None]:
+    async def where(self, outgoing: Outgoing) -> Place:
         """Return (team, conversation, ts of the thread's root or None) that a delivery goes to.
 
-        A place that names a person is their direct message with the bot (`conversations.open`, remembered); one
-        without a team is in ours. Raises a `Failure`.
+        A place that names a person is their direct message with the bot; one without a team is in ours. Where the
+        place names no thread, it is that of the ticket's first post there. Raises a `Failure`.
         """
         team, channel, root = split_place(outgoing.place)
         team = team or (await self.api.home()).team
-        if channel.startswith(("U", "W")):
-            channel = await self._open(channel)
-        if outgoing.desk and outgoing.kind is not Kind.CARD and outgoing.anchor and root is None:
+        channel = await self.conversation(channel)
+        if outgoing.kind is not Kind.CARD and outgoing.anchor and root is None:
             anchor = self._replaced.get(outgoing.anchor, outgoing.anchor)
             _, anchored, ts = split_remote(anchor)
             root = ts if anchored == channel else None
         return team, channel, root
 
-    async def _open(self, user: str) -> str:
-        if user not in self._opened:
-            answer = await self.api.call("conversations.open", users=user)
-            _remember(self._opened, user, str(answer["channel"]["id"]))
-        return self._opened[user]
+    async def conversation(self, name: str) -> str:
+        """Return a conversation's id: a person's is their direct message (`conversations.open`, remembered)."""
+        if not name.startswith(("U", "W")):
+            return name
+        if name not in self._opened:
+            answer = await self.api.call("conversations.open", users=name)
+            _remember(self._opened, name, str(answer["channel"]["id"]))
+        return self._opened[name]
 
     # -- posting -------------------------------------------------------------------------------------------------
 
-    async def post_all(self, outgoing: Outgoing, posts: list[Post]) -> Sent:
+    async def post_all(self, outgoing: Outgoing, posts: Sequence[Post]) -> Sent:
         """Post a delivery's parts, in order; those of an earlier try that stand there already are left out.
 
         Raises a `Failure`.
         """
         team, channel, root = await self.where(outgoing)
         there: dict[str, str] = {}
-        if len(posts) > 1:
-            there = await self.parts_there(outgoing, channel, root, since=outgoing.created_at)
+        if len(posts) > 1 or posts[-1].attached:
+            there = await parts_there(self.api, outgoing, channel, root, since=outgoing.created_at)
         if outgoing.desk and root is None and outgoing.kind is not Kind.CARD:
-            posts = [orphan(posts[0], outgoing, self.look), *posts[1:]]
-        sent: Sent | None = None
+            posts = [orphan(posts[0], outgoing), *posts[1:]]
+        sent: list[Sent] = []
         for number, post in enumerate(posts):
-            ts = there.get(str(number))
-            if ts is None:
-                one = await self._post_one(outgoing, post, (team, channel, root), str(number))
-                root = await self._root_after(outgoing, root)
+            if ts := there.get(str(number)):
+                sent.append(self.sent(team, channel, ts))
             else:
-                one = self._sent(team, channel, ts)
-            sent = sent or one
-        assert sent is not None, "a delivery has at least one part"
-        return sent
+                sent.append(await self.post_one(outgoing, post, (team, channel, root), str(number)))
+                root = await self._root_after(outgoing, root)
+            if root is None and len(posts) > 1:  # the first of several is the root of the others
+                root = split_remote(sent[0].remote_id)[2]
+        return joined(sent)
 
     async def _root_after(self, outgoing: Outgoing, root: str | None) -> str | None:
         """The root for further parts: another one where the card had to be posted anew."""
-        return (await self.where(outgoing))[2] if root and outgoing.desk else root
+        return (await self.where(outgoing))[2] if root and outgoing.desk and outgoing.anchor else root
 
-    async def _post_one(
-        self, outgoing: Outgoing, post: Post, place: tuple[str, str, str | None], part: str
-    ) -> Sent:
+    async def post_one(self, outgoing: Outgoing, post: Post, place: Place, part: str) -> Sent:
+        """Post one part, and see that it stands in its thread. Raises a `Failure`."""
         team, channel, root = place
-        answer = await self._post(channel, root, post, outgoing.delivery_id, part)
-        ts = str(answer["ts"])
-        message = answer.get("message") or {}
-        if root is None or message.get("thread_ts") == root:
-            return self._sent(team, channel, ts, _warning(answer))
+        ts, thread, warning = await self._post(channel, root, post, outgoing.delivery_id, part)
+        if root is None or thread == root:
+            return self.sent(team, channel, ts, warning)
         if not outgoing.desk and channel.startswith("D"):
-            return self._sent(team, channel, ts, "the thread's first message was deleted; posted below it")
+            return self.sent(team, channel, ts, "the thread's first message was deleted; posted below it")
         log.info("post_orphan", delivery=outgoing.delivery_id, channel=channel, root=root)
-        await self._take_back(channel, ts)
+        await self.take_back(channel, ts)
         if not outgoing.desk:
-            raise PermanentFailure("the thread where the requester wrote was deleted in Slack")
-        return await self._post_under_new_card(outgoing, post, (team, channel, root), part)
+            return await self._in_person(outgoing, post, part)
+        card = await self.card_anew(outgoing, place)
+        new_root = split_remote(str(card.card))[2]
+        ts, thread, _ = await self._post(channel, new_root, post, outgoing.delivery_id, part)
+        if thread != new_root:
+            await self.take_back(channel, ts)
+            raise TemporaryFailure("the ticket's card is deleted in Slack as soon as it is posted")
+        return joined([self.sent(team, channel, ts), card])
 
-    async def _post_under_new_card(
-        self, outgoing: Outgoing, post: Post, place: tuple[str, str, str | None], part: str
-    ) -> Sent:
-        """The ticket's card was deleted: post it anew, and the message in its thread."""
+    async def _in_person(self, outgoing: Outgoing, post: Post, part: str) -> Sent:
+        """The thread in a channel where they wrote is gone: they have it by direct message. Raises a `Failure`."""
+        if outgoing.to is None or outgoing.to.kind != "slack":
+            raise PermanentFailure("the thread where the requester wrote was deleted in Slack")
+        team, _, user = outgoing.to.address.rpartition("/")
+        channel = await self.conversation(user)
+        ts = (await parts_there(self.api, outgoing, channel, None, since=outgoing.created_at)).get(part)
+        if ts is None:
+            ts, _, _ = await self._post(channel, None, orphan(post, outgoing), outgoing.delivery_id, part)
+        return self.sent(team, channel, ts, "the thread in the channel was deleted; sent as a direct message")
+
+    async def card_anew(self, outgoing: Outgoing, place: Place) -> Sent:
+        """The ticket's card was deleted: post it again, for what goes into its thread. Raises a `Failure`."""
         team, channel, root = place
         if outgoing.ticket is None:
             raise PermanentFailure("the thread was deleted in Slack")
         card = ticket_card(outgoing, self.look)
-        answer = await self._post(channel, None, card, outgoing.delivery_id, CARD_PART)
-        new_root = str(answer["ts"])
-        _remember(self._replaced, remote_id(team, channel, str(root)), remote_id(team, channel, new_root))
-        answer = await self._post(channel, new_root, post, outgoing.delivery_id, part)
-        sent = self._sent(team, channel, str(answer["ts"]), "the card was deleted in Slack; posted anew")
-        name = f"slack:{remote_id(team, channel, new_root)}"
-        return Sent(
-            remote_id=sent.remote_id,
-            links=(*sent.links, name),
-            pace_ms=sent.pace_ms,
-            warning=sent.warning,
-            card=name,
-        )
+        ts, _, _ = await self._post(channel, None, card, outgoing.delivery_id, CARD_PART)
+        _remember(self._replaced, remote_id(team, channel, str(root)), remote_id(team, channel, ts))
+        sent = self.sent(team, channel, ts, "the card was deleted in Slack; posted anew")
+        return replace(sent, card=sent.links[0])
 
     async def _post(
         self, channel: str, root: str | None, post: Post, delivery: int, part: str
-    ) -> dict[str, Any]:
-        return await self.api.call(
-            "chat.postMessage",
-            channel=channel,
-            thread_ts=root,
-            text=post.text,
-            blocks=list(post.blocks) or None,
-            metadata={"event_type": EVENT, "event_payload": {"delivery": delivery, "part": part}},
-            unfurl_links=False,
-            unfurl_media=False,
-        )
+    ) -> tuple[str, str | None, str | None]:
+        """Return (ts, root of the thread that it stands in, a warning). A layout that Slack doesn't take goes as its
+        words alone; a text that Slack cuts doesn't stay."""
+        warning = None
+        arguments: dict[str, Any] = {
+            "channel": channel,
+            "thread_ts": root,
+            "metadata": marked(delivery, part),
+            "unfurl_links": False,
+            "unfurl_media": False,
+        }
+        try:
+            answer = await self.api.call(
+                "chat.postMessage", text=post.text, blocks=list(post.blocks) or None, **arguments
+            )
+        except PermanentFailure as exc:
+            if not post.blocks or not refused(exc, *LAYOUT):
+                raise
+            log.error("layout_refused", delivery=delivery, reason=exc.reason[:200])
+            warning = PLAIN
+            answer = await self.api.call("chat.postMessage", text=post.whole or post.text, **arguments)
+        ts = str(answer["ts"])
+        if "message_truncated" in ((answer.get("response_metadata") or {}).get("warnings") or ()):
+            log.error("text_cut", delivery=delivery, part=part)
+            await self.take_back(channel, ts)
+            raise PermanentFailure("Slack cut the text, so it was taken back; this is a fault of relaydesk")
+        return ts, (answer.get("message") or {}).get("thread_ts"), warning
 
-    async def _take_back(self, channel: str, ts: str) -> None:
+    async def take_back(self, channel: str, ts: str) -> None:
+        """Delete a post of ours; one that can't be deleted stays."""
         try:
             await self.api.call("chat.delete", channel=channel, ts=ts)
         except PermanentFailure as exc:
@@ -159,96 +184,46 @@ class Poster:
             team, channel, ts = split_remote(earlier)
             if channel == split_place(outgoing.place)[1]:
                 try:
-                    await self._update(channel, ts, card)
-                    return self._sent(team, channel, ts)
+                    warning = await self.renew(channel, ts, card)
+                    return self.sent(team, channel, ts, warning)
                 except PermanentFailure as exc:
-                    if not exc.reason.startswith(GONE):
+                    if not refused(exc, *NOT_OURS):
                         raise
                     log.info("card_gone", delivery=outgoing.delivery_id, channel=channel, ts=ts)
         return await self.post_all(outgoing, [card])
 
-    async def change(self, outgoing: Outgoing, post: Post) -> Sent:
-        """Give a message of ours, the target, another text. Raises a `Failure`."""
-        team, channel, ts = split_remote(str(outgoing.target))
-        await self._update(channel, ts, post)
-        return self._sent(team, channel, ts)
+    async def renew(self, channel: str, ts: str, post: Post) -> str | None:
+        """Give a post of ours other words. Returns a warning. Raises a `Failure`.
 
-    async def _update(self, channel: str, ts: str, post: Post) -> None:
-        blocks = list(post.blocks) or [{"type": "section", "text": {"type": "mrkdwn", "text": post.text}}]
-        await self.api.call("chat.update", channel=channel, ts=ts, text=post.text, blocks=blocks)
-
-    async def mark(self, outgoing: Outgoing, name: str) -> Sent:
-        """Put a sign on the target. That it can't be put there is no reason to alarm anybody.
-
-        Raises a `Failure` that is worth another try.
+        With blocks Slack doesn't call it edited; text alone takes the old ones away.
         """
-        team, channel, ts = split_remote(str(outgoing.target))
+        blocks = list(post.blocks) or [{"type": "section", "text": {"type": "mrkdwn", "text": post.text}}]
         try:
-            await self.api.call("reactions.add", channel=channel, timestamp=ts, name=name)
+            await self.api.call("chat.update", channel=channel, ts=ts, text=post.text, blocks=blocks)
         except PermanentFailure as exc:
-            if not exc.reason.endswith("already_reacted"):
-                return Sent(remote_id=remote_id(team, channel, ts), warning=exc.reason)
-        return Sent(remote_id=remote_id(team, channel, ts), pace_ms=self.pace_ms // 4)
-
-    async def whisper(self, outgoing: Outgoing, post: Post) -> Sent:
-        """Show something to one person in a channel; it is stored nowhere. Raises a `Failure`."""
-        team, channel, root = split_place(outgoing.place)
-        user = str(outgoing.data.get("user") or (outgoing.to.address if outgoing.to else ""))
-        answer = await self.api.call(
-            "chat.postEphemeral",
-            channel=channel,
-            user=user.rpartition("/")[2],
-            thread_ts=root,
-            text=post.text,
-            blocks=list(post.blocks) or None,
-        )
-        return Sent(remote_id=f"{place_of(team, channel, root)}/whisper/{answer.get('message_ts', '')}")
-
-    # -- finding -------------------------------------------------------------------------------------------------
-
-    async def parts_there(
-        self, outgoing: Outgoing, channel: str, root: str | None, *, since: datetime
-    ) -> dict[str, str]:
-        """Return which parts of a delivery stand there: part → ts. Raises a `Failure`."""
-        found: dict[str, str] = {}
-        oldest = ts_of(since - SKEW)
-        if root is not None:
-            found |= await self._scan("conversations.replies", outgoing, channel, oldest, ts=root)
-        if not found:
-            found |= await self._scan("conversations.history", outgoing, channel, oldest)
-        return found
-
-    async def _scan(
-        self, method: str, outgoing: Outgoing, channel: str, oldest: str, **more: str
-    ) -> dict[str, str]:
-        found: dict[str, str] = {}
-        arguments = {"channel": channel, "oldest": oldest, "limit": 200, "include_all_metadata": True, **more}
-        try:
-            async for page in self.api.pages(method, "messages", most=LOOK_PAGES, **arguments):
-                for message in page:
-                    metadata = message.get("metadata") or {}
-                    payload = metadata.get("event_payload") or {}
-                    mine = metadata.get("event_type") == EVENT
-                    if mine and payload.get("delivery") == outgoing.delivery_id and message.get("bot_id"):
-                        found.setdefault(str(payload.get("part", "0")), str(message["ts"]))
-        except PermanentFailure:
-            if method == "conversations.history":
+            if not refused(exc, *LAYOUT):
                 raise
-        return found
+            log.error("layout_refused", channel=channel, ts=ts, reason=exc.reason[:200])
+            text = fallback(post.whole or post.text)
+            await self.api.call("chat.update", channel=channel, ts=ts, text=text)
+            return PLAIN
+        return None
 
-    def sent_as(self, team: str, channel: str, ts: str) -> Sent:
-        """What a delivery that was found there is remembered by."""
-        return self._sent(team, channel, ts)
-
-    def _sent(self, team: str, channel: str, ts: str, warning: str | None = None) -> Sent:
+    def sent(self, team: str, channel: str, ts: str, warning: str | None = None) -> Sent:
+        """Return what a post is remembered by."""
         remote = remote_id(team, channel, ts)
         return Sent(remote_id=remote, links=(f"slack:{remote}",), pace_ms=self.pace_ms, warning=warning)
 
 
-def _warning(answer: dict[str, Any]) -> str | None:
-    """Slack says ok and cuts a text: that is a fault of ours, and worth a line."""
-    warnings = (answer.get("response_metadata") or {}).get("warnings") or ()
-    return "Slack cut the text" if "message_truncated" in warnings else None
+def joined(sent: Sequence[Sent]) -> Sent:
+    """Return several posts as one delivery: remembered by the first, linked by all; its lane rests for each."""
+    return replace(
+        sent[0],
+        pace_ms=sum(one.pace_ms for one in sent),
+        links=tuple(dict.fromkeys(name for one in sent for name in one.links)),
+        warning=next((one.warning for one in sent if one.warning), None),
+        card=next((one.card for one in sent if one.card), None),
+    )
 
 
 def _remember(shelf: OrderedDict[str, str], key: str, value: str) -> None:

@@ -2,40 +2,50 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Final
 
 from bot.api import Api
+from bot.exposure import MEND, unusable, why_exposed
 from bot.home import Home
 from core.failures import Failure
 from core.shapes import Finding
 
-MANIFEST: Final = Path(__file__).with_name("manifest.json")
-USES: Final = {
-    "app_mentions:read": "mentions in channels open tickets",
-    "channels:history": "replies in public triage channels are read",
-    "channels:read": "triage channels are checked",
-    "chat:write": "cards and answers are posted",
-    "files:read": "files are taken from Slack",
-    "files:write": "files are brought to Slack",
-    "groups:history": "replies in private triage channels are read",
-    "groups:read": "private triage channels are checked",
-    "im:history": "direct messages open tickets",
-    "im:read": "direct messages are caught up with",
-    "im:write": "the bot opens a direct message",
-    "reactions:write": "what went out is marked",
-    "users:read": "people have names",
-    "users:read.email": "people are known by their mail address",
-}
-"""Scope → what it is for; the app does without one that's missing, except for that."""
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """What needs permissions, and what doesn't work without one of them. `optional`: only this one thing is off."""
+
+    scopes: tuple[str, ...]
+    off: str
+    optional: bool = False
 
 
-def manifest() -> dict[str, Any]:
-    """Return the app's manifest, as an administrator installs it."""
-    found: dict[str, Any] = json.loads(MANIFEST.read_text("utf-8"))
-    return found
+FEATURES: Final = (
+    Feature(("app_mentions:read",), "mentions in channels open no tickets"),
+    Feature(("channels:history",), "nothing in public channels is read"),
+    Feature(
+        ("channels:read", "groups:read"), "who reads a triage channel isn't checked, and nothing is caught up"
+    ),
+    Feature(("chat:write",), "no cards and no answers are posted"),
+    Feature(("commands",), "/ticket and the shortcuts do nothing"),
+    Feature(("groups:history",), "replies in private triage channels aren't read"),
+    Feature(("im:history",), "direct messages open no tickets"),
+    Feature(("im:read",), "direct messages of a downtime aren't read"),
+    Feature(("im:write",), "the bot begins no direct message"),
+    Feature(("users:read",), "people have no names"),
+    Feature(("users:read.email",), "nobody is matched to their mail address", True),
+    Feature(("files:read",), "files stay in Slack and are only named", True),
+    Feature(("files:write",), "no files are brought to Slack", True),
+    Feature(("reactions:read",), "no emoji makes a ticket of a message", True),
+    Feature(("reactions:write",), "what went out isn't marked by an emoji", True),
+    Feature(("usergroups:read",), "slack.staff_usergroup makes nobody staff", True),
+)
+"""What the app uses its permissions for; `bot/manifest.json` asks for these and no others."""
+
+USES: Final = {scope: feature.off for feature in FEATURES for scope in feature.scopes}
+"""Scope → what doesn't work without it."""
 
 
 async def findings(api: Api) -> list[Finding]:
@@ -49,6 +59,8 @@ async def findings(api: Api) -> list[Finding]:
         found.append(await _socket(api))
     for channel, queue in home.triage.items():
         found.append(await _channel(api, channel, queue))
+    for channel, queue in home.requests.items():
+        found.append(await _channel(api, channel, queue, asking=True))
     if not home.triage:
         problem = "no queue has a slack_channel: tickets are shown to nobody in Slack"
         found.append(Finding(part="slack channel", text="none", problem=problem))
@@ -59,7 +71,8 @@ def scopes(home: Home) -> Finding:
     """Say which permissions are missing, and what doesn't work without them. Pure."""
     if not home.scopes:
         return Finding(part="slack scopes", text="Slack doesn't name them")
-    missing = [f"{scope} ({use})" for scope, use in USES.items() if scope not in home.scopes]
+    lacking = [(feature, [s for s in feature.scopes if not home.can(s)]) for feature in FEATURES]
+    missing = [f"{' and '.join(names)} ({feature.off})" for feature, names in lacking if names]
     text = f"{len(home.scopes)} granted"
     if not missing:
         return Finding(part="slack scopes", text=text)
@@ -79,25 +92,21 @@ async def _socket(api: Api) -> Finding:
     return Finding(part="slack socket", text="Socket Mode can connect")
 
 
-async def _channel(api: Api, channel: str, queue: str) -> Finding:
-    part = f"slack channel of {queue}"
+async def _channel(api: Api, channel: str, queue: str, *, asking: bool = False) -> Finding:
+    """Look at a triage channel, or at one in which people ask."""
+    part = f"slack {'request channel' if asking else 'channel'} of {queue}"
     try:
         info = (await api.call("conversations.info", channel=channel)).get("channel") or {}
     except Failure as exc:
         return Finding(part=part, text=channel, problem=exc.reason)
-    return Finding(
-        part=part, text=f"{channel} {info.get('name') or ''}".strip(), problem=channel_problem(info)
-    )
+    allowed = asking or channel in api.config.slack.exposed_channels
+    text = f"{channel} {info.get('name') or ''}".strip()
+    return Finding(part=part, text=text, problem=channel_problem(info, allowed=allowed))
 
 
-def channel_problem(info: Mapping[str, Any]) -> str | None:
-    """Say what is wrong with a triage channel. Pure."""
-    if info.get("is_archived"):
-        return "it is archived; unarchive it or give the queue another slack_channel"
-    if info.get("is_member") is False:
-        return "the bot isn't in it; /invite it there"
-    if info.get("is_ext_shared") or info.get("is_pending_ext_shared"):
-        return "it is shared with another organisation, whose people read every ticket; use a private channel"
-    if not (info.get("is_private") or info.get("is_group")):
-        return "it is public: everybody in the workspace can read every ticket; make it private"
-    return None
+def channel_problem(info: Mapping[str, Any], *, allowed: bool = False) -> str | None:
+    """Say what is wrong with a triage channel. `allowed`: an operator said that others may read it. Pure."""
+    if trouble := unusable(info):
+        return trouble
+    why = "" if allowed else why_exposed(info)
+    return f"it gets no tickets: {why}; {MEND}" if why else None

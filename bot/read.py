@@ -1,20 +1,22 @@
-"""What Slack sent, to one `Inbound`. Pure: names and files that it needs were fetched before (`bot.channel:read`).
+"""What Slack sent, to one `Inbound`. Pure: names and files that it needs were fetched before (`bot.reader`).
 
-Three sides (`bot.sift:Side`): in a direct message, and in a thread that starts with a mention, the requester writes;
+Three sides (`bot.found:Side`): in a direct message, and in a thread that starts with a mention, the requester writes;
 in the threads of a triage channel the staff do.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from bot import bang, markup
-from bot.home import Home, place_of, ref_of, time_of
-from bot.sift import Found, Side, What, sift, without_leading_mention
+from bot import bang, form_reading, markup, rich_in
+from bot.form_reading import subject_of
+from bot.found import Found, Side, What
+from bot.home import EPOCH, Home, place_of, ref_of, time_of
+from bot.sift import sift
 from core.shapes import (
     Auth,
     Evidence,
@@ -26,11 +28,24 @@ from core.shapes import (
     NewMessage,
     Person,
     StaffCommand,
+    Visibility,
 )
 from core.visibility import intent as intent
 
-SUBJECT_LIMIT: Final = 120
 COMMAND: Final = Ignored(reason="a command that was edited isn't run again")
+ONLY_MENTION: Final = Ignored(reason="only a mention of the bot")
+NOBODY: Final = "nobody"
+_CLICKS: Final[Mapping[str, tuple[str, str | None]]] = {
+    "take": ("take", None),
+    "resolve": ("resolve", None),
+    "reopen": ("reopen", None),
+    "status": ("status", ""),
+    "priority": ("priority", ""),
+    "retry": ("retry", ""),
+    "belongs": ("belongs", ""),
+    "assign": ("assign", ""),
+}
+"""Action → verb, and its word: None for none, "" for what was chosen."""
 
 
 def read_event(
@@ -39,14 +54,23 @@ def read_event(
     people: Mapping[str, Person] | None = None,
     files: tuple[File, ...] = (),
 ) -> Inbound:
-    """Read one payload (an Events API envelope, `block_actions`).
-
-    `people`: who the users that `sift` found are; an unknown one counts as somebody of our team without a name.
-    `files`: what was fetched of the message's files.
-    """
+    """Read one payload (an Events API envelope, `block_actions`, `view_submission`) that needs nothing else."""
     found = sift(payload, home)
-    if isinstance(found, Ignored):
-        return found
+    return found if isinstance(found, Ignored) else read_found(found, home, people, files)
+
+
+def read_found(
+    found: Found,
+    home: Home,
+    people: Mapping[str, Person] | None = None,
+    files: tuple[File, ...] = (),
+    received: datetime = EPOCH,
+) -> Inbound:
+    """Read what was found.
+
+    `people`: who the users that `found` names are; an unknown one counts as somebody of our team without a name.
+    `files`: what was fetched of its files. `received`: when it came, for what doesn't say when it happened.
+    """
     people = people or {}
     match found.what:
         case What.NEW:
@@ -56,10 +80,17 @@ def read_event(
         case What.DELETED:
             return MessageDeleted(ref=found.ref, channel="slack", source_time=time_of(found.at))
         case What.CLICKED:
-            return _clicked(found, people)
+            return _clicked(found, people, received)
+        case What.SUBMITTED:
+            return form_reading.read_form(found.message["view"], found.user, home, people, files, received)
+        case What.POINTED:
+            return Ignored(reason="the message that is meant is gone")
+        case _:
+            return Ignored(reason=f"noted: {found.what}")
 
 
 def _new(found: Found, home: Home, people: Mapping[str, Person], files: tuple[File, ...]) -> Inbound:
+    text = _text(found, home, people)
     if found.side is Side.TRIAGE and (command := _command(found, home, people)) is not None:
         return StaffCommand(
             channel="slack",
@@ -67,13 +98,13 @@ def _new(found: Found, home: Home, people: Mapping[str, Person], files: tuple[Fi
             source_time=time_of(found.at),
             verb=command.verb,
             words=command.words,
+            text=bang.rest_of(text),
             evidence=_evidence(found),
             ref=found.ref,
             place=place_of(found.team, found.channel, found.root),
         )
-    text = _text(found, home, people)
     if not text.strip() and not files:
-        return Ignored(reason="only a mention of the bot" if found.mention else "an empty message")
+        return ONLY_MENTION if found.mention else Ignored(reason="an empty message")
     message = _message(found, home, people, text, files)
     return message if message.text or files else Ignored(reason="a note without words")
 
@@ -89,6 +120,7 @@ def _edited(found: Found, home: Home, people: Mapping[str, Person], files: tuple
         sender=_sender(found, people),
         source_time=time_of(found.at),
         text=as_new.visible if as_new else "",
+        rich=as_new.rich if as_new else None,
         as_new=as_new,
     )
 
@@ -97,12 +129,15 @@ def _message(
     found: Found, home: Home, people: Mapping[str, Person], text: str, files: tuple[File, ...]
 ) -> NewMessage:
     desk = found.side is Side.TRIAGE
-    visibility, words = intent(text) if desk else (None, text)
+    names = _names(home, people)
+    visibility, words = _intent(found, text, names) if desk else (None, text)
     words = words.strip()
+    rich = rich_in.html_for(found.message, names, words) if words else None
+    queue = home.triage.get(found.channel) or home.requests.get(found.channel) or home.dm_queue
     return NewMessage(
         ref=found.ref,
         channel="slack",
-        queue=home.triage.get(found.channel, home.dm_queue),
+        queue=queue,
         sender=_sender(found, people),
         auth=Auth.VERIFIED,
         source_time=time_of(found.ts),
@@ -113,27 +148,77 @@ def _message(
         files=files,
         desk=desk,
         visibility=visibility,
+        rich=rich,
     )
 
 
-def subject_of(text: str, files: tuple[File, ...] = ()) -> str:
-    """Make a title of the first line, or of the first file's name where there are no words."""
-    line = next((line for line in text.splitlines() if line.strip()), "")
-    return markup.brief(line or (files[0].name if files else ""), SUBJECT_LIMIT)
+def _intent(found: Found, text: str, names: Mapping[str, str]) -> tuple[Visibility | None, str]:
+    """For whose eyes it is. A note may call colleagues before it says that it is one; it keeps their names."""
+    visibility, words = intent(text)
+    if visibility is not None:
+        return visibility, words
+    called = [f"@{names.get(user, user)}" for user in markup.mentioned(found.message)]
+    behind = without_mention(text, *called) if called else text
+    if behind != text and intent(behind)[0] is Visibility.NOTE:
+        return Visibility.NOTE, text
+    return None, text
+
+
+def wordless(
+    found: Found, home: Home, people: Mapping[str, Person], thread: Sequence[NewMessage]
+) -> NewMessage:
+    """A mention that says nothing, in a thread that says enough: the ticket is the thread's."""
+    return replace(_message(found, home, people, "", ()), thread=tuple(thread))
+
+
+def as_ticket(
+    new: NewMessage, found: Found, home: Home, people: Mapping[str, Person], thread: Sequence[NewMessage]
+) -> NewMessage:
+    """Make a ticket of somebody's message: `found` says who does it, and how where that was a form. Their own is no
+    other's."""
+    who = people.get(found.user) or Person(kind="slack", address=f"{home.team}/{found.user}", team=home.team)
+    made_by = replace(who, place=new.sender.place) if who.address != new.sender.address else None
+    view = found.message.get("view")
+    new = replace(new, thread=tuple(thread), made_by=made_by)
+    if view is None:
+        return new
+    return replace(
+        new,
+        subject=form_reading.text_of(view, "title") or new.subject,
+        queue=form_reading.text_of(view, "queue") or new.queue,
+        priority=form_reading.priority_of(view),
+    )
 
 
 def _command(found: Found, home: Home, people: Mapping[str, Person]) -> bang.Bang | None:
     text = str(found.message.get("text") or "") or markup.escape(markup.plain_text(found.message, {}))
-    raw = re.sub(rf"^(?:\s*<@{re.escape(home.bot_user)}(?:\|[^>]*)?>)+", "", text)
+    raw = re.sub(rf"^(?:\s*<@{re.escape(home.bot_user)}(?:\|[^>]*)?>[\s,:]*)+", "", text)
     return bang.parse(raw, {user: person.email for user, person in people.items() if person.email})
 
 
 def _text(found: Found, home: Home, people: Mapping[str, Person]) -> str:
-    """The words of a message, without a mention of the bot in front."""
-    names = {user: person.name for user, person in people.items() if person.name}
-    bot = names.setdefault(home.bot_user, "relaydesk")
+    """The words of a message, without a mention of the bot around them."""
+    names = _names(home, people)
     text = markup.plain_text(found.message, names)
-    return without_leading_mention(text, f"@{bot}") if found.mention else text
+    return without_mention(text, f"@{names[home.bot_user]}") if found.mention else text
+
+
+def _names(home: Home, people: Mapping[str, Person]) -> dict[str, str]:
+    names = {user: person.name for user, person in people.items() if person.name}
+    names.setdefault(home.bot_user, "relaydesk")
+    return names
+
+
+def without_mention(text: str, *mentions: str) -> str:
+    """Take a mention of the bot (`@relaydesk`) off a text, as often as it stands at the front or at the end."""
+    names = "|".join(rf"{re.escape(m)}(?!\w)" for m in mentions)
+    text = re.sub(rf"^(?:\s*(?:{names})[\s,:]*)+", "", text)
+    while (bare := text.rstrip()).endswith(mentions):
+        shorter = bare[: -max(len(m) for m in mentions if bare.endswith(m))]
+        if not shorter[-1:].isspace():
+            break
+        text = shorter.rstrip().removesuffix(",")
+    return text
 
 
 def _evidence(found: Found) -> Evidence:
@@ -148,39 +233,57 @@ def _sender(found: Found, people: Mapping[str, Person]) -> Person:
     """The author, answered in the thread of what they wrote."""
     team = str(found.message.get("user_team") or found.message.get("source_team") or found.team)
     known = people.get(found.user) or Person(kind="slack", address=f"{team}/{found.user}", team=team)
-    return replace(known, place=place_of(found.team, found.channel, found.root or found.ts))
+    root = found.root or found.ts or None
+    return replace(known, place=place_of(found.team, found.channel, root))
 
 
-def _clicked(found: Found, people: Mapping[str, Person]) -> Inbound:
+# -- clicks ------------------------------------------------------------------------------------------------------
+
+
+def _clicked(found: Found, people: Mapping[str, Person], received: datetime) -> Inbound:
     action = found.message["action"]
-    name = str(action.get("action_id") or "")
-    value = (action.get("selected_option") or {}).get("value") or action.get("value") or ""
-    asked = {
-        "take": ("take", ()),
-        "resolve": ("status", ("resolved",)),
-        "reopen": ("reopen", ()),
-        "status": ("status", (str(value),)),
-        "priority": ("priority", (str(value),)),
-        "retry": ("retry", (str(value),)),
-    }.get(name)
-    if asked is None:
+    name, _, score = str(action.get("action_id") or "").partition(":")
+    ticket = re.fullmatch(r"ticket:(\d{1,18})(?::.*)?", str(action.get("block_id") or ""))
+    words: tuple[str, ...]
+    if name == "rate":
+        verb, words = name, (_chosen(action, people) or score,)
+    elif name in _CLICKS:
+        verb, word = _CLICKS[name]
+        words = () if word is None else (word or _chosen(action, people),)
+    else:
         return Ignored(reason=f"nothing to do for a click on {name or 'that'}")
-    ticket = re.match(r"ticket:(\d+)", str(action.get("block_id") or ""))
-    root = found.root or found.ts
+    if words == ("",):
+        return Ignored(reason=f"nothing was chosen in {name}")
+    references = (found.thread,) if found.ts else ()
+    if not (references or ticket):
+        return Ignored(reason="a click that names no ticket")
     return StaffCommand(
         channel="slack",
         sender=_sender(found, people),
-        source_time=_moment(found.at, found.ts),
-        verb=asked[0],
-        words=asked[1],
-        evidence=Evidence(references=(ref_of(found.team, found.channel, root),)),
+        source_time=_moment(found, received),
+        verb=verb,
+        words=words,
+        evidence=Evidence(references=references),
         ticket_id=int(ticket[1]) if ticket else None,
         place=place_of(found.team, found.channel, found.root),
     )
 
 
-def _moment(at: str, otherwise: str) -> datetime:
-    try:
-        return time_of(at)
-    except ValueError:
-        return time_of(otherwise)
+def _chosen(action: Mapping[str, Any], people: Mapping[str, Person]) -> str:
+    """What was chosen or pressed: of people the mail address that the workspace vouches for, else the id; nobody where
+    the choice was taken back."""
+    if action.get("type") == "users_select" or "selected_user" in action:
+        user = str(action.get("selected_user") or "")
+        known = people.get(user)
+        return (known.email if known and known.email else user) or NOBODY
+    chosen = action.get("selected_option") or {}
+    return str(chosen.get("value") or action.get("value") or "")
+
+
+def _moment(found: Found, received: datetime) -> datetime:
+    for ts in (found.at, found.ts):
+        try:
+            return time_of(ts)
+        except ValueError:
+            continue
+    return received

@@ -1,5 +1,5 @@
 """First look at what Slack sent: is it anything of ours, what happened, who and which files are needed to read it?
-Pure. The second look, when these are known, is `bot.read:read_event`.
+Pure. The second look, when these are known, is `bot.read:read_found`.
 
 An allow-list decides (docs.slack.dev/reference/events/message): kinds of messages that nobody has heard of yet do
 nothing, instead of opening tickets.
@@ -9,98 +9,75 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 from bot import markup
-from bot.home import Home, ref_of
-from core.shapes import Ignored, Ref
+from bot.found import CHATTER as CHATTER
+from bot.found import MOST_NAMES as MOST_NAMES
+from bot.found import NOBODYS as NOBODYS
+from bot.found import OTHER_CHANNEL, OTHER_EMOJI, Json
+from bot.found import Found as Found
+from bot.found import Side as Side
+from bot.found import What as What
+from bot.found import side_of as side_of
+from bot.home import Home
+from bot.sift_acts import sift_click, sift_form
+from core.shapes import Ignored
 
-Json = Mapping[str, Any]
 CONTENT: Final = (None, "file_share", "me_message", "thread_broadcast")
-CHATTER: Final = "talk in a channel that isn't ours"
-
-MOST_NAMES: Final = 20  # people mentioned in one message who are shown by name
-
-
-class What(StrEnum):
-    """What happened to a message."""
-
-    NEW = "new"
-    EDITED = "edited"
-    DELETED = "deleted"
-    CLICKED = "clicked"
-
-
-class Side(StrEnum):
-    """Where it happened: a direct message, a triage channel, another channel."""
-
-    DM = "dm"
-    TRIAGE = "triage"
-    ELSEWHERE = "elsewhere"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """Something to read. `ts`: of the message; `root`: of its thread's root, None at top level; `at`: when it
-    happened, as a ts; `team`: the workspace we are installed in; `mention`: it names the bot."""
-
-    what: What
-    side: Side
-    team: str
-    channel: str
-    ts: str
-    root: str | None
-    at: str
-    user: str
-    mention: bool = False
-    message: Json = field(default_factory=dict)
-
-    @property
-    def users(self) -> frozenset[str]:
-        """Whose names are needed: the author's and those of the people whom the text mentions."""
-        if self.what is What.DELETED:
-            return frozenset()
-        mentioned = sorted(markup.mentioned(self.message))[:MOST_NAMES]  # each costs a call
-        return frozenset({self.user} - {""}) | frozenset(mentioned)
-
-    @property
-    def files(self) -> tuple[Json, ...]:
-        """The files of the message, as Slack describes them."""
-        return tuple(self.message.get("files") or ()) if self.what in (What.NEW, What.EDITED) else ()
-
-    @property
-    def ref(self) -> Ref:
-        """The message's outside name."""
-        return ref_of(self.team, self.channel, self.ts)
-
-    @property
-    def unsure(self) -> Ref | None:
-        """The root that must be one of ours for this to be: a reply in a thread elsewhere, with no mention."""
-        if self.side is not Side.ELSEWHERE or self.mention:
-            return None
-        return ref_of(self.team, self.channel, self.root or self.ts)
+_SKIN_TONE: Final = re.compile(r"::skin-tone-[2-6]$")
+_MEMBERS: Final = ("member_joined_channel", "member_left_channel")
+_SHARING: Final = ("channel_shared", "channel_unshared", "channel_id_changed")
+_CONVERTED: Final = (
+    "channel_convert_to_public",
+    "channel_convert_to_private",
+    "group_convert_to_public",
+    "group_convert_to_private",
+)
+TALK: Final = "talk in the triage channel, in no ticket's thread"
 
 
 def sift(payload: Json, home: Home) -> Found | Ignored:
     """Look at one payload of Slack's (an event's envelope, an interaction)."""
     kind = payload.get("type")
     if kind == "block_actions":
-        return _click(payload, home)
+        return sift_click(payload, home)
+    if kind == "view_submission":
+        return sift_form(payload, home)
     event = payload.get("event")
     if kind != "event_callback" or not isinstance(event, Mapping):
         return Ignored(reason=f"nothing to do for {kind or 'this'}")
-    if event.get("type") not in ("message", "app_mention"):
-        return Ignored(reason=f"nothing to do for {event.get('type')}")
-    app = str(payload.get("api_app_id") or "")
+    return _event(event, home, str(payload.get("api_app_id") or ""))
+
+
+def _event(event: Json, home: Home, app: str) -> Found | Ignored:
+    kind = event.get("type")
+    if kind == "reaction_added":
+        return _reaction(event, home)
+    if kind in _MEMBERS:
+        return _about_channel(What.MEMBERS, str(event.get("channel") or ""), event, home)
+    if kind in _SHARING:
+        channel = str(event.get("new_channel_id") or event.get("channel") or "")
+        return _about_channel(What.EXPOSURE, channel, event, home)
+    if kind == "user_change":
+        who = event.get("user")
+        if not isinstance(who, Mapping):
+            return Ignored(reason="a change of nobody")
+        return _news(What.PROFILE, event, home, user=str(who.get("id") or ""))
+    if kind not in ("message", "app_mention"):
+        return Ignored(reason=f"nothing to do for {kind}")
     match event.get("subtype"):
         case "message_changed":
             return _changed(event, home, app)
         case "message_deleted":
             return _deleted(event, home, app)
+        case subtype if subtype in _CONVERTED:
+            return _about_channel(What.EXPOSURE, str(event.get("channel") or ""), event, home)
         case _:
             return _new(event, home, app)
+
+
+# -- messages ----------------------------------------------------------------------------------------------------
 
 
 def _new(event: Json, home: Home, app: str) -> Found | Ignored:
@@ -108,7 +85,7 @@ def _new(event: Json, home: Home, app: str) -> Found | Ignored:
         return reason
     found = _found(What.NEW, event, event, home, at=str(event["ts"]))
     if found.side is Side.TRIAGE and found.root is None:
-        return Ignored(reason="talk in the triage channel, in no ticket's thread")
+        return Ignored(reason=TALK)
     if found.side is Side.ELSEWHERE and not found.mention and found.root is None:
         return Ignored(reason=CHATTER)
     return found
@@ -128,7 +105,7 @@ def _changed(event: Json, home: Home, app: str) -> Found | Ignored:
     at = str(edited.get("ts") or event.get("event_ts") or message["ts"])
     found = _found(What.EDITED, event, message, home, at=at)
     if found.side is Side.TRIAGE and found.root is None:
-        return Ignored(reason="talk in the triage channel, in no ticket's thread")
+        return Ignored(reason=TALK)
     return found
 
 
@@ -139,10 +116,8 @@ def _deleted(event: Json, home: Home, app: str) -> Found | Ignored:
         return Ignored(reason="a deletion that names no message")
     message = {**before, "ts": ts}
     found = _found(What.DELETED, event, message, home, at=str(event.get("event_ts") or event.get("ts") or ts))
-    if found.side is Side.TRIAGE and found.root is None:
-        return Ignored(
-            reason="a card, or talk in the triage channel, was deleted"
-        )  # `bot.posting` mends cards
+    if found.side is Side.TRIAGE and found.root is None:  # `bot.posting` mends cards
+        return Ignored(reason="a card, or talk in the triage channel, was deleted")
     if is_ours(before, home, app):
         return Ignored(reason="a message of ours was deleted")
     if before.get("bot_id"):
@@ -150,26 +125,11 @@ def _deleted(event: Json, home: Home, app: str) -> Found | Ignored:
     return found
 
 
-def _click(payload: Json, home: Home) -> Found | Ignored:
-    container = payload.get("container") or {}
-    channel = str(container.get("channel_id") or (payload.get("channel") or {}).get("id") or "")
-    ts = str(container.get("message_ts") or (payload.get("message") or {}).get("ts") or "")
-    action = next(iter(payload.get("actions") or ()), None)
-    if not (channel and ts and action):
-        return Ignored(reason="a click on nothing that we posted")
-    root = container.get("thread_ts") or (payload.get("message") or {}).get("thread_ts")
-    return Found(
-        what=What.CLICKED,
-        side=side_of(channel, home),
-        team=home.team,
-        channel=channel,
-        ts=ts,
-        root=str(root) if root and root != ts else None,
-        at=str(action.get("action_ts") or ts),
-        user=str((payload.get("user") or {}).get("id") or ""),
-        mention=True,
-        message={"action": action},
-    )
+def message_in(channel: str, message: Json, home: Home) -> Found | Ignored:
+    """Look at a message that was read from a conversation's history, as if it had just been written."""
+    if (reason := _not_content(message, home, "")) is not None:
+        return reason
+    return _found(What.NEW, {"channel": channel}, message, home, at=str(message["ts"]))
 
 
 def _found(what: What, event: Json, message: Json, home: Home, *, at: str) -> Found:
@@ -199,9 +159,7 @@ def _not_content(message: Json, home: Home, app: str) -> Ignored | None:
         return Ignored(reason="another app's message")
     if not message.get("ts"):
         return Ignored(reason="a message without a ts")
-    if not (
-        message.get("text") or message.get("blocks") or message.get("files") or message.get("attachments")
-    ):
+    if not any(message.get(key) for key in ("text", "blocks", "files", "attachments")):
         return Ignored(reason="an empty message")
     return None
 
@@ -217,19 +175,57 @@ def is_ours(message: Json, home: Home, app: str) -> bool:
     )
 
 
-def side_of(channel: str, home: Home) -> Side:
-    """Say which side a conversation is on: ids of direct messages start with D."""
-    if channel in home.triage:
-        return Side.TRIAGE
-    return Side.DM if channel.startswith("D") else Side.ELSEWHERE
-
-
 def names_bot(message: Json, home: Home) -> bool:
     """Whether a message mentions the bot."""
     return home.bot_user in markup.mentioned(message)
 
 
-def without_leading_mention(text: str, *mentions: str) -> str:
-    """Take a mention of the bot (`@relaydesk`, `<@U1>`), as often as it stands at the front, off a text."""
-    names = "|".join(rf"{re.escape(m)}(?!\w)" for m in mentions)
-    return re.sub(rf"^(?:\s*(?:{names})[\s,:]*)+", "", text)
+# -- other events ------------------------------------------------------------------------------------------------
+
+
+def _reaction(event: Json, home: Home) -> Found | Ignored:
+    """The emoji that makes a ticket of a message; the message itself is fetched to be read."""
+    item = event.get("item") or {}
+    name = _SKIN_TONE.sub("", str(event.get("reaction") or "").strip(":"))
+    if not home.ticket_emoji or name != home.ticket_emoji or item.get("type") != "message":
+        return Ignored(reason=OTHER_EMOJI)
+    channel, ts, user = (
+        str(value or "") for value in (item.get("channel"), item.get("ts"), event.get("user"))
+    )
+    if not (channel and ts) or user in ("", home.bot_user) or event.get("item_user") == home.bot_user:
+        return Ignored(reason=OTHER_EMOJI)
+    if side_of(channel, home) is not Side.ELSEWHERE:  # staff's own talk; what is a ticket already
+        return Ignored(reason=OTHER_EMOJI)
+    return Found(
+        what=What.POINTED,
+        side=Side.ELSEWHERE,
+        team=home.team,
+        channel=channel,
+        ts=ts,
+        root=None,
+        at=str(event.get("event_ts") or ts),
+        user=user,
+        mention=True,
+    )
+
+
+def _about_channel(what: What, channel: str, event: Json, home: Home) -> Found | Ignored:
+    if channel not in home.triage:
+        return Ignored(reason=OTHER_CHANNEL)
+    return _news(what, event, home, user=str(event.get("user") or ""), channel=channel)
+
+
+def _news(what: What, event: Json, home: Home, *, user: str, channel: str = "") -> Found:
+    at = str(event.get("event_ts") or event.get("ts") or "")
+    side = side_of(channel, home)
+    return Found(
+        what=what,
+        side=side,
+        team=home.team,
+        channel=channel,
+        ts=at,
+        root=None,
+        at=at,
+        user=user,
+        mention=True,
+    )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -29,6 +30,14 @@ GREETING: Final = 10.0
 CLOSING: Final = 2.0
 LINGER: Final = 12.0  # how long a line that is to be replaced is still listened to
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
+BRIEF, BRIEF_WAIT = 5.0, 2.0  # a line that ends so soon is replaced a little later, at most so much
+REFUSED_WAIT: Final = 15.0  # at least, where Slack says that it won't have us; somebody has to mend that
+REFUSALS: Final = {
+    "too_many_websockets": "Slack takes no further connection of this app, ten are open: is slack.app_token in use "
+    "elsewhere?",
+    "link_disabled": "Socket Mode is switched off for this app: enable it in the app's settings",
+}
+"""Reasons of Slack's to hang up that don't go away by themselves, in words for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +62,43 @@ class Taken:
 class _Line:
     wire: aiohttp.ClientWebSocketResponse
     ended: asyncio.Event = field(default_factory=asyncio.Event)  # or is about to end
+    refused: str = ""  # why Slack won't have us any longer
+
+
+class Refused(ConnectionError):
+    """Slack closed instead of greeting; `reason` is its own word."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"no hello, but {reason}")
+        self.reason = reason
 
 
 Take = Callable[[Envelope], Awaitable[Taken]]
 
 
 class SocketMode:
-    """Keeps one connection to Slack open (two while one replaces the other) and hands on what comes."""
+    """Keeps one connection to Slack open (two while one replaces the other) and hands on what comes.
+
+    `trouble` says in public words why there is none. `expected`: more connections of this app than these are somebody
+    else's (0: nobody counts); then `crowded` is how many Slack told of.
+    """
 
     def __init__(
-        self, api: Api, take: Take, changed: Callable[[bool], None], *, heartbeat: float = HEARTBEAT
+        self,
+        api: Api,
+        take: Take,
+        changed: Callable[[bool], None],
+        *,
+        heartbeat: float = HEARTBEAT,
+        expected: int = 0,
     ) -> None:
         self._api, self._take, self._changed, self._heartbeat = api, take, changed, heartbeat
+        self._expected = expected
         self._lines: dict[_Line, asyncio.Task[None]] = {}
         self._at_work: set[asyncio.Task[None]] = set()
         self._stopping = False
+        self.trouble = ""
+        self.crowded = 0
 
     @property
     def connected(self) -> bool:
@@ -76,20 +107,33 @@ class SocketMode:
 
     async def run(self) -> None:
         """Connect, and connect again, until cancelled or stopped."""
-        failed = 0
+        failed = brief = 0
         while not self._stopping:
             try:
                 line = await self._connect()
+                failed, since = 0, time.monotonic()
+                await line.ended.wait()
+                if line.refused:
+                    raise Refused(line.refused)
+                brief = brief + 1 if time.monotonic() - since < BRIEF else 0
+                if brief:
+                    await asyncio.sleep(min(_wait(brief, ConnectionError()), BRIEF_WAIT))
             except (Failure, aiohttp.ClientError, TimeoutError, OSError, ValueError) as exc:
                 failed += 1
-                wait = _wait(failed, exc)
-                log.warning(
-                    "connect_failed", error=type(exc).__name__, reason=str(exc)[:200], wait=round(wait, 1)
-                )
-                await asyncio.sleep(wait)
-                continue
-            failed = 0
-            await line.ended.wait()
+                await asyncio.sleep(self._told(failed, exc))
+
+    def _told(self, failed: int, exc: Exception) -> float:
+        """Say why there is no connection; return the seconds until the next try."""
+        wait = _wait(failed, exc)
+        if isinstance(exc, Refused) and exc.reason in REFUSALS:
+            wait = max(wait, REFUSED_WAIT * (1 + random.random() / 4))
+            self.trouble = REFUSALS[exc.reason]
+            log.error("socket_refused", reason=exc.reason, mend=self.trouble, wait=round(wait, 1))
+            return wait
+        self.trouble = exc.reason if isinstance(exc, Failure) else "away"
+        error = type(exc).__name__
+        log.warning("connect_failed", error=error, reason=str(exc)[:200], wait=round(wait, 1))
+        return wait
 
     async def _connect(self) -> _Line:
         answer = await self._api.call("apps.connections.open", token=self._api.config.slack.app_token)
@@ -104,10 +148,20 @@ class SocketMode:
             )
             hello = await _hello(wire)
         line = _Line(wire)
-        log.info("connected", connections=hello.get("num_connections"))
+        self._count(int(hello.get("num_connections") or 0))
         self._lines[line] = asyncio.create_task(self._listen(line), name="slack-socket")
+        self.trouble = ""
         self._changed(True)
         return line
+
+    def _count(self, connections: int) -> None:
+        """Slack gives each payload to any one connection: where two deployments share an app, each gets a part."""
+        log.info("connected", connections=connections)
+        crowded = connections if self._expected and connections > self._expected else 0
+        if crowded:
+            hint = "another deployment may use the same slack.app_token, and takes a part of what is sent"
+            log.warning("strange_connections", connections=connections, expected=self._expected, hint=hint)
+        self.crowded = crowded
 
     async def _listen(self, line: _Line) -> None:
         """Read a line until it ends; each payload is worked on by itself, so that their commits come together."""
@@ -132,7 +186,9 @@ class SocketMode:
 
     def _on_frame(self, line: _Line, frame: Json) -> None:
         if frame.get("type") == "disconnect":
-            log.info("asked_to_leave", reason=frame.get("reason"))
+            reason = str(frame.get("reason") or "")
+            log.info("asked_to_leave", reason=reason)
+            line.refused = reason if reason in REFUSALS else ""
             line.ended.set()
             asyncio.get_running_loop().call_later(LINGER, self._hang_up, line)
         elif "envelope_id" in frame and not self._stopping:
@@ -188,7 +244,7 @@ async def _hello(wire: aiohttp.ClientWebSocketResponse) -> Json:
         if message.type is aiohttp.WSMsgType.TEXT:
             frame = json.loads(message.data)
         if frame.get("type") != "hello":
-            raise ConnectionError(f"no hello, but {frame.get('reason') or message.type.name.lower()}")
+            raise Refused(str(frame.get("reason") or message.type.name.lower()))
     except BaseException:
         await asyncio.shield(wire.close())
         raise

@@ -18,8 +18,9 @@ from core.blobs import Blobs
 from core.config import Config, Queue, Service, Slack
 from core.failures import Unavailable
 from core.inbox import Arrival
-from core.shapes import Attachment, Author, InboxItem, Kind, Message, Outgoing, Priority, Visibility
+from core.shapes import Attachment, Author, InboxItem, Kind, Message, Outgoing, Priority, Ref, Visibility
 from core.status import Status, Ticket
+from core.threads import LinkFact
 
 TRIAGE = "C0TRIAGE01"
 HOME = Home(team="T1", bot_user="UBOT", bot_id="BBOT", triage={TRIAGE: "support"}, dm_queue="support")
@@ -153,11 +154,14 @@ class Kit:
         self.shelf = Shelf()
         self.cursors: dict[str, str] = {}
         self.known: set[str] = set()
-        self.channel = SlackChannel(self.api, self.blobs, knows=self._knows)
+        self.cards: set[str] = set()
+        self.channel = SlackChannel(self.api, self.blobs, linked=self._linked)
         self.door = SlackDoor(self.api, self.shelf, self._load, self._save, heartbeat=0.6)
 
-    async def _knows(self, ref: Any) -> bool:
-        return ref.name in self.known
+    async def _linked(self, ref: Ref) -> LinkFact | None:
+        if ref.name in self.cards:
+            return LinkFact("card", 12, None)
+        return LinkFact("received", 12, 5) if ref.name in self.known else None
 
     async def _load(self) -> dict[str, str]:
         return dict(self.cursors)

@@ -7,13 +7,15 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from aiohttp import web
 
+from bot.front import Answer, Front
 from core.shapes import Kind
 from sandbox import Sandbox
 from tests.bot.kit import Kit, outgoing, until
@@ -224,6 +226,13 @@ async def test_false_requests_are_refused(
     assert http.shelf.arrivals == {}
 
 
+async def test_what_would_fail_again_is_not_asked_for_again(http: Kit) -> None:
+    for body in (b"\xff\xfe", b"x" * 1_048_577):
+        assert (await http.door.handle_http(body, sign(body)))[1] == {"x-slack-no-retry": "1"}
+    for headers in ({}, sign(BODY, secret="another")):  # a mended secret takes it the next time
+        assert "x-slack-no-retry" not in (await http.door.handle_http(BODY, headers))[1]
+
+
 async def test_storing_that_fails_is_an_error_so_that_slack_repeats(http: Kit) -> None:
     http.shelf.broken = True
     assert (await http.door.handle_http(BODY, sign(BODY)))[0] == 503
@@ -244,6 +253,81 @@ async def test_events_of_the_workspace_come_by_http(box: Sandbox, http: Kit) -> 
     await box.workspace.user("ann").dm("by http")
     await until(lambda: http.shelf.texts == ["by http"])
     await runner.cleanup()
+
+
+# -- answers of the counters, both ways ----------------------------------------------------------------------------
+
+ERRORS = {"response_action": "errors", "errors": {"title": "Please say what it is about"}}
+
+
+class Desk:
+    """A counter that refuses every form and answers every command, and then is busy for a while."""
+
+    def __init__(self) -> None:
+        self.after: list[str] = []
+
+    def look(self, body: Mapping[str, Any]) -> Answer | None:
+        async def follow() -> None:
+            self.after.append("begun")
+            await asyncio.sleep(1.2)
+            self.after.append("done")
+
+        if body.get("type") == "view_submission":
+            return Answer(say=ERRORS)
+        if body.get("command") == "/ticket":
+            return Answer(say={"response_type": "ephemeral", "text": body["text"]}, after=follow)
+        return None
+
+
+def counting(kit: Kit) -> Desk:
+    desk = Desk()
+    kit.door._front = Front([desk])
+    return desk
+
+
+FORM = {"type": "view_submission", "user": {"id": "U1"}, "view": {"callback_id": "new_ticket", "id": "V1"}}
+COMMAND = {"command": "/ticket", "text": "grüße & more", "user_id": "U1", "trigger_id": "1.2.x"}
+
+
+@pytest.mark.parametrize("flat", [True, False])
+async def test_forms_and_commands_are_answered_by_http(http: Kit, flat: bool) -> None:
+    desk = counting(http)
+    body = urlencode(COMMAND if flat else {"payload": json.dumps(FORM)}).encode()
+    headers = sign(body) | {"Content-Type": "application/x-www-form-urlencoded"}
+    begun = time.monotonic()
+    status, shown, answer = await http.door.handle_http(body, headers)
+    assert time.monotonic() - begun < 1
+    assert status == 200
+    assert shown["content-type"].startswith("application/json")
+    wanted = {"response_type": "ephemeral", "text": "grüße & more"} if flat else ERRORS
+    assert json.loads(answer) == wanted
+    if flat:
+        await until(lambda: desk.after == ["begun", "done"])
+    assert http.shelf.arrivals == {}
+
+
+@pytest.mark.parametrize(("kind", "payload"), [("slash_commands", COMMAND), ("interactive", FORM)])
+async def test_forms_and_commands_are_answered_by_socket(
+    box: Sandbox, kit: Kit, kind: str, payload: dict[str, Any]
+) -> None:
+    counting(kit)
+    begun = time.monotonic()
+    answer = await box.sockets.send(kind, payload, attempt=0, reason="", timeout=3)
+    assert time.monotonic() - begun < 1
+    assert answer.acked
+    assert answer.payload == (
+        ERRORS if payload is FORM else {"response_type": "ephemeral", "text": "grüße & more"}
+    )
+
+
+async def test_being_held_back_is_stored_and_read_up_on(box: Sandbox, kit: Kit) -> None:
+    await until(lambda: "*" in kit.cursors)
+    box.workspace.faults.hold_events()  # and never released: Slack drops them
+    await box.workspace.user("ann").dm("dropped")
+    told = {"type": "app_rate_limited", "team_id": box.team_id, "minute_rate_limited": int(time.time()) - 1}
+    assert (await box.sockets.send("events_api", told, attempt=0, reason="", timeout=3)).acked
+    await until(lambda: "dropped" in kit.shelf.texts)
+    assert "app_rate_limited" in [body.get("type") for body in kit.shelf.bodies]
 
 
 # -- catching up ---------------------------------------------------------------------------------------------------
@@ -288,6 +372,43 @@ async def test_what_was_written_meanwhile_is_read(box: Sandbox, tmp_path: Path) 
     orders = [a.source_order for a in again.shelf.arrivals.values()]
     assert all(orders)
     for one in (seed, kit, again):
+        await one.close()
+
+
+async def test_a_mention_in_a_thread_of_another_channel_is_read(box: Sandbox, tmp_path: Path) -> None:
+    """And talk there isn't."""
+    ann = box.workspace.user("ann")
+    root = await ann.post("general", "The printer burns")
+    kit = await away(box, tmp_path)
+    await ann.post("general", "lunch?")
+    await ann.post("general", f"<@{box.bot_user_id}> help", thread_ts=root)
+    top = await ann.post("general", f"<@{box.bot_user_id}> and me")
+    again = await back(kit, box, 2)
+    await until(lambda: "*" in again.cursors and len(again.cursors) == 1)
+    texts = [b["event"]["text"] for b in again.shelf.bodies]
+    assert texts == [f"<@{box.bot_user_id}> help", f"<@{box.bot_user_id}> and me"]
+    assert top in [b["event"]["ts"] for b in again.shelf.bodies]
+    for one in (kit, again):
+        await one.close()
+
+
+async def test_what_comes_live_waits_for_what_was_missed_there(box: Sandbox, tmp_path: Path) -> None:
+    kit = await away(box, tmp_path)
+    ann = box.workspace.user("ann")
+    await ann.dm("first")
+    box.workspace.faults.slow("conversations.list", 0.5)
+    again = Kit(box.api_url, kit.blobs.folder.parent)
+    again.cursors = kit.cursors
+    await again.door.start()
+    assert await again.door.until_ready(5)
+    await until(lambda: any(c.method == "conversations.list" for c in box.workspace.calls))
+    await ann.dm("second")
+    await until(lambda: {"first", "second"} <= set(again.shelf.texts))
+    settles = {
+        json.loads(a.raw)["event"]["text"]: a.settle for a in again.shelf.arrivals.values() if a.settle
+    }
+    assert set(settles) == {"second"}
+    for one in (kit, again):
         await one.close()
 
 

@@ -353,7 +353,7 @@ def click(action: dict[str, Any], **container: Any) -> dict[str, Any]:
     ("action", "verb", "words"),
     [
         ({"action_id": "take", "value": "12"}, "take", ()),
-        ({"action_id": "resolve", "value": "12"}, "status", ("resolved",)),
+        ({"action_id": "resolve", "value": "12"}, "resolve", ()),
         ({"action_id": "reopen", "value": "12"}, "reopen", ()),
         ({"action_id": "status", "selected_option": {"value": "pending"}}, "status", ("pending",)),
         ({"action_id": "retry", "value": "99", "block_id": "ticket:12:delivery:99"}, "retry", ("99",)),

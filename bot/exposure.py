@@ -1,0 +1,162 @@
+"""Triage channels that become public or shared with another organisation: no ticket is shown there until an operator
+allows it, and everyone concerned is told. Whether a channel is archived, or without the bot, is seen on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+import structlog
+
+from bot.api import Api
+from bot.home import Home, place_of
+from core import exposure
+from core.database import Database
+from core.desk import Desk
+from core.failures import Failure, PermanentFailure, Unavailable
+
+log = structlog.get_logger(__name__)
+
+EVERY: Final = 240.0  # seconds between looks at all triage channels
+FRESH: Final = 60.0  # seconds for which an answer of Slack's counts
+PUBLIC: Final = "it is public: everybody in the workspace reads it"
+SHARED: Final = "it is shared with another organisation, whose people read it"
+MEND: Final = "make it private, or list it in slack.exposed_channels"
+
+
+class Exposure:
+    """Watches triage channels. `troubles`: channel → what somebody should see to there."""
+
+    def __init__(self, api: Api, database: Database, desk: Desk) -> None:
+        self._api, self._database, self._desk = api, database, desk
+        self._allowed = frozenset(api.config.slack.exposed_channels)
+        self._looked: dict[str, float] = {}  # channel → when it was found fit
+        self.troubles: dict[str, str] = {}
+
+    async def why_closed(self, channel: str) -> str | None:
+        """Say why nothing of a ticket may be shown in a channel now, None where it may. Raises a `Failure` where that
+        can't be known yet, `Unavailable`."""
+        if channel in self._allowed or not channel.startswith(("C", "G")):
+            return None
+        noted = (await self._database.read(exposure.noted)).get(channel)
+        if noted is not None:
+            return closed(str(noted.get("why") or ""))
+        if time.monotonic() - self._looked.get(channel, -FRESH) < FRESH:
+            return None
+        try:
+            why = await self._look(await self._api.home(), channel)
+        except PermanentFailure:
+            return None  # what is posted there will say so itself
+        return closed(why) if why else None
+
+    async def changed(self, channel: str) -> None:
+        """Look at a channel again, at once: something about it changed. Raises `Unavailable`."""
+        home = await self._api.home()
+        self._looked.pop(channel, None)
+        if channel in home.triage:
+            await self._check(home, channel)
+
+    async def check(self) -> None:
+        """Look at all triage channels. Raises `Unavailable`."""
+        home = await self._api.home()
+        for channel in home.triage:
+            await self._check(home, channel)
+        noted = await self._database.read(exposure.noted)
+        for channel in (
+            noted.keys() - home.triage.keys()
+        ):  # no triage channel any more, but old cards hang there
+            try:
+                await self._look(home, channel)
+            except PermanentFailure:
+                await self._clear(home, channel, "")
+
+    async def run(self) -> None:
+        """Check now and then, until cancelled."""
+        while True:
+            try:
+                await self.check()
+            except (Failure, Unavailable) as exc:
+                log.warning("channels_unchecked", reason=str(exc))
+            except Exception:
+                log.exception("channels_unchecked")
+            await asyncio.sleep(EVERY)
+
+    async def _check(self, home: Home, channel: str) -> None:
+        queue = home.triage[channel]
+        try:
+            why = await self._look(home, channel)
+        except PermanentFailure as exc:
+            self._trouble(channel, f"the triage channel of {queue}: {exc.reason}")
+            return
+        if why:
+            self._trouble(channel, f"the triage channel of {queue} gets no tickets: {why}; {MEND}")
+
+    async def _look(self, home: Home, channel: str) -> str:
+        """Ask Slack about a channel and note what it says; return why it is closed, "" where it isn't."""
+        info = (await self._api.call("conversations.info", channel=channel)).get("channel") or {}
+        why, name = why_exposed(info), f"#{info.get('name') or channel}"
+        allowed = channel in self._allowed
+        if why and not allowed:
+            self._looked.pop(channel, None)
+            await self._note(home, channel, name, why)
+            return why
+        self._looked[channel] = time.monotonic()
+        words = "an operator allows it" if allowed else "it is private again"
+        await self._clear(home, channel, f"Tickets are shown in {name} again: {words}.")
+        trouble = unusable(info)
+        if channel in home.triage:
+            self._trouble(
+                channel, f"the triage channel of {home.triage[channel]}: {trouble}" if trouble else ""
+            )
+        return ""
+
+    def _trouble(self, channel: str, words: str) -> None:
+        if words and self.troubles.get(channel) != words:
+            log.error("channel_trouble", channel=channel, mend=words)
+        if words:
+            self.troubles[channel] = words
+        else:
+            self.troubles.pop(channel, None)
+
+    async def _note(self, home: Home, channel: str, name: str, why: str) -> None:
+        place = place_of(home.team, channel)
+        words = f"{name} gets no tickets until an operator allows it: {why}. To mend it: {MEND}."
+        if await self._database.unit(lambda tx: exposure.note(tx, self._desk, place, why, words)):
+            log.error("channel_exposed", channel=channel, why=why)
+            return
+        noted = (await self._database.read(exposure.noted)).get(channel)
+        if noted is not None and noted.get("why") != why:
+            await self._database.unit(lambda tx: exposure.reword(tx, channel, {**noted, "why": why}))
+
+    async def _clear(self, home: Home, channel: str, words: str) -> None:
+        if channel not in await self._database.read(exposure.noted):
+            return
+        place = place_of(home.team, channel)
+        if await self._database.unit(lambda tx: exposure.clear(tx, self._desk, place, words)):
+            log.warning("channel_open_again", channel=channel)
+
+
+def why_exposed(info: Mapping[str, Any]) -> str:
+    """Say who else reads a channel, "" where it is private and unshared. Pure."""
+    pending = info.get("is_pending_ext_shared") or info.get("pending_connected_team_ids")
+    if info.get("is_ext_shared") or pending or info.get("pending_shared"):
+        return SHARED
+    if not (info.get("is_private") or info.get("is_group")):
+        return PUBLIC
+    return ""
+
+
+def unusable(info: Mapping[str, Any]) -> str:
+    """Say why nothing can be posted in a channel, "" where it can. Pure."""
+    if info.get("is_archived"):
+        return "it is archived; unarchive it or give the queue another slack_channel"
+    if info.get("is_member") is False:
+        return "the bot isn't in it; /invite it there"
+    return ""
+
+
+def closed(why: str) -> str:
+    """What is said of a delivery that waits for it. Pure."""
+    return f"the triage channel gets no tickets: {why}; {MEND}"

@@ -1,0 +1,129 @@
+"""What requesters are told in Slack, in their language: fixed texts, and the buttons that go with some. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from bot.blocks import Json, Look, Post, actions, button, plain, section, texts_only, titled
+from bot.markup import brief, escape
+from core.shapes import Outgoing
+from core.status import Ticket
+
+WORDS: Final = 600  # characters of the words that a receipt repeats
+SCORES: Final = (1, 2, 3, 4, 5)
+
+# By `data["what"]`; `ask` and what follows are parts of others. Each language has each of English's.
+TEXTS: Final[dict[str, dict[str, str]]] = {
+    "en": {
+        "ack": "Thank you, we have your message: it's ticket #{id}. Answers come here, in this thread.",
+        "resolved": "Ticket #{id} is resolved. If something is still open, just write here.",
+        "closed": "Ticket #{id} is closed. If you need us again, just write here.",
+        "auto_closed": "We haven't heard from you, so ticket #{id} is closed. If you need us again, just write here.",
+        "reopened": "Ticket #{id} is open again.",
+        "reminder": "We're waiting for your answer in ticket #{id}. Without one it will be closed in a while.",
+        "rated": "Thank you! You gave ticket #{id} {score} of 5.",
+        "ask": "How did we do?",
+        "comment": "Add a comment",
+        "belongs": "This belongs to #{other}",
+        "offer": "Is it about something that you asked already?",
+    },
+    "de": {
+        "ack": "Danke, Ihre Nachricht ist da: Sie ist Ticket #{id}. Antworten kommen hier, in diesem Thread.",
+        "resolved": "Ticket #{id} ist gelöst. Falls noch etwas offen ist, schreiben Sie einfach hier.",
+        "closed": "Ticket #{id} ist geschlossen. Wenn Sie uns wieder brauchen, schreiben Sie einfach hier.",
+        "auto_closed": "Wir haben nichts mehr von Ihnen gehört, deshalb ist Ticket #{id} geschlossen. "
+        "Wenn Sie uns wieder brauchen, schreiben Sie einfach hier.",
+        "reopened": "Ticket #{id} ist wieder offen.",
+        "reminder": "Wir warten in Ticket #{id} auf Ihre Antwort. Ohne sie wird es nach einiger Zeit geschlossen.",
+        "rated": "Danke! Sie haben Ticket #{id} mit {score} von 5 bewertet.",
+        "ask": "Wie waren wir?",
+        "comment": "Kommentar hinzufügen",
+        "belongs": "Das gehört zu #{other}",
+        "offer": "Geht es um etwas, das Sie schon gefragt haben?",
+    },
+    "fr": {
+        "ack": "Merci, nous avons bien reçu votre message : c'est le ticket #{id}. "
+        "Les réponses arrivent ici, dans ce fil.",
+        "resolved": "Le ticket #{id} est résolu. S'il reste quelque chose, écrivez simplement ici.",
+        "closed": "Le ticket #{id} est fermé. Si vous avez encore besoin de nous, écrivez simplement ici.",
+        "auto_closed": "Nous n'avons plus eu de vos nouvelles, le ticket #{id} est donc fermé. "
+        "Si vous avez encore besoin de nous, écrivez simplement ici.",
+        "reopened": "Le ticket #{id} est de nouveau ouvert.",
+        "reminder": "Nous attendons votre réponse au ticket #{id}. Sans elle, il sera fermé dans quelque temps.",
+        "rated": "Merci ! Vous avez donné {score} sur 5 au ticket #{id}.",
+        "ask": "Étiez-vous satisfait ?",
+        "comment": "Ajouter un commentaire",
+        "belongs": "Cela concerne le #{other}",
+        "offer": "Est-ce à propos d'une demande déjà faite ?",
+    },
+    "es": {
+        "ack": "Gracias, hemos recibido su mensaje: es el ticket #{id}. Las respuestas llegan aquí, en este hilo.",
+        "resolved": "El ticket #{id} está resuelto. Si queda algo pendiente, escriba aquí.",
+        "closed": "El ticket #{id} está cerrado. Si nos necesita de nuevo, escriba aquí.",
+        "auto_closed": "No hemos tenido noticias suyas, por eso el ticket #{id} está cerrado. "
+        "Si nos necesita de nuevo, escriba aquí.",
+        "reopened": "El ticket #{id} está abierto de nuevo.",
+        "reminder": "Esperamos su respuesta en el ticket #{id}. Sin ella se cerrará dentro de un tiempo.",
+        "rated": "¡Gracias! Ha dado al ticket #{id} un {score} de 5.",
+        "ask": "¿Qué tal lo hicimos?",
+        "comment": "Añadir un comentario",
+        "belongs": "Esto es parte del #{other}",
+        "offer": "¿Se trata de algo que ya preguntó?",
+    },
+}
+KNOWN: Final = ("ack", "resolved", "closed", "auto_closed", "reopened", "reminder", "rated")
+
+
+def told(outgoing: Outgoing, look: Look) -> Post:
+    """A fixed text to a requester, in plain words; what is nobody's template comes as it is."""
+    data, what = outgoing.data, str(outgoing.data.get("what") or "")
+    if ready := data.get("text"):
+        return texts_only(escape(str(ready)))
+    if what not in KNOWN or outgoing.ticket is None:
+        about = f": {titled(outgoing.ticket)}" if outgoing.ticket else ""
+        text = f"{what.replace('_', ' ') or 'news'}{about}"
+        return texts_only(escape(text[:1].upper() + text[1:]))
+    texts = spoken(outgoing.language)
+    ticket: Ticket = outgoing.ticket
+    text = texts[what].format(id=ticket.id, score=_number(data.get("score")))
+    more = [*_shown(ticket, what, data), *_controls(ticket, what, data, texts)]
+    return Post(text, (section(text), *more)) if more else Post(text)
+
+
+def spoken(language: str) -> dict[str, str]:
+    """Return the texts of a language ("de", "de-AT"), else English."""
+    return TEXTS.get(re.split("[-_]", language.lower(), maxsplit=1)[0], TEXTS["en"])
+
+
+def _shown(ticket: Ticket, what: str, data: Any) -> list[Json]:
+    """What was asked, where the thread would make no sense without: a form's ticket, or one of another's message."""
+    if what != "ack" or not data.get("shown"):
+        return []
+    blocks: list[Json] = [{"type": "section", "text": plain(titled(ticket))}]
+    if words := escape(brief(ticket.description, WORDS)):
+        blocks.append(section(f">{words}"))
+    return blocks
+
+
+def _controls(ticket: Ticket, what: str, data: Any, texts: dict[str, str]) -> list[Json]:
+    if what == "ack" and (other := _offered(data)):
+        label = f"{texts['belongs'].format(other=other)}: {brief(str(data['offer'].get('title') or ''), 40)}"
+        merge = button(label.removesuffix(": "), "belongs", str(other))
+        return [section(texts["offer"]), actions(f"ticket:{ticket.id}:ack", [merge])]
+    comment = button(texts["comment"], "rate_comment", str(ticket.id))
+    if what == "resolved" and data.get("rate"):
+        stars = [button("★" * score, f"rate:{score}", str(score)) for score in SCORES]
+        return [section(texts["ask"]), actions(f"ticket:{ticket.id}:rate", [*stars, comment])]
+    if what == "rated":
+        return [actions(f"ticket:{ticket.id}:rated", [comment])]
+    return []
+
+
+def _offered(data: Any) -> int:
+    offer = data.get("offer")
+    return _number(offer.get("id")) if isinstance(offer, dict) else 0
+
+
+def _number(value: Any) -> int:
+    return value if isinstance(value, int) else 0

@@ -1,0 +1,177 @@
+"""A triage channel that strangers come to read gets no tickets, and everyone concerned is told, once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot.api import Api
+from bot.exposure import Exposure
+from bot.spec import SPEC as SLACK
+from bot.watch import Watch
+from core.exposure import SCOPE
+from core.parts import Parts, build
+from intake.email.spec import SPEC as EMAIL
+from sandbox import TRIAGE, Sandbox
+from tests.conftest import Houses
+from tests.stores import Store
+
+
+def parts_of(box: Sandbox, store: Store, **slack: object) -> Parts:
+    given = {"enabled": True, "bot_token": box.bot_token, "app_token": box.app_token, "api_url": box.api_url}
+    queue = {"name": "support", "addresses": ["support@example.com"], "slack_channel": TRIAGE}
+    staff = [
+        {"username": "ada", "email": "ada@example.com", "slack_user": "U0ADA00001"},
+        {"username": "max", "email": "max@example.com", "role": "manager"},
+    ]
+    return build(
+        store.config(slack={**given, **slack}, queue=[queue], staff=staff), {"email": EMAIL, "slack": SLACK}
+    )
+
+
+@pytest.fixture
+async def parts(box: Sandbox, store: Store) -> AsyncIterator[Parts]:
+    parts = parts_of(box, store)
+    await parts.people.sync()
+    yield parts
+    await parts.database.close()
+
+
+@pytest.fixture
+async def exposure(box: Sandbox, parts: Parts) -> AsyncIterator[Exposure]:
+    api = Api(parts.config)
+    yield Exposure(api, parts.database, parts.desk)
+    await api.close()
+
+
+def told(store: Store) -> list[tuple[str, str]]:
+    return [
+        (
+            row["channel"],
+            json.loads(row["data"])["text"] if isinstance(row["data"], str) else row["data"]["text"],
+        )
+        for row in store.rows("SELECT channel, data FROM deliveries ORDER BY id")
+    ]
+
+
+async def test_a_private_channel_is_open(exposure: Exposure, store: Store) -> None:
+    await exposure.check()
+    assert await exposure.why_closed(TRIAGE) is None
+    assert exposure.troubles == {}
+    assert told(store) == []
+
+
+@pytest.mark.parametrize("how", ["make_public", "share"])
+async def test_an_exposed_channel_is_closed_and_told_once(
+    box: Sandbox, exposure: Exposure, store: Store, how: str
+) -> None:
+    getattr(box.workspace, how)("triage")
+    for _ in range(3):
+        await exposure.check()
+    why = await exposure.why_closed(TRIAGE)
+    assert why is not None
+    assert {"make_public": "public", "share": "another organisation"}[how] in why
+    assert "gets no tickets" in exposure.troubles[TRIAGE]
+    [row] = store.rows("SELECT value FROM settings WHERE scope = :scope", scope=SCOPE)
+    assert set(json.loads(row["value"])) == {"why", "since"}
+    words = told(store)
+    assert sorted(channel for channel, _ in words) == ["email", "slack", "slack"]  # manager; channel and Ada
+    assert len({text for _, text in words}) == 1
+    getattr(box.workspace, {"make_public": "make_private", "share": "unshare"}[how])("triage")
+    await exposure.changed(TRIAGE)
+    await exposure.check()
+    assert await exposure.why_closed(TRIAGE) is None
+    assert exposure.troubles == {}
+    assert len(told(store)) == 6
+    assert "again" in told(store)[-1][1]
+
+
+async def test_the_sender_finds_out_by_itself(box: Sandbox, exposure: Exposure, store: Store) -> None:
+    box.workspace.make_public("triage")
+    assert await exposure.why_closed(TRIAGE) is not None
+    assert len(told(store)) == 3
+
+
+async def test_an_answer_of_slacks_counts_for_a_while(box: Sandbox, exposure: Exposure) -> None:
+    for _ in range(5):
+        assert await exposure.why_closed(TRIAGE) is None
+    assert len([c for c in box.workspace.calls if c.method == "conversations.info"]) == 1
+
+
+async def test_what_an_operator_allows_is_open(box: Sandbox, exposure: Exposure, store: Store) -> None:
+    box.workspace.make_public("triage")
+    await exposure.check()
+    allowing = parts_of(box, store, exposed_channels=[TRIAGE])
+    api = Api(allowing.config)
+    other = Exposure(api, allowing.database, allowing.desk)
+    assert await other.why_closed(TRIAGE) is None
+    await other.check()
+    assert "an operator allows it" in told(store)[-1][1]
+    assert other.troubles == {}
+    await api.close()
+    await allowing.database.close()
+
+
+@pytest.mark.parametrize(
+    ("how", "word"), [("archive", "archived"), ("kick", "invite"), ("delete_channel", "finds no")]
+)
+async def test_a_channel_that_cannot_be_used_is_named(
+    box: Sandbox, exposure: Exposure, how: str, word: str
+) -> None:
+    getattr(box.workspace, how)("triage")
+    await exposure.check()
+    assert word in exposure.troubles[TRIAGE]
+    assert await exposure.why_closed(TRIAGE) is None
+
+
+def envelope(**event: object) -> dict[str, object]:
+    return {"type": "event_callback", "event": event}
+
+
+async def test_events_about_a_triage_channel_make_it_looked_at(
+    box: Sandbox, parts: Parts, store: Store
+) -> None:
+    api = Api(parts.config)
+    exposure = Exposure(api, parts.database, parts.desk)
+    watch = Watch(api, parts.database, exposure)
+    box.workspace.share("triage")
+    then = watch.look(envelope(type="channel_shared", channel=TRIAGE))
+    assert then is not None
+    await then()
+    assert "another organisation" in watch.trouble
+    await api.close()
+
+
+def test_a_removed_app_is_told() -> None:
+    watch = Watch()
+    assert watch.look(envelope(type="tokens_revoked", tokens={"oauth": ["U1"], "bot": []})) is None
+    assert watch.trouble == ""
+    watch.look(envelope(type="tokens_revoked", tokens={"bot": ["UBOT"]}))
+    assert "revoked" in watch.trouble
+    watch.look(envelope(type="app_uninstalled"))
+    assert "removed from the workspace" in watch.trouble
+
+
+@pytest.mark.parametrize("store_name", ["sqlite"], indirect=True)
+async def test_no_card_goes_to_a_public_channel_until_it_is_private_again(
+    houses: Houses, tmp_path: Path
+) -> None:
+    house = houses.make()
+    box = house.box
+    assert box is not None
+    box.workspace.make_public("triage")
+    await house.start()
+    await house.ready()
+    await house.logged("channel_exposed")
+    await house.send_mail(subject="Confidential")
+    await house.logged("work_one", outcome="opened")
+    async with house.client() as http:
+        ready = (await http.get("/readyz")).json()
+    assert ready["parts"]["slack"] == "degraded"
+    assert "public" in ready["details"]["slack"]
+    await box.workspace.wait_for(lambda: box.workspace.channel("triage").top, timeout=10)
+    assert not any("Confidential" in m.text for m in box.workspace.channel("triage").top)
+    assert "gets no tickets" in box.workspace.channel("triage").top[0].text
