@@ -7,7 +7,7 @@ STAMP := $(VENV)/.stamp
 DEV_STAMP := $(VENV)/.dev-stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-only lint format bench bench-mail lock clean .venv
+.PHONY: help run test test-only lint format bench bench-mail bench-slack lock clean .venv
 
 help: ## list the targets
 	@grep -hE '^[a-z.-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -47,6 +47,10 @@ format: $(DEV_STAMP) ## let ruff format and mend
 bench: $(DEV_STAMP) ## print the figures that the docs name
 	@scripts/test-needs
 	@$(BIN)/python -m bench
+
+bench-slack: $(DEV_STAMP) ## soak Slack: fifty people, a bad wire, three seeds (SEEDS="4 5", ACTS=500)
+	@scripts/test-needs
+	@$(BIN)/python -m bench slack
 
 bench-mail: $(DEV_STAMP) ## print the figures of reading mail (corpus, crafted mails, memory, fuzz)
 	@scripts/test-needs

@@ -1,4 +1,4 @@
-"""Each acceptance case of mail has at least one test of its name."""
+"""Each acceptance case of mail and (C) of Slack has at least one test of its name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-COUNTS = {"T": 14, "D": 10, "L": 9, "E": 8, "B": 5, "P": 6, "S": 7}
+COUNTS = {"T": 14, "D": 10, "L": 9, "E": 8, "B": 5, "P": 6, "S": 7, "C": 33}
 CASES = [f"{letter}{number}" for letter, count in COUNTS.items() for number in range(1, count + 1)]
 
 

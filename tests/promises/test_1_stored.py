@@ -20,7 +20,7 @@ from tests.stores import Store
 from tests.waiting import until_true
 from tests.writing import mail
 
-ROUNDS = 10
+ROUNDS = 6
 
 
 class Client(threading.Thread):
@@ -53,7 +53,7 @@ class Client(threading.Thread):
 async def test_kill_9_under_load_loses_nothing_that_was_accepted(
     store: Store, box: Sandbox, tmp_path: Path
 ) -> None:
-    """Ten times: write from three clients at once, SIGKILL in the middle, start again."""
+    """Six times: write from three clients at once, SIGKILL in the middle, start again."""
     house = House(store, tmp_path / "house", box, slack=False, queue=[_QUIET])
     clients: list[Client] = []
     try:
@@ -64,7 +64,7 @@ async def test_kill_9_under_load_loses_nothing_that_was_accepted(
             for client in batch:
                 client.start()
             # Some rounds die at once, some in the middle of working off what came.
-            enough = 4 + number * 4
+            enough = 4 + number * 6
             await asyncio.to_thread(
                 until_true, lambda b=batch, n=enough: sum(len(c.accepted) for c in b) >= n, timeout=20
             )

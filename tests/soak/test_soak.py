@@ -1,0 +1,23 @@
+"""Fifty people, a bad wire, and nothing lost, doubled or out of order. `make bench-slack` runs long ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.soak.run import soak
+from tests.stores import Store
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("store_name", ["mariadb"], indirect=True)
+async def test_every_message_is_once_on_both_sides_and_in_order(
+    store: Store, tmp_path: Path, store_name: str
+) -> None:
+    """A short soak; its figure is printed where it fails."""
+    done = await soak(store, tmp_path / "house", seed=7, acts=150)
+    assert done.faults == [], f"{done.memory.done} {done.misbehaved}"
+    assert sum(done.memory.done.values()) >= 120
+    assert done.memory.unacked <= done.misbehaved.get("drop_sockets", 0)  # whose socket broke just then
+    assert done.slowest_ack < 1.0
