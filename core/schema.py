@@ -28,8 +28,9 @@ from core.tasks import kept
 log = structlog.get_logger(__name__)
 
 CODE: Final = 3  # what this code knows; a schema says the oldest code that may run on it
-# Code 1 takes what staff mail to a ticket's note address for an answer to the customer.
-OLDEST: Final = 2
+# Code 1 takes what staff mail to a ticket's note address for an answer to the customer; code 2 sets forms and reactions
+# of Slack aside as nothing to do, and takes what staff write below an old card for a requester's words.
+OLDEST: Final = 3
 HEAD: Final = "0003"
 _LEASE = "schema"
 

@@ -326,7 +326,7 @@ async def test_D8_the_recipient_stands_in_the_envelope_alone(post: Postbox, to: 
 
 async def test_D9_a_database_that_is_locked_while_a_mail_comes(store: Store) -> None:
     """451 and not a word of internals; when it's free again the repeat is accepted, and there is one ticket."""
-    async with open_postbox(store, database={"timeout": "1s"}) as post:
+    async with open_postbox(store, database={"timeout": "3s"}) as post:
         letter = ANN.writes("It hums.")
         await post.stop()
         async with door_of(post.desk.intake) as door:

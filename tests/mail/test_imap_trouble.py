@@ -102,7 +102,7 @@ async def test_nothing_is_marked_before_it_is_stored(post: Post) -> None:
         gate = door._fetcher.intake = Gated(door._fetcher.intake)
         await until(lambda: gate.tries >= 2)
         assert post.flags() == [set()]
-        assert door.state == "away"
+        await until(lambda: door.state == "away")
         gate.trouble = False
         await post.stored(1)
         await post.marked()
