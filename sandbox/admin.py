@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -35,17 +36,19 @@ _CREATED = (
 )
 
 
-class Admin:
+class Admin(ABC):
     """The part of the driver that's nobody's client. `by` is the name of who does it."""
 
     def __init__(self, space: Workspace) -> None:
         self.state = space
 
+    @abstractmethod
     def user(self, name: str) -> Person:
-        raise NotImplementedError
+        """Somebody by name or id."""
 
+    @abstractmethod
     def channel(self, name: str) -> Room:
-        raise NotImplementedError
+        """A channel by name or id."""
 
     def _tell(self, kind: str, event: Json) -> None:
         self.state.emit({"type": kind, **event, "event_ts": self.state.ids.ts()}, kind)
