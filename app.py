@@ -359,7 +359,7 @@ async def _serve(config: Config, roles: frozenset[str], around: Any = None) -> i
 
     from core import logs
     from core.config import ConfigError
-    from core.schema import SchemaProblem
+    from core.schema import SchemaProblem, until_shut_out
 
     logs.configure(config.service.log_format, config.service.log_level)
     log = structlog.get_logger("relaydesk")
@@ -380,7 +380,13 @@ async def _serve(config: Config, roles: frozenset[str], around: Any = None) -> i
             log.info("ready", smtp_port=service.mail_port, http_port=service.http_port, roles=sorted(roles))
             if around is not None:
                 await around(service)
-            await stopping.wait()
+            shut_out = asyncio.create_task(until_shut_out(parts.database))
+            await asyncio.wait(
+                {shut_out, asyncio.create_task(stopping.wait())}, return_when="FIRST_COMPLETED"
+            )
+            if not stopping.is_set():
+                return 1
+            shut_out.cancel()
     except SchemaProblem as exc:
         sys.stderr.write(f"relaydesk: {exc}\n")
         return 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from bot.blocks import Json, Look, Post, actions, button, plain, section, texts_only, titled
+from bot.blocks import Json, Look, Post, actions, button, first_words, plain, section, texts_only, titled
 from bot.markup import brief, escape
 from core.shapes import Outgoing
 from core.status import Ticket
@@ -22,7 +22,7 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "auto_closed": "We haven't heard from you, so ticket #{id} is closed. If you need us again, just write here.",
         "reopened": "Ticket #{id} is open again.",
         "reminder": "We're waiting for your answer in ticket #{id}. Without one it will be closed in a while.",
-        "rated": "Thank you! You gave ticket #{id} {score} of 5.",
+        "rated": "Thank you! You gave {score} of 5 for ticket #{id}.",
         "ask": "How did we do?",
         "comment": "Add a comment",
         "belongs": "This belongs to #{other}",
@@ -101,7 +101,7 @@ def _shown(ticket: Ticket, what: str, data: Any) -> list[Json]:
     if what != "ack" or not data.get("shown"):
         return []
     blocks: list[Json] = [{"type": "section", "text": plain(titled(ticket))}]
-    if words := escape(brief(ticket.description, WORDS)):
+    if words := first_words(ticket, WORDS):
         blocks.append(section(f">{words}"))
     return blocks
 

@@ -48,6 +48,16 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Now:
+    """Tickets that aren't done, at this moment."""
+
+    active: int
+    unassigned: int
+    waiting_for_staff: int
+    waiting_for_customer: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
     """A period's figures, of one queue or of all."""
 
@@ -101,8 +111,8 @@ async def of(tx: Tx, period: Period, queue: str | None) -> Figures:
     """Return the figures of a period; the cost grows with the period, and with what came since."""
     came = await _counts(tx, period.since, period.until, queue)
     later = await _counts(tx, period.until, None, queue)
-    now = await _now(tx, queue)
-    backlog_end = now["active"] - sum(later[k] * effect for k, effect in EFFECT.items())
+    present = await now(tx, queue)
+    backlog_end = present.active - sum(later[k] * effect for k, effect in EFFECT.items())
     backlog_start = backlog_end - sum(came[k] * effect for k, effect in EFFECT.items())
     return Figures(
         period=period,
@@ -118,9 +128,9 @@ async def of(tx: Tx, period: Period, queue: str | None) -> Figures:
         spam_or_merged=came["merged_active"] + came["spam"],
         backlog_end=backlog_end,
         answered=await _answered(tx, period, queue),
-        unassigned=now["unassigned"],
-        waiting_for_staff=now["waiting_for_staff"],
-        waiting_for_customer=now["waiting_for_customer"],
+        unassigned=present.unassigned,
+        waiting_for_staff=present.waiting_for_staff,
+        waiting_for_customer=present.waiting_for_customer,
         deliveries_failed=came["delivery_failed"] + came["delivery_bounced"],
         messages=came["message"] + came["opened"] + came["answered"],
         first_response=spread(await _durations(tx, period, queue, tickets.c.first_response_at)),
@@ -140,7 +150,8 @@ async def _counts(tx: Tx, since: datetime, until: datetime | None, queue: str | 
     return Counter({row.kind: int(row.n) for row in rows})
 
 
-async def _now(tx: Tx, queue: str | None) -> dict[str, int]:
+async def now(tx: Tx, queue: str | None = None) -> Now:
+    """Return how things stand now, in one queue or in all."""
     conditions: list[Any] = [tickets.c.status.in_(ACTIVE)]
     if queue is not None:
         conditions.append(tickets.c.queue == queue)
@@ -154,12 +165,12 @@ async def _now(tx: Tx, queue: str | None) -> dict[str, int]:
         .where(*conditions)
         .group_by(tickets.c.status, tickets.c.assignee_id.is_(None), tickets.c.waiting_since.is_not(None))
     )
-    return {
-        "active": sum(r.n for r in rows),
-        "unassigned": sum(r.n for r in rows if r.nobody),
-        "waiting_for_staff": sum(r.n for r in rows if r.waits and r.status != "pending"),
-        "waiting_for_customer": sum(r.n for r in rows if r.status == "pending"),
-    }
+    return Now(
+        active=sum(r.n for r in rows),
+        unassigned=sum(r.n for r in rows if r.nobody),
+        waiting_for_staff=sum(r.n for r in rows if r.waits and r.status != "pending"),
+        waiting_for_customer=sum(r.n for r in rows if r.status == "pending"),
+    )
 
 
 async def _answered(tx: Tx, period: Period, queue: str | None) -> int:

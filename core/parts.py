@@ -52,7 +52,7 @@ def build(config: Config, specs: Mapping[str, ChannelSpec], clock: Clock | None 
         intake=Intake(database, blobs, signals.inbox),
         people=people,
         manager=TicketManager(desk, database, blobs, people),
-        operations=Operations(database, blobs, signals),
+        operations=Operations(database, blobs, desk),
         desk=desk,
         specs=specs,
         signals=signals,

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 import structlog
+from sqlalchemy import update
 
 from core import actions, changes, inbox, units, views
 from core.blobs import Blobs
@@ -39,6 +40,7 @@ from core.shapes import (
 )
 from core.status import ACTIVE
 from core.suppression import lift
+from core.tables import inbox as inbox_rows
 from core.tell import whisper
 from core.threads import Admission
 from core.units import Desk
@@ -90,9 +92,11 @@ class Receiver:
             step = lambda tx: changes.reported(tx, self._desk, inbound)  # noqa: E731
         else:
             step = lambda tx: _nothing(inbound)  # noqa: E731
-        return await self._unit(step, claim)
+        return await self._unit(step, claim, forget=isinstance(inbound, Ignored) and inbound.private)
 
-    async def _unit(self, step: Callable[[Tx], Awaitable[Receipt]], claim: Claim | None) -> Receipt:
+    async def _unit(
+        self, step: Callable[[Tx], Awaitable[Receipt]], claim: Claim | None, *, forget: bool
+    ) -> Receipt:
         async def unit(tx: Tx) -> Receipt:
             if claim is not None and not await inbox.take(tx, claim.item_id):
                 return Receipt(outcome="duplicate", because="the inbox row is done")
@@ -107,6 +111,9 @@ class Receiver:
                     ticket_id=receipt.ticket_id,
                     message_id=receipt.message_id,
                 )
+                if forget:
+                    empty = update(inbox_rows).where(inbox_rows.c.id == claim.item_id)
+                    await tx.run(empty.values(raw=None, blob=None))
                 if claim.fence is not None:
                     await claim.fence(tx)
             return receipt
@@ -125,6 +132,7 @@ class Receiver:
         html = None
         if new.html:
             html = await self._blob(new.html.encode("utf-8", "replace"))
+        new = await self._allowed(new)
         sender = await self._people.known(new.sender)
         others = [await self._people.known(p) for p in new.to_others[:MOST_JOINING]]
         new, customer = await self._customer(new, sender)
@@ -139,6 +147,12 @@ class Receiver:
             thread=await self._thread(new),
             maker=maker,
         )
+
+    async def _allowed(self, new: NewMessage) -> NewMessage:
+        """What somebody asks for in another's name is their own request, unless they are staff (still)."""
+        if not new.on_behalf or new.made_by is None or (await self._people.known(new.made_by)).staff:
+            return new
+        return replace(new, sender=new.made_by, made_by=None)
 
     async def _thread(self, new: NewMessage) -> list[Prepared]:
         """The other messages of its thread, prepared as it is."""

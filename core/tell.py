@@ -5,9 +5,11 @@ They are noted like every delivery, as the last step of the unit that calls for 
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from typing import Any
 
-from core import units
+from sqlalchemy import Row, select
+
+from core import units, views
 from core.audience import Scene, Told
 from core.database import Tx
 from core.outbox import Noted, enqueue
@@ -76,6 +78,15 @@ async def card_again(tx: Tx, desk: Desk, ticket: Ticket) -> None:
         await _note_one(
             tx, desk, ticket.id, Told(channel=channel, place=place, kind=Kind.CARD, desk=True, priority=5)
         )
+
+
+async def held_no_longer(tx: Tx, desk: Desk, row: Row[Any]) -> None:
+    """The card says that somebody is answering while this delivery is held: now it goes, or never will."""
+    if row.kind != Kind.MESSAGE or row.desk or row.wait_until is None:
+        return
+    ticket = await views.ticket(tx, row.ticket_id)
+    if ticket is not None:
+        await card_again(tx, desk, ticket)
 
 
 async def tell_failure(
