@@ -50,6 +50,10 @@ class Verdict:
         self.left = store.rows(
             "SELECT id, kind, state, last_error FROM deliveries WHERE state NOT IN ('sent', 'cancelled')"
         )
+        self.renamed: set[int] = {
+            int(row["ticket_id"])
+            for row in store.rows("SELECT ticket_id FROM messages WHERE seq = 1 AND deleted_at IS NOT NULL")
+        }
         self.opening: set[int] = {
             int(row["id"]) for row in store.rows("SELECT id FROM messages WHERE seq = 1")
         }
@@ -122,6 +126,10 @@ class Verdict:
             for words in (message.words, *message.once):
                 posts = where.get(words, [])
                 copies = [p for p in posts if self._is_copy(message, p)]
+                if not opened and int(row["ticket_id"]) in self.renamed:
+                    copies = [
+                        p for p in copies if p.is_reply
+                    ]  # its card shows the first words that still stand
                 want = 1 if words == message.words and not message.deleted and not message.note else 0
                 if message.deleted and message.side == "desk":
                     continue  # what the requester has read stays with them: of a deletion only staff are told
