@@ -27,6 +27,9 @@ _EMOJI: Final = (
 # "hey there @kim": a few words, then somebody who is called.
 _GREETING = re.compile(r"(?:[^\W\d_]{1,20}[,.!]?[^\S\n]+){1,3}(?=[@<])")
 
+_SURNAME = re.compile(r"[^\S\n]{1,3}([^\W\d_][\w'’.-]{0,30})(?!\w)")
+_PARTS: Final = 2
+
 
 def behind(text: str, names: Iterable[str] = ()) -> Iterator[int]:
     """Yield where a text goes on behind each call in front of it. `names`: of those who may be called, as they are
@@ -48,6 +51,21 @@ def behind(text: str, names: Iterable[str] = ()) -> Iterator[int]:
         greeted = True
         at = _joined(text, found.end())
         yield at
+        if found[0].startswith("@"):  # typed, not chosen: "@Grace Hopper" stays two words
+            for further in _surnames(text, found.end()):
+                yield further
+                if call.match(text, further) or emoji.match(text, further):
+                    at = further
+
+
+def _surnames(text: str, at: int) -> Iterator[int]:
+    """Yield where a text goes on behind each further part of a name that was typed."""
+    for _ in range(_PARTS):
+        part = _SURNAME.match(text, at, at + _WINDOW)
+        if part is None or not part[1][0].isupper():
+            return
+        at = part.end()
+        yield _joined(text, at)
 
 
 def _joined(text: str, at: int) -> int:

@@ -64,6 +64,10 @@ def visibility(inbound: Inbound) -> Visibility | None:
         "Hi there, <@UKIM>: note: a pest",
         "<@UBOT> <@UKIM> 👀 note: a pest",
         "@kim note: a pest",
+        "@Kim Note: a pest",
+        "@Grace Hopper note: a pest",
+        "@Ada Mary Lovelace, note: a pest",
+        "@Grace Hopper @Kim Lee 👀 note: a pest",
     ],
 )
 def test_a_note_after_calls(text: str) -> None:
@@ -77,6 +81,7 @@ def test_a_note_after_calls(text: str) -> None:
         "Hello, note: the server is down",
         "Hello 👋 note: the server is down",
         "<@UKIM> please note: the server is down",
+        "@Grace Hopper has the note: it works",
         "Ask <@UKIM>; she has a note: it says so",
         "Ticket #12 note: see there",
         "#12 note: see there",
