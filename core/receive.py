@@ -233,7 +233,8 @@ class Receiver:
             return await refilled(tx, self._desk, prepared, refill, names)
         decided = await decide(tx, self._desk, new, sender, known)
         found, ticket, decision = decided.found, decided.ticket, decided.admission
-        names = names_of(new, known, twice=own is not None and own.kind == "received")
+        joins = ticket is not None and decision.how != "new"
+        names = names_of(new, known, twice=own is not None and own.kind == "received", joins=joins)
         if decision.how == "ignore" and new.desk and new.channel in self._desk.specs:
             await settled_root(tx, self._desk, new.channel, new.evidence.references)
         if decision.how in ("ignore", "refuse"):

@@ -126,7 +126,7 @@ class Verdict:
             for words in (message.words, *message.once):
                 posts = where.get(words, [])
                 copies = [p for p in posts if self._is_copy(message, p)]
-                if not opened and int(row["ticket_id"]) in self.renamed:
+                if message.side == "asker" and not opened and int(row["ticket_id"]) in self.renamed:
                     copies = [
                         p for p in copies if p.is_reply
                     ]  # its card shows the first words that still stand
