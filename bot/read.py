@@ -118,6 +118,8 @@ def _edited(found: Found, home: Home, people: Mapping[str, Person], files: tuple
             return replace(_as_edited(found, people, None), text=whole, command=command.verb)
         whole = f"note: {rest}"
     as_new = _message(found, home, people, whole, files) if whole.strip() or files else None
+    if as_new is not None:
+        as_new = replace(as_new, edited_at=time_of(found.at))
     return _as_edited(found, people, as_new)
 
 

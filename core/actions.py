@@ -50,6 +50,7 @@ class Written:
     html_blob: str | None = None
     mail_id: str | None = None
     thread_index: str | None = None
+    edited_at: datetime | None = None
     rich: str | None = None
     auth_results: Mapping[str, Any] | None = None
     names: Sequence[tuple[str, str, str | None]] = ()
@@ -134,6 +135,7 @@ async def write(tx: Tx, desk: Desk, actor: Actor, ticket_id: int, written: Writt
             automatic=written.automatic,
             mail_id=written.mail_id,
             thread_index=written.thread_index,
+            edited_at=written.edited_at,
             rich=written.rich,
             auth_results=written.auth_results,
             files=written.files,

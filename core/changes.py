@@ -51,6 +51,8 @@ async def edited(tx: Tx, desk: Desk, new: MessageEdited, sender: Known) -> Recei
     message = await views.message(tx, message_id)
     if message is None or message.author_id != sender.user_id:
         return Receipt(outcome="ignored", ticket_id=ticket_id, because="an edit by somebody else")
+    if message.edited_at is not None and new.source_time < message.edited_at:
+        return Receipt(outcome="ignored", ticket_id=ticket_id, because="an edit before the one that it has")
     at_desk = new.as_new.desk if new.as_new is not None else message.author.staff or bool(new.command)
     if (at_desk or message.author.staff) and not sender.staff:
         return await _did_nothing(tx, desk, new, message, NO_LONGER)
@@ -67,7 +69,8 @@ async def edited(tx: Tx, desk: Desk, new: MessageEdited, sender: Known) -> Recei
         return await _did_nothing(tx, desk, new, message, NO_WORDS)
     actor = actor_of(sender, new.channel, Auth.VERIFIED)
     formatted = new.rich if text == new.text else rich.ending(new.rich, text) if new.rich else None
-    await editing.edit(tx, desk, message_id, ticket_id, text, actor, in_thread=at_desk, rich=formatted)
+    at = new.source_time
+    await editing.edit(tx, desk, message_id, ticket_id, text, actor, at=at, in_thread=at_desk, rich=formatted)
     if asked is not message.visibility:
         await whisper(tx, desk, ticket_id, new.sender, STILL_NOTE)
     return Receipt(outcome="edited", ticket_id=ticket_id, message_id=message_id, because="its own edit")
@@ -114,7 +117,7 @@ async def _became_note(
 ) -> Receipt:
     """An answer that is a note now: nothing of it goes out any more, and its author hears where it had gone."""
     actor = actor_of(sender, new.channel, Auth.VERIFIED)
-    gone = await editing.into_note(tx, desk, message.id, message.ticket_id, text, actor)
+    gone = await editing.into_note(tx, desk, message.id, message.ticket_id, text, actor, at=new.source_time)
     ticket = await views.ticket(tx, message.ticket_id)
     assert ticket is not None
     await mark(tx, desk, ticket, units.remote_of(new.ref), "note")
@@ -147,7 +150,9 @@ async def deleted(tx: Tx, desk: Desk, gone: MessageDeleted) -> Receipt:
         channel=gone.channel,
         name=message.author.name,
     )
-    await editing.edit(tx, desk, message_id, ticket_id, None, actor, in_thread=message.author.staff)
+    await editing.edit(
+        tx, desk, message_id, ticket_id, None, actor, at=gone.source_time, in_thread=message.author.staff
+    )
     return Receipt(outcome="deleted", ticket_id=ticket_id, message_id=message_id, because="its own deletion")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import and_, or_, select, update
@@ -32,10 +33,12 @@ async def edit(
     text: str | None,
     actor: Actor,
     *,
+    at: datetime,
     in_thread: bool,
     rich: str | None = None,
 ) -> None:
-    """Give a message a new text (None: it was deleted) with its formatting, and carry that to where it was posted."""
+    """Give a message a new text (None: it was deleted) with its formatting, and carry that to where it was posted.
+    `at`: when its author did that."""
     ticket = await units.lock(tx, ticket_id)
     message = await views.message(tx, message_id)
     if message is None or message.deleted_at is not None:
@@ -45,7 +48,7 @@ async def edit(
     own = await describing.shown(tx, ticket_id) == message_id
     now = await tx.now()
     values: dict[str, Any] = {"full_text": None, "rich": None}
-    values |= {"deleted_at": now} if text is None else {"edited_at": now, "text": text, "rich": rich}
+    values |= {"deleted_at": now} if text is None else {"edited_at": at, "text": text, "rich": rich}
     await tx.run(update(messages).where(messages.c.id == message_id).values(**values))
     kind = "deleted" if text is None else "edited"
     public = message.visibility is Visibility.PUBLIC and not message.outsider
@@ -86,14 +89,16 @@ async def _tell_deleted(
         await _tell_author(tx, desk, message, STOPPED)
 
 
-async def into_note(tx: Tx, desk: Desk, message_id: int, ticket_id: int, text: str, actor: Actor) -> bool:
+async def into_note(
+    tx: Tx, desk: Desk, message_id: int, ticket_id: int, text: str, actor: Actor, *, at: datetime
+) -> bool:
     """A staff's answer was edited into a note: what hasn't gone doesn't go, what can be taken back is. Returns
     whether some of it had reached the requester already."""
     ticket = await units.lock(tx, ticket_id)
     await tx.run(
         update(messages)
         .where(messages.c.id == message_id)
-        .values(visibility=Visibility.NOTE, text=text, full_text=None, rich=None, edited_at=await tx.now())
+        .values(visibility=Visibility.NOTE, text=text, full_text=None, rich=None, edited_at=at)
     )
     await units.add_event(tx, ticket, "became_note", actor, public=False, data={"message": message_id})
     after = await units.save(tx, ticket, ticket, public=True)

@@ -63,6 +63,7 @@ async def joined(
         html_blob=prepared.html_blob,
         mail_id=new.mail_id,
         thread_index=new.thread_index,
+        edited_at=new.edited_at,
         rich=_formatted(new, text),
         auth_results=new.auth_results,
         names=names,

@@ -132,6 +132,9 @@ class NewMessage:
     thread: tuple[NewMessage, ...] = ()
     made_by: Person | None = None
     on_behalf: bool = False
+    edited_at: datetime | None = (
+        None  # when these words were put in place of others, where it comes by an edit
+    )
     auth_results: Mapping[str, Any] | None = None
     language: str = ""
     source: str = ""

@@ -160,6 +160,7 @@ class Words:
     outsider: bool = False
     mail_id: str | None = None
     thread_index: str | None = None
+    edited_at: datetime | None = None
     rich: str | None = None
     auth_results: Mapping[str, Any] | None = None
     files: Sequence[File] = ()
@@ -189,6 +190,7 @@ async def add_message(tx: Tx, desk: Desk, ticket: Ticket, seq: int, words: Words
             automatic=words.automatic,
             mail_id=(words.mail_id or "")[:500] or None,
             thread_index=words.thread_index,
+            edited_at=words.edited_at,
             rich=words.rich,
         )
     )

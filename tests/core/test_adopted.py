@@ -1,13 +1,18 @@
-"""A message whose answer came before it: the name that the answer made known becomes its own."""
+"""What comes before what it belongs to: an answer before its message, a newer edit before an older one."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import pytest
 
 from core.shapes import MessageEdited
 from tests.core.desk import ANN, TestDesk, mail, post, slack_person
 from tests.stores import Store
 
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 JIM = slack_person("jim", place="T1/D1")
 
 
@@ -41,3 +46,30 @@ async def test_so_is_a_late_mail(desk: TestDesk, store: Store) -> None:
     assert (first.outcome, first.ticket_id) == ("joined", answer.ticket_id)
     link = store.rows("SELECT kind, message_id FROM links WHERE remote = 'a@x.example'")
     assert link == [{"kind": "received", "message_id": first.message_id}]
+
+
+def retyped(at: int, text: str) -> MessageEdited:
+    """An edit of 17.1, so many seconds after it was written."""
+    new = replace(said("17.1", text), source_time=NOON, edited_at=NOON + timedelta(seconds=at))
+    return MessageEdited(
+        ref=new.ref,
+        channel="slack",
+        sender=JIM,
+        source_time=NOON + timedelta(seconds=at),
+        text=text,
+        as_new=new,
+    )
+
+
+@pytest.mark.parametrize("first", [True, False])
+async def test_the_newest_edit_stays_whenever_the_others_come(
+    desk: TestDesk, store: Store, first: bool
+) -> None:
+    """Also where an edit came before its message and made it."""
+    if first:
+        await desk.manager.receive(replace(said("17.1", "It burns"), source_time=NOON))
+    await desk.manager.receive(retyped(9, "It smokes"))
+    late = await desk.manager.receive(retyped(4, "It burnt"))
+    assert (late.outcome, store.value("SELECT text FROM messages")) == ("ignored", "It smokes")
+    await desk.manager.receive(retyped(11, "It's out"))
+    assert store.value("SELECT text FROM messages") == "It's out"
