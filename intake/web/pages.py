@@ -70,3 +70,9 @@ async def static(name: str) -> Response:
     if f"/static/{name}" != CSS_URL:
         raise NotFound("there is no such file")
     return Response(CSS, 200, {"Cache-Control": f"public, max-age={_YEAR}, immutable"}, "text/css")
+
+
+@router.get("/favicon.ico")
+async def no_icon() -> Response:
+    """Browsers ask for it with every page; there is none."""
+    return Response(status_code=204)
