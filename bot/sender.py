@@ -38,9 +38,10 @@ WhyClosed = Callable[[str], Awaitable[str | None]]
 
 
 def look_of(config: Config) -> Look:
-    """Return what all posts of this desk share. No page shows a ticket yet."""
+    """Return what all posts of this desk share. Only the HTTP door has pages to open."""
     triage = {queue.name: queue.slack_channel for queue in config.queue}
-    return Look("", config.service.name, triage=triage)
+    base_url = config.service.base_url if config.http.enabled else ""
+    return Look(base_url, config.service.name, triage=triage)
 
 
 class Sender:

@@ -15,6 +15,7 @@ from core.inbox import Intake
 from core.manager import TicketManager
 from core.operate import Operations
 from core.people import People
+from core.sessions import Sessions
 from core.signals import Signals
 from core.units import Desk
 
@@ -29,6 +30,7 @@ class Parts:
     blobs: Blobs
     intake: Intake
     people: People
+    sessions: Sessions
     manager: TicketManager
     operations: Operations
     desk: Desk
@@ -51,6 +53,7 @@ def build(config: Config, specs: Mapping[str, ChannelSpec], clock: Clock | None 
         blobs=blobs,
         intake=Intake(database, blobs, signals.inbox),
         people=people,
+        sessions=Sessions(desk, database),
         manager=TicketManager(desk, database, blobs, people),
         operations=Operations(database, blobs, desk),
         desk=desk,

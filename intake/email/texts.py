@@ -33,6 +33,7 @@ NOTICES: Final = STAFF | {
     "reminder",
     "reopened",
     "resolved",
+    "sign_in",
 }
 MAILS: Final = NOTICES | {"alert", "message", "staff_message"}
 # What stands in or around them. `untitled` is the subject of a ticket that has none.
@@ -46,6 +47,8 @@ PIECES: Final = frozenset(
         "footer",
         "participant",
         "passed_on",
+        "sign_in.button",
+        "sign_in.subject",
         "untitled",
     }
 )
@@ -255,6 +258,7 @@ _FULL: Final[dict[str, Any]] = {
     "delivery": 7,
     "reason": "550 no such user",
     "url": "https://desk.example.com/x",
+    "code": "012345",
     "file": "plan.pdf",
     "size": "20.5 MB",
     "until": "2026-03-18 09:30 UTC",

@@ -11,6 +11,8 @@ import pytest
 
 from bot.blocks import Look
 from bot.cards import gone_to, settable, ticket_card
+from bot.sender import look_of
+from core.config import parse
 from core.shapes import Author, Kind, Outgoing, Priority
 from core.status import Status
 from tests.bot.kit import NOW, TRIAGE, outgoing, ticket
@@ -148,3 +150,9 @@ def test_a_queue_that_is_gone_from_the_configuration_is_the_first_ones() -> None
 @pytest.mark.parametrize("status", list(Status))
 def test_what_can_be_set_has_the_present_status(status: Status) -> None:
     assert status in settable(status)
+
+
+@pytest.mark.parametrize(("enabled", "leads_to"), [(True, "https://desk.example.com"), (False, "")])
+def test_pages_are_offered_where_there_is_a_site(enabled: bool, leads_to: str) -> None:
+    config = parse({"service": {"base_url": "https://desk.example.com"}, "http": {"enabled": enabled}})
+    assert look_of(config).base_url == leads_to
