@@ -111,7 +111,8 @@ def _controls(ticket: Ticket, what: str, data: Any, texts: dict[str, str]) -> li
         label = f"{texts['belongs'].format(other=other)}: {brief(str(data['offer'].get('title') or ''), 40)}"
         merge = button(label.removesuffix(": "), "belongs", str(other))
         return [section(texts["offer"]), actions(f"ticket:{ticket.id}:ack", [merge])]
-    comment = button(texts["comment"], "rate_comment", str(ticket.id))
+    given = str(_number(data.get("score")) or "-")  # what the form chooses beforehand, where there is a score
+    comment = button(texts["comment"], "rate_comment", given)
     if what == "resolved" and data.get("rate"):
         stars = [button("★" * score, f"rate:{score}", str(score)) for score in SCORES]
         return [section(texts["ask"]), actions(f"ticket:{ticket.id}:rate", [*stars, comment])]

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from sandbox import GENERAL, TRIAGE, Sandbox
 from tests.conftest import Houses
+from tests.test_browser_walk import shot
 from tests.waiting import until
 from tests.walk.walker import BILLING, Walker, desk
 
@@ -193,10 +195,29 @@ async def _card(walk: Walker) -> None:
     await walk.ticket("laptop", priority="urgent")
     await card.locator(".b-fields").get_by_text("urgent").wait_for()
     await walk.shot("card")
+    await _page(walk, card)
     await walk.press(card, "Resolve")
     await walk.ticket("laptop", status="resolved")
     await walk.press(card, "Reopen")
     await walk.ticket("laptop", status="open")
+
+
+async def _page(walk: Walker, card: Any) -> None:
+    """The card's link leads to the ticket's page, by way of signing in with a mailed link."""
+    async with walk.page.expect_popup() as opened:
+        await walk.press(card, "Open page")
+    there = await opened.value
+    there.set_default_timeout(10_000)
+    await there.get_by_label("E-mail").fill("ada@example.com")
+    await there.get_by_role("button").first.click()
+    mail = await walk.box.mailbox.wait_for(lambda mail: "/sign-in/" in mail.text)
+    [link] = re.findall(r"http://\S+/sign-in/\S+", mail.text)
+    await there.goto(link)
+    await there.get_by_role("button", name="Sign in").click()
+    await there.get_by_role("heading", name="My laptop is stuck").wait_for()
+    await there.get_by_text("It says: disk full.").wait_for()
+    await shot(there, "ticket-page")
+    await there.close()
 
 
 async def _thread(walk: Walker) -> None:
@@ -227,10 +248,16 @@ async def _rating(walk: Walker) -> None:
     await walk.be("Ann Requester")
     await walk.open_thread("My laptop is stuck")
     asked = walk.reply("How did we do?").last
-    await walk.press(asked, "★★★")
-    await walk.row("SELECT score FROM ratings WHERE score = 3 AND comment IS NULL")
+    for score in (1, 2, 4, 3):  # the fifth with its comment, below
+        await walk.press(asked, "★" * score)
+        await walk.row("SELECT score FROM ratings WHERE score = :score AND comment IS NULL", score=score)
+    assert walk.house.store.count("ratings") == 1
     await walk.press(asked, "Add a comment")
     assert await walk.form.get_by_label("★★★", exact=True).is_checked() is False
+    await walk.form.get_by_label("Anything to add?").fill("Words alone")
+    await walk.press(walk.form, "Send")
+    await walk.form.get_by_text("please complete this required field").wait_for()
+    assert walk.house.store.count("ratings", "comment IS NOT NULL") == 0
     await walk.form.get_by_label("★★★★★", exact=True).check()
     await walk.form.get_by_label("Anything to add?").fill("Quick & kind")
     await walk.shot("modal-rate")
