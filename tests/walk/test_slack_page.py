@@ -144,9 +144,9 @@ async def _home_of_who_asks(walk: Walker) -> None:
     await walk.shot("home-requester")
     await walk.press(home, "Reopen")
     await walk.ticket("laptop", status="open")
-    await home.get_by_role("link", name="in our conversation").last.wait_for()
+    await home.get_by_text("Resolved lately").wait_for(state="detached")  # now it is the first, changed last
     async with walk.page.expect_popup() as opened:
-        await home.get_by_role("link", name="in our conversation").last.click()
+        await home.get_by_role("link", name="in our conversation").first.click()
     there = await opened.value
     there.set_default_timeout(10_000)
     await there.get_by_role("list", name="Replies").get_by_text("ticket #1").first.wait_for()
