@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from core.config import Config
     from core.parts import Parts
     from core.shapes import Finding, Ref
+    from core.skew import SkewWatch
     from intake.web.health import PartState, Readiness
 
 # Doors' commands, loaded when they are used.
@@ -127,6 +128,7 @@ class Service:
     http_port: int = 0
     _channels: dict[str, Channel] = field(default_factory=dict)
     _api: Api | None = None
+    _skew: SkewWatch | None = None
     _closers: list[Any] = field(default_factory=list)
 
     async def start(self) -> None:
@@ -177,6 +179,14 @@ class Service:
                 "restored_backup", outgoing="on hold until: relaydesk outbox resume"
             )
 
+    def skew(self) -> SkewWatch:
+        """Return what watches this machine's clock."""
+        if self._skew is None:
+            from core.skew import SkewWatch
+
+            self._skew = SkewWatch(self.parts.database, self.parts.config.scheduler.max_skew)
+        return self._skew
+
     def channels(self) -> dict[str, Channel]:
         """Build the channels that this process reads and sends through."""
         if not self._channels:
@@ -225,6 +235,7 @@ class Service:
         from core.worker import Worker
 
         parts = self.parts
+        await self._run("clock", self.skew())
         if "courier" in self.roles:
             await self._run(
                 "courier",
@@ -278,6 +289,7 @@ class Service:
                 readiness=self.readiness,
                 slack_events=self.slack.handle_http if self.slack and config.slack.signing_secret else None,
             )
+            site.state.metrics.watch_clock(lambda: self.skew().seconds)
             web = WebDoor(site, config.http.host, config.http.port)
             await self._run("web", web)
             self.http_port = web.port
@@ -301,12 +313,14 @@ class Service:
         found: list[PartState] = []
         try:
             async with asyncio.timeout(3):
-                await self.parts.database.read(lambda tx: tx.now())
+                await self.skew().look()
             found.append(PartState("database", State.OK))
         except (Unavailable, TimeoutError):
             found.append(PartState("database", State.DOWN, "the database can't be reached"))
         for name, part in self.running:
-            if name == "email":
+            if name == "clock":
+                found.append(PartState(name, State.DOWN if part.trouble else State.OK, part.trouble))
+            elif name == "email":
                 short = await part.short_of()
                 state = State.DEGRADED if short else State.OK
                 found.append(PartState("smtp", state if part.ready else State.DOWN, short))
@@ -327,7 +341,7 @@ class Service:
         import structlog
 
         log = structlog.get_logger(__name__)
-        loop_names = ("worker", "courier", "scheduler")
+        loop_names = ("worker", "courier", "scheduler", "clock")
         doors = [part for name, part in self.running if name not in loop_names]
         loops = [part for name, part in self.running if name in loop_names]
         try:

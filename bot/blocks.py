@@ -49,12 +49,13 @@ class Look:
 @dataclass(frozen=True, slots=True)
 class Post:
     """The text and blocks of one post. `whole`: all its words, where `text` had to be cut. `attached`: a text that goes
-    below it as a file."""
+    below it as a file. `plainer`: the blocks to show where a workspace doesn't take these, () where there are none."""
 
     text: str
     blocks: tuple[Json, ...] = ()
     whole: str = ""
     attached: str = field(default="", repr=False)
+    plainer: tuple[Json, ...] = ()
 
 
 def mrkdwn(text: str) -> Json:
@@ -184,6 +185,8 @@ def size_of(count: int) -> str:
 def file_line(file: Attachment) -> str:
     """Name a file, its size, and whether it can't come; not escaped."""
     name = file_name(file.name)
+    if file.state == "expired":
+        return f"{name} (no longer kept)"
     if file.state != "stored" or (file.blob is None and file.size):
         return f"{name} (not available)"
     return f"{name} (an empty file)" if file.size == 0 else f"{name} ({size_of(file.size)})"

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from core import snoozing, units, views
+from core import snoozing, targets, units, views
 from core.audience import Happened, Scene
 from core.database import Rerun, Tx
 from core.desk import TITLE
@@ -166,7 +166,10 @@ async def _staff_replied(
         first_response_at=ticket.first_response_at or now,
         waiting_since=ticket.waiting_since if overtaken else None,
     )
-    await units.add_event(tx, ticket, "answered", actor, public=True, data={"message": message_id})
+    moved = moved if overtaken else targets.answered(moved)
+    taken = tx.targets.answered(ticket, now, overtaken=overtaken) if tx.targets is not None else {}
+    event = {"message": message_id, **taken}
+    await units.add_event(tx, ticket, "answered", actor, public=True, data=event)
     after = await units.save(tx, ticket, moved, public=True)
     data: dict[str, Any] = {"hold": units.hold_of(desk, written.channel)}
     scene = await units.scene(
@@ -307,7 +310,7 @@ async def assign(
     after = await units.save(tx, ticket, moved, public=moved.status is not ticket.status)
     text = f"{units.shown_name(actor)} assigned this to {member.name if member else 'nobody'}."
     scene = await units.scene(tx, desk, after, actor, from_thread=from_thread, data={"text": text})
-    await units.note(tx, desk, Happened.CHANGED, scene)
+    await units.note(tx, desk, Happened.ASSIGNED, scene)
     return after
 
 
@@ -376,10 +379,15 @@ async def merge_locked(tx: Tx, desk: Desk, actor: Actor, ticket: Ticket, target:
     await units.add_event(tx, target, "merged_in", actor, public=False, data={"ticket": ticket_id})
     after = await units.save(tx, ticket, gone, public=True)
     await units.save(tx, target, target, public=False)
-    for one, other in ((after, f"merged into #{into}"), (target, f"#{ticket_id} was merged into this one")):
-        text = f"{units.shown_name(actor)}: {other}."
-        scene = await units.scene(tx, desk, one, actor, from_thread=False, data={"text": text})
-        await units.note(tx, desk, Happened.CHANGED, scene)
+    theirs = ticket.requester_id == target.requester_id  # of another's ticket they learn no number
+    news: tuple[tuple[Ticket, Happened, str, dict[str, Any]], ...] = (
+        (after, Happened.MERGED, f"merged into #{into}", {"into": into} if theirs else {}),
+        (target, Happened.CHANGED, f"#{ticket_id} was merged into this one", {}),
+    )
+    for one, happened, words, data in news:
+        text = f"{units.shown_name(actor)}: {words}."
+        scene = await units.scene(tx, desk, one, actor, from_thread=False, data={"text": text, **data})
+        await units.note(tx, desk, happened, scene)
     return after
 
 

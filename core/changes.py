@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import structlog
 from sqlalchemy import Row, select, update
 
 from core import actions, editing, rich, units, views
@@ -31,8 +32,10 @@ from core.suppression import how_to_lift, suppress
 from core.tables import deliveries, links
 from core.tell import mark, tell_failure, whisper
 from core.units import Desk
-from core.verbs import VERBS, Asked, carry_out
+from core.verbs import VERBS, Asked, carry_out, needs_no_ticket
 from core.visibility import as_queue_is_set, intent
+
+log = structlog.get_logger(__name__)
 
 
 async def edited(tx: Tx, desk: Desk, new: MessageEdited, sender: Known) -> Receipt:
@@ -101,6 +104,8 @@ async def deleted(tx: Tx, desk: Desk, gone: MessageDeleted) -> Receipt:
 
 async def commanded(tx: Tx, desk: Desk, command: StaffCommand, sender: Known) -> Receipt:
     ticket_id = await _meant(tx, command)
+    if ticket_id is None and needs_no_ticket(command.verb):
+        return await _commanded_anywhere(tx, desk, command, sender)
     if ticket_id is None:
         await settled_root(tx, desk, command.channel, command.evidence.references)
         return Receipt(outcome="ignored", because="no ticket's thread")
@@ -138,6 +143,33 @@ async def commanded(tx: Tx, desk: Desk, command: StaffCommand, sender: Known) ->
     return Receipt(outcome="command", ticket_id=ticket_id, because=f"!{command.verb}")
 
 
+async def _commanded_anywhere(tx: Tx, desk: Desk, command: StaffCommand, sender: Known) -> Receipt:
+    """A command that is about no ticket, outside of any's thread."""
+    if command.ref is not None:
+        name = {"key": key_of(command.ref.name), "kind": "command", "remote": units.remote_of(command.ref)}
+        if await actions.linked(tx, command.ref) is not None:
+            return Receipt(outcome="duplicate", because="the command is known already")
+        await tx.run(tx.insert_missing(links).values(**name))
+    asked = Asked(
+        tx=tx,
+        desk=desk,
+        actor=actor_of(sender, command.channel, Auth.VERIFIED),
+        ticket_id=0,
+        words=command.words,
+        text=command.text,
+        sender=command.sender,
+        ref=command.ref,
+        in_thread=False,
+    )
+    try:
+        answer = await carry_out(command.verb, asked)
+    except Refused as exc:
+        answer = exc.message
+    if answer is not None:
+        await whisper(tx, desk, 0, command.sender, answer, place=command.place)
+    return Receipt(outcome="command", because=f"!{command.verb}")
+
+
 async def _meant(tx: Tx, command: StaffCommand) -> int | None:
     """The ticket that a command is about: the one that is named, else its thread's."""
     if command.ticket_id is not None:
@@ -159,6 +191,8 @@ def _in_thread(desk: Desk, ticket: Ticket, command: StaffCommand) -> bool:
 async def reported(tx: Tx, desk: Desk, report: DeliveryReport) -> Receipt:
     """A bounce: marks its delivery in the ticket and tells staff; nothing else happens."""
     row = await delivery_behind(tx, report)
+    if row is not None and row.kind == Kind.DIGEST:
+        return await _digest_bounced(tx, row, report)
     if row is None or not row.ticket_id:
         return Receipt(outcome="ignored", because="a bounce of nothing that we sent")
     ticket = await units.lock(tx, row.ticket_id)
@@ -189,6 +223,19 @@ async def reported(tx: Tx, desk: Desk, report: DeliveryReport) -> Receipt:
     if row.kind != Kind.ALERT:  # never an alert about an alert
         await tell_failure(tx, desk, ticket, row.id, report.recipient or row.place, reason, scene=hearing)
     return Receipt(outcome="reported", ticket_id=ticket.id, because="a bounce of ours")
+
+
+async def _digest_bounced(tx: Tx, row: Row[Any], report: DeliveryReport) -> Receipt:
+    """It belongs to no ticket: `outbox list` shows it, and the log."""
+    reason = " ".join(filter(None, (report.status, report.text)))[:500] or "bounced"
+    if report.action in ("delayed", "relayed", "expanded", "delivered") or not await tx.changed(
+        update(deliveries)
+        .where(deliveries.c.id == row.id, deliveries.c.state.in_(("sent", "sending")))
+        .values(state="bounced", last_error=reason)
+    ):
+        return Receipt(outcome="ignored", because="nothing new")
+    tx.after_commit.append(lambda: log.warning("digest_bounced", delivery=row.id, permanent=report.permanent))
+    return Receipt(outcome="reported", because="a bounce of ours")
 
 
 def _words(new: MessageEdited) -> str:

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from sqlalchemy import text
 
-from core import schema
+from core import schema, skew
 from core.blobs import free_bytes
 from core.config import Config
 from core.database import Database, Tx
@@ -34,6 +34,7 @@ async def probe_database(database: Database, config: Config) -> list[Finding]:
     found.append(state)
     if not database.sqlite:
         found += await database.read(_durability)
+        found.append(await skew.probe(database, config.scheduler.max_skew))
     found.append(_disk(config))
     if state.problem is None:
         found.append(await _backlog(database, config))

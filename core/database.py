@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 from sqlalchemy import Executable, Insert, Row, Table, event, text
@@ -25,6 +25,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from core.clock import Clock
 from core.config import DatabaseConfig
 from core.failures import Unavailable
+
+if TYPE_CHECKING:
+    from core.targets import Targets
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -48,11 +51,14 @@ class Rerun(Exception):
 class Tx:
     """An open transaction."""
 
-    def __init__(self, connection: AsyncConnection, clock: Clock, sqlite: bool) -> None:
+    def __init__(
+        self, connection: AsyncConnection, clock: Clock, sqlite: bool, targets: Targets | None = None
+    ) -> None:
         self.connection = connection
         self.sqlite = sqlite
         self._clock = clock
         self._now: datetime | None = None
+        self.targets = targets  # by which each ticket that is saved is counted anew
         self.as_of: datetime | None = None  # an archive is read in: what is written now happened then
         self.after_commit: list[Callable[[], None]] = []
 
@@ -124,8 +130,11 @@ class Tx:
 class Database:
     """One store: MySQL/MariaDB by aiomysql, or SQLite by aiosqlite. Same statements, same tests."""
 
-    def __init__(self, config: DatabaseConfig, clock: Clock | None = None) -> None:
+    def __init__(
+        self, config: DatabaseConfig, clock: Clock | None = None, targets: Targets | None = None
+    ) -> None:
         self.clock = clock or Clock()
+        self._targets = targets
         self.instance = secrets.token_hex(4)  # begins our lease tokens
         self.sqlite = config.sqlite
         self.url = make_url(config.url)
@@ -176,7 +185,7 @@ class Database:
         async with self.engine.connect() as plain:
             connection = await plain.execution_options(relaydesk_writes=writes)
             async with connection.begin():
-                tx = Tx(connection, self.clock, self.sqlite)
+                tx = Tx(connection, self.clock, self.sqlite, self._targets)
                 result = await work(tx)
         for done in tx.after_commit:
             done()

@@ -1,27 +1,36 @@
-"""What the clock makes happen: small jobs, each turn bounded, each effect guarded by the row that it changes."""
+"""What the clock makes happen: small jobs, each turn bounded, each effect guarded by the row that it changes; and jobs
+at times of a cron, whose effect commits together with the claim of its slot.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
 
 import structlog
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
-from core import moving, snoozing, units, work
+from core import moving, runs, snoozing, units, work
 from core.audience import Happened
 from core.blobs import Blobs
+from core.cron import latest_due, next_due
 from core.database import Database, Tx
 from core.failures import NotFound, Unavailable
 from core.outbox import lane_kind
 from core.status import Did, Status
 from core.sweeping import sweep_folder
-from core.tables import job_runs, tickets
+from core.tables import tickets
 from core.units import Desk
 
+if TYPE_CHECKING:
+    from core.config import Config
+
 log = structlog.get_logger(__name__)
+
+LATE: Final = timedelta(minutes=5)  # a slot that runs so long after its time is marked as late
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +59,49 @@ class Job:
         """Return the slot that `now` is in."""
         length = self.every.total_seconds()
         return datetime.fromtimestamp(now.timestamp() // length * length, UTC)
+
+    def next(self, now: datetime) -> datetime:
+        """Return when the next slot begins."""
+        return self.slot(now) + self.every
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A time at which a cron fired, in UTC. `late`: it runs more than `LATE` after that."""
+
+    at: datetime
+    late: bool
+
+
+Effect = Callable[[Tx], Awaitable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class CronJob:
+    """A job at the times of a cron in a zone. After downtime the newest missed slot runs, if it is under `max_late`
+    old; older ones never do.
+
+    `run` reads what it needs and returns the effect, which runs in one transaction with the claim of the slot: it
+    happens once, however many instances there are and wherever one dies. What the effect returns `jobs list` shows.
+    """
+
+    name: str
+    cron: str
+    zone: ZoneInfo
+    max_late: timedelta
+    run: Callable[[Jobs, Slot], Awaitable[Effect]]
+
+    def due(self, since: datetime, now: datetime) -> Slot | None:
+        """Return the slot that is to be run at `now` for a job that is known since `since`."""
+        at = latest_due(self.cron, self.zone, max(since, now - self.max_late), now)
+        return None if at is None else Slot(at, now - at > LATE)
+
+    def next(self, now: datetime) -> datetime:
+        """Return when the next slot begins."""
+        return next_due(self.cron, self.zone, now)
+
+
+AnyJob = Job | CronJob
 
 
 async def close_resolved(jobs: Jobs) -> bool:
@@ -115,16 +167,12 @@ async def _close(jobs: Jobs, ticket_id: int, age: timedelta) -> None:
 
 
 async def sweep(jobs: Jobs) -> bool:
-    """Drop idle lanes older than a day and old slots."""
+    """Drop idle lanes older than a day and old slots: a batch of them."""
     before = jobs.database.clock.now() - timedelta(days=1)
     kinds = [lane_kind(name) for name in jobs.desk.specs]
     dropped = await work.drop_idle(jobs.database, kinds, before)
-
-    async def forget(tx: Tx) -> None:
-        await tx.run(delete(job_runs).where(job_runs.c.slot < await tx.now() - timedelta(days=2)))
-
-    await jobs.database.unit(forget)
-    return dropped >= 500
+    more = await runs.sweep(jobs.database, jobs_of(jobs.desk.config))
+    return more or dropped >= 500
 
 
 async def sweep_blobs(jobs: Jobs) -> bool:
@@ -139,3 +187,11 @@ JOBS: Final = (
     Job("sweep", timedelta(hours=1), sweep),
     Job("sweep_blobs", timedelta(hours=1), sweep_blobs),
 )
+
+
+def jobs_of(config: Config) -> tuple[AnyJob, ...]:
+    """Return all jobs of a service, those of the configuration too. (Their modules need this one.)"""
+    from core import digests, reminding, retention, rollups, target_watch, unassigned
+
+    timers = (*target_watch.JOBS, *reminding.JOBS, *rollups.JOBS, *retention.JOBS)
+    return (*JOBS, *timers, *unassigned.jobs_of(config), *digests.jobs_of(config))

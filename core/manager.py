@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 import structlog
 from sqlalchemy import select
@@ -242,7 +243,8 @@ class TicketManager:
             raise Invalid("until must come after since")
         if queue is not None:
             self._desk.queue(queue)
-        return await self._database.read(lambda tx: figures.of(tx, period, queue))
+        zone = ZoneInfo(self._desk.config.service.timezone)
+        return await self._database.read(lambda tx: figures.of(tx, period, queue, zone=zone))
 
     async def attachment(self, actor: Actor, attachment_id: int) -> Attachment:
         """Return a file that the actor may have. Raises `NotFound`: missing and forbidden look alike."""
@@ -255,7 +257,7 @@ class TicketManager:
                 raise missing
             part = await views.takes_part(tx, message.ticket_id, actor.user_id)
             seen = sees_message(actor, visibility=message.visibility, outsider=message.outsider)
-            if not seen or not (actor.staff or part) or row.blob is None:
+            if not seen or not (actor.staff or part):
                 raise missing
             return views.attachment_of(row)
 

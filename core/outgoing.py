@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row, or_, select
 
-from core import views
+from core import tagging, views
 from core.database import Tx
 from core.failures import PermanentFailure, Suppressed
 from core.places import same_conversation
@@ -14,7 +14,7 @@ from core.posted import anchor, file_posted, parts_posted, posted
 from core.shapes import Author, Kind, Outgoing, Person
 from core.status import Ticket
 from core.suppression import how_to_lift, is_suppressed
-from core.tables import deliveries, identities, links, messages, participants, users
+from core.tables import deliveries, identities, links, messages, participants, reports, users
 from core.visibility import goes_out
 
 MOST_COPIED = 20
@@ -54,6 +54,7 @@ async def load(tx: Tx, row: Row[Any]) -> Outgoing:
         assignee=await _assignee(tx, ticket),
         assignee_slack=await _assignee_slack(tx, ticket) if row.kind == Kind.CARD else "",
         answering=await _answering(tx, row.ticket_id) if row.kind == Kind.CARD else (),
+        tags=await tagging.of(tx, row.ticket_id) if row.kind == Kind.CARD else (),
         message=message,
         data=data,
         to=await _person(tx, row.to_key),
@@ -209,6 +210,8 @@ async def _changes(tx: Tx, row: Row[Any]) -> tuple[str | None, tuple[str, ...], 
     It was known when this was noted, or is by now, as it was being sent then. Raises `PermanentFailure` where it never
     got there."""
     data, target = dict(row.data), row.data.get("target")
+    if row.kind == Kind.DIGEST and "report" in data:
+        data["report"] = await _report(tx, data["report"])
     if row.kind != Kind.EDIT or row.message_id is None:
         return target, (), data
     if "file" in data:
@@ -218,6 +221,14 @@ async def _changes(tx: Tx, row: Row[Any]) -> tuple[str | None, tuple[str, ...], 
     if not target and not data.get("file"):
         raise PermanentFailure("what it changes was never posted")
     return target, await parts_posted(tx, row, str(target)) if target else (), data
+
+
+async def _report(tx: Tx, report_id: int) -> Any:
+    """What a digest tells. Raises `PermanentFailure` where it isn't kept any more."""
+    found = await tx.scalar(select(reports.c.series).where(reports.c.id == report_id))
+    if found is None:
+        raise PermanentFailure("its report is no longer kept")
+    return found
 
 
 async def written_at_desk(tx: Tx, message_id: int) -> str | None:

@@ -16,6 +16,7 @@ from core.manager import TicketManager
 from core.operate import Operations
 from core.people import People
 from core.signals import Signals
+from core.targets import Targets
 from core.units import Desk
 
 
@@ -40,7 +41,7 @@ def build(config: Config, specs: Mapping[str, ChannelSpec], clock: Clock | None 
     """Build the parts for the mounted channels; nothing is opened yet."""
     clock = clock or Clock()
     signals = Signals()
-    database = Database(config.database, clock)
+    database = Database(config.database, clock, Targets(config))
     blobs = Blobs(config.service.data_dir / "blobs")
     desk = Desk(config, specs, signals)
     people = People(database, config)

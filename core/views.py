@@ -6,7 +6,7 @@ import base64
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, and_, or_, select, union_all
@@ -105,6 +105,15 @@ def ticket_of(row: Row[Any]) -> Ticket:
         resolved_at=row.resolved_at,
         closed_at=row.closed_at,
         snoozed_until=row.snoozed_until,
+        pending_since=row.pending_since,
+        reminded_at=row.reminded_at,
+        clock_since=row.clock_since,
+        clock_used=timedelta(seconds=int(row.clock_used)),
+        first_due_at=row.first_due_at,
+        next_due_at=row.next_due_at,
+        resolve_due_at=row.resolve_due_at,
+        targets_at=row.targets_at,
+        targets_told=row.targets_told,
         merged_into=row.merged_into,
         unconfirmed=bool(row.unconfirmed),
         spam=bool(row.spam),

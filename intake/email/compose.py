@@ -6,6 +6,7 @@ Subject, ids and addresses are `wire_headers`; words and looks are `texts`; file
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -15,11 +16,23 @@ from core.shapes import Kind, Outgoing, Person, Visibility
 from intake.email import thread_index
 from intake.email import wire_headers as wire
 from intake.email.addresses import domain_of
-from intake.email.compose_body import TELLS_STAFF, ComposeContext, make_body, participant, passed_on
+from intake.email.compose_body import (
+    TELLS_STAFF,
+    ComposeContext,
+    make_body,
+    news_values,
+    participant,
+    passed_on,
+)
 from intake.email.composed import ComposedMail
 from intake.email.texts import NOTICES, Voice
 
 MOST_COPIED: Final = 20
+_URL: Final = re.compile(
+    r"https?://[!#-;=?-~]{1,900}"
+)  # nothing that ends a header field, an attribute or brackets
+_SHORT: Final = 16
+_LONG_WORD: Final = 14
 
 
 def carries_files(outgoing: Outgoing) -> bool:
@@ -83,7 +96,7 @@ def _identity(
     outgoing: Outgoing, context: ComposeContext, what: str, title: str, voice: Voice
 ) -> Iterator[str]:
     """Who writes, when, about what, and what it answers."""
-    mail_id, at = _fixed(outgoing, context, what)
+    mail_id, at = fixed(outgoing, context, what)
     author = outgoing.message.author.name if what == "message" and outgoing.message else ""
     author = participant(outgoing, context, voice) if passed_on(outgoing) else author
     shown = f"{author} via {context.service}" if wire.one_line(author) else context.service
@@ -120,7 +133,7 @@ def _answered(outgoing: Outgoing, what: str) -> Iterator[str]:
         yield outgoing.message.mail_id
 
 
-def _fixed(outgoing: Outgoing, context: ComposeContext, what: str) -> tuple[str, datetime]:
+def fixed(outgoing: Outgoing, context: ComposeContext, what: str) -> tuple[str, datetime]:
     """Message-ID and Date as they were fixed before anything was sent; where none were, ones that hang on the
     delivery alone, so that a repeated mail is the same mail."""
     message = outgoing.message
@@ -142,12 +155,30 @@ def _automatic(outgoing: Outgoing, what: str) -> Iterator[str]:
     yield wire.field("Auto-Submitted", "auto-replied" if what == "ack" else "auto-generated")
     yield wire.field("X-Auto-Response-Suppress", "All")
     yield wire.field("Precedence", "bulk")
+    yield from unsubscribing(outgoing)
+
+
+def unsubscribing(outgoing: Outgoing) -> Iterator[str]:
+    """Yield what lets mail programs show a button that ends these mails (RFC 2369, RFC 8058)."""
+    if url := unsubscribe_url(outgoing):
+        yield wire.field("List-Unsubscribe", f"<{url}>")
+        if url.startswith("https:"):  # RFC 8058 has it for these alone
+            yield wire.field("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
+
+
+def unsubscribe_url(outgoing: Outgoing) -> str:
+    """Return where the recipient can end these mails, "" where they can't or where it is no URL."""
+    url = str(outgoing.data.get("unsubscribe") or "")
+    return url if _URL.fullmatch(url) else ""
 
 
 def _subject(outgoing: Outgoing, context: ComposeContext, what: str, voice: Voice) -> str:
     words = {"service": context.service, "language": voice.language}
     if what == "confirm":
         return context.texts.render("confirm.subject", words, voice).strip()
+    if what == "staff_news":
+        news = context.texts.render("staff_news.subject", {**words, **news_values(outgoing, context)}, voice)
+        return wire.subject(news.strip(), None, reply=False, untitled="")
     ticket = outgoing.ticket
     reply = any(_answered(outgoing, what)) and what != "staff_new"
     untitled = context.texts.render("untitled", words, voice).strip()

@@ -104,11 +104,34 @@ def _values(outgoing: Outgoing, context: ComposeContext, what: str, voice: Voice
         "outsider": bool(message and message.outsider),
         "note": bool(message and message.visibility is Visibility.NOTE),
         "text": clean(str(data.get("text") or "")),
+        "closes": data.get("closes") is not False,
         "delivery": data.get("delivery_id"),
+        "into": f"#{data['into']}" if data.get("into") else "",
+        **news_values(outgoing, context),
         "reason": clean(str(data.get("reason") or "")),
         "url": str(data.get("url") or "") if confirm else "",
         "link": link if not confirm else "",
     }
+
+
+def news_values(outgoing: Outgoing, context: ComposeContext) -> dict[str, Any]:
+    """The values of somebody's news: a line each, and how many there are beside them."""
+    pages = f"{context.base_url.rstrip('/')}/tickets/" if context.base_url else ""
+    lines = [
+        {
+            "news": line["news"],
+            "number": f"#{line['ticket']}",
+            "title": wire.one_line(str(line.get("title") or ""), 200),
+            "times": int(line.get("times") or 1),
+            "link": f"{pages}{line['ticket']}" if pages else "",
+            **{
+                key: wire.one_line(clean(str(line.get(key) or "")), 320)
+                for key in ("by", "target", "due", "to", "reason")
+            },
+        }
+        for line in outgoing.data.get("lines", ())
+    ]
+    return {"lines": lines, "more": int(outgoing.data.get("more") or 0)}
 
 
 def _shown(

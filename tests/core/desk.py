@@ -37,6 +37,7 @@ from core.shapes import (
     key_of,
 )
 from core.signals import Signals
+from core.targets import Targets
 from core.worker import Worker
 from tests.stores import Store
 
@@ -133,7 +134,7 @@ class TestDesk:
         settings.setdefault("worker", {"poll": "20ms", "retry_after": ["20ms", "20ms"]})
         config = store.config(**settings)
         clock = Clock()
-        database = Database(config.database, clock)
+        database = Database(config.database, clock, Targets(config))
         blobs = Blobs(config.service.data_dir / "blobs")
         people = People(database, config)
         await people.sync()

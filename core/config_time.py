@@ -1,0 +1,59 @@
+"""The parts of the configuration that are about time: the scheduler, digests, what is kept and for how long."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from core.config_section import Section
+from core.cron import check_cron
+from core.durations import Duration, Positive
+from core.quiet import read_hours
+
+
+class SchedulerConfig(Section):
+    tick: Positive = timedelta(seconds=2)
+    batch: int = Field(default=100, ge=1)
+    max_skew: Positive = timedelta(seconds=5)  # between an instance's clock and the database's
+
+
+class Retention(Section):
+    """How long what isn't needed any more is kept; "0s": for ever."""
+
+    inbox: Duration = timedelta(days=30)
+    deliveries: Duration = timedelta(days=90)
+    attachments: Duration = timedelta()
+    closed_tickets: Duration = timedelta()
+    reports: Duration = timedelta(days=400)
+
+
+class Notices(Section):
+    """What staff are told of themselves, beside their queue's card."""
+
+    quiet_hours: str = ""  # "22:00-07:00" in the service's timezone; a person may choose their own
+    bundle: Duration = timedelta(seconds=60)  # several news for one person within this time are one message
+
+    @field_validator("quiet_hours")
+    @classmethod
+    def _hours(cls, value: str) -> str:
+        read_hours(value)
+        return value
+
+
+class Digest(Section):
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
+    cron: str = "0 8 * * mon-fri"
+    period: Positive = timedelta(days=1)
+    queues: tuple[str, ...] = ()
+    email_to: tuple[str, ...] = ()
+    slack_to: tuple[str, ...] = ()
+    when_empty: Literal["send", "skip"] = "send"
+    max_late: Positive = timedelta(hours=24)
+
+    @field_validator("cron")
+    @classmethod
+    def _fires(cls, value: str) -> str:
+        check_cron(value)
+        return value
