@@ -1,4 +1,5 @@
-"""A digest in Slack: what changed and what needs somebody, then charts and tables, within Block Kit's limits. Pure.
+"""A digest in Slack: what changed and what needs somebody, then charts and the first tables; the other tables stand in
+its thread. All within Block Kit's limits. Pure.
 
 Charts are `data_visualization` blocks, at most two a message; a workspace that refuses them gets the same post with
 tables in their place, and whoever takes no layout at all gets the text. Tables are set in monospace, which every client
@@ -26,7 +27,9 @@ _SERIES, _POINTS, _LABEL, _TITLE, _AXIS = 12, 20, 20, 50, 50
 _HEADER: Final = 150
 _SECTION: Final = 2_900
 _TABLE: Final = 2_800  # characters of a table's text, of 3,000
-_WIDEST: Final = 34  # columns of a cell, so that a row fits on a line of the window
+_WIDEST, _LINE = 34, 58  # columns of a cell, and of a row that fits on a line of the window
+_CELL: Final = 200  # characters of one value
+_FIRST: Final = ("counts", "times", "targets")  # tables of the first post; the others stand in its thread
 _HIDDEN: Final = "(title not shown: others than staff read this channel)"
 _TABLED: Final = {"flow": "counts", "queues": "by_queue"}  # a chart's key → the table that shows the same
 
@@ -56,12 +59,14 @@ def digest(outgoing: Outgoing, look: Look) -> list[Post]:
         raise PermanentFailure("its report can't be read") from exc
     titles = bool(outgoing.data.get("titles", True))
     charts = [chart for chart in report.series if _drawable(chart)][:MOST_CHARTS]
-    tables = [block for table in report.tables for block in _table(table, titles)]
-    items = [_Item(block, (block,)) for block in _top(report, titles)]
-    items += [_Item(_chart(chart), tuple(_instead(chart, report))) for chart in charts]
-    items += [_Item(block, (block,)) for block in tables]
+    tables = [(table.key, [_Item(b, (b,)) for b in _table(table, titles)]) for table in report.tables]
+    top = [_Item(block, (block,)) for block in _top(report, titles)]
+    top += [_Item(_chart(chart), tuple(_instead(chart, report))) for chart in charts]
+    top += [item for key, items in tables if key in _FIRST for item in items]
+    below = [item for key, items in tables if key not in _FIRST for item in items]
+    packed = [*_packed(top), *(_packed(below) if below else ())]
     posts = []
-    for at, part in enumerate(packed := _packed(items)):
+    for at, part in enumerate(packed):
         words = _text(report, titles) if at == 0 else f"{report.title} ({at + 1} of {len(packed)})"
         blocks = tuple(item.block for item in part)
         without = tuple(block for item in part for block in item.without)
@@ -91,19 +96,24 @@ def _listed(needs: Sequence[Need], titles: bool) -> Json:
     points = []
     for need in needs:
         if need.ticket is None:  # words of ours, with commands in backticks
-            runs = [_run(part, code=bool(at % 2)) for at, part in enumerate(need.text.split("`")) if part]
+            parts = enumerate(need.text.split("`"))
+            points.append([_run(part, code=bool(at % 2)) for at, part in parts if part])
         else:
-            runs = [_run((need if titles else _untitled(need)).words)]
-        points.append({"type": "rich_text_section", "elements": runs})
+            points.append([_run((need if titles else _untitled(need)).words)])
+    return _rich_list(points)
+
+
+def _rich_list(points: Sequence[list[Json]]) -> Json:
+    items = [{"type": "rich_text_section", "elements": runs} for runs in points]
     return {
         "type": "rich_text",
-        "elements": [{"type": "rich_text_list", "style": "bullet", "elements": points}],
+        "elements": [{"type": "rich_text_list", "style": "bullet", "elements": items}],
     }
 
 
-def _run(text: str, *, code: bool = False) -> Json:
+def _run(text: str, **style: bool) -> Json:
     run: Json = {"type": "text", "text": text}
-    return {**run, "style": {"code": True}} if code else run
+    return {**run, "style": style} if any(style.values()) else run
 
 
 def _text(report: Report, titles: bool) -> str:
@@ -128,12 +138,23 @@ def _in_words(table: TableOf) -> str:
 
 
 def _table(table: TableOf, titles: bool) -> list[Json]:
-    """A table: its title, its rows in monospace, its note."""
+    """A table: its title, its rows in monospace (as a list, where lines would be too long for that), its note."""
     rows = [
         row.cells if titles or row.ticket is None else (f"#{row.ticket}", *row.cells[1:])
         for row in table.rows
     ]
-    return _set(table.title, _lines([table.head, *rows], table.align), table.note)
+    lines = _lines([table.head, *rows], table.align)
+    if max(map(_width, lines)) <= _LINE:
+        return _set(table.title, lines, table.note)
+    blocks = [_bold(table.title), _rich_list([_point(table.head, row) for row in rows])]
+    return [*blocks, context(plain(table.note[:500]))] if table.note else blocks
+
+
+def _point(head: Sequence[str], cells: Sequence[str]) -> list[Json]:
+    """A row in words: "support: came in 28 (20) · resolved 25 (26)"."""
+    first, *rest = (brief(cell, _CELL) for cell in cells)
+    told = (f"{label[:1].lower()}{label[1:]} {cell}" for label, cell in zip(head[1:], rest, strict=True))
+    return [_run(first, bold=True), _run(f": {' · '.join(told)}"[:_SECTION])]
 
 
 def _instead(chart: Chart, report: Report) -> list[Json]:
@@ -148,7 +169,7 @@ def _instead(chart: Chart, report: Report) -> list[Json]:
 
 def _set(title: str, lines: Sequence[str], note: str) -> list[Json]:
     """Lines in monospace below their title, in as many blocks as they need; a table that goes on repeats its head."""
-    blocks: list[Json] = [section(f"*{escape(title)}*")]
+    blocks = [_bold(title)]
     head, *rest = lines
     held = head
     for line in rest:
@@ -160,6 +181,10 @@ def _set(title: str, lines: Sequence[str], note: str) -> list[Json]:
     if note:
         blocks.append(context(plain(note[:500])))
     return blocks
+
+
+def _bold(title: str) -> Json:
+    return section(f"*{escape(brief(title, _CELL))}*")
 
 
 def _monospace(text: str) -> Json:

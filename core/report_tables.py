@@ -11,7 +11,7 @@ from core.figures_shapes import NO_SPREAD, Figures, Group, Share, Spread
 from core.report_shapes import Chart, Line, Row, TableOf
 from core.report_words import NOTHING, change, duration, number, percent, plain
 
-MOST_ROWS: Final = 10  # of a table; what is more is told together
+MOST_ROWS: Final = 8  # of a table; what is more is told together
 MOST_TITLE: Final = 80
 _NAME: Final = 40
 _BUSIEST: Final = 5
@@ -184,19 +184,17 @@ def _by(one: _Dimension, now: Sequence[Group], before: Sequence[Group]) -> Table
     have = {group.name: group for group in now}
     pairs = [(group, had.get(group.name, Group(name=group.name))) for group in now]
     pairs += [(_none(group), group) for group in before if group.name not in have]
+    together = None
     if len(pairs) > MOST_ROWS:
-        rest = pairs[MOST_ROWS - 1 :]
-        name = f"{len(rest)} others"
+        pairs, rest = pairs[: MOST_ROWS - 1], pairs[MOST_ROWS - 1 :]
+        name = f"{number(len(rest))} others"
         together = (_together(name, [a for a, _ in rest]), _together(name, [b for _, b in rest]))
-        pairs = [*pairs[: MOST_ROWS - 1], together]
     longest = max((getattr(group, one.measure) for group, _ in pairs), default=0)
     rows = [
-        Row(
-            cells=(plain(a.name, _NAME) or "nobody", *(cell(a, b) for _, cell in one.columns)),
-            bar=round(100 * getattr(a, one.measure) / longest) if longest else None,
-        )
-        for a, b in pairs
+        _row(one, a, b, round(100 * getattr(a, one.measure) / longest) if longest else None) for a, b in pairs
     ]
+    if together is not None:  # its bar would dwarf the others
+        rows.append(_row(one, *together, None))
     return TableOf(
         key=f"by_{one.key}",
         title=f"By {one.title.lower()}",
@@ -205,6 +203,11 @@ def _by(one: _Dimension, now: Sequence[Group], before: Sequence[Group]) -> Table
         rows=tuple(rows),
         note=_BRACKETS if rows else "",
     )
+
+
+def _row(one: _Dimension, now: Group, before: Group, bar: int | None) -> Row:
+    cells = (cell(now, before) for _, cell in one.columns)
+    return Row(cells=(plain(now.name, _NAME) or "nobody", *cells), bar=bar)
 
 
 def _none(group: Group) -> Group:

@@ -28,11 +28,10 @@ from intake.email.composed import ComposedMail
 from intake.email.texts import NOTICES, Voice
 
 MOST_COPIED: Final = 20
+# Nothing in it ends a header field, an attribute or brackets.
 _URL: Final = re.compile(
     r"https?://[!#-;=?-~]{1,900}"
-)  # nothing that ends a header field, an attribute or brackets
-_SHORT: Final = 16
-_LONG_WORD: Final = 14
+)  # nothing that ends a header field, an attribute, brackets
 
 
 def carries_files(outgoing: Outgoing) -> bool:

@@ -32,7 +32,7 @@ _COLOURS: Final = ("#4c82f7", "#a3825a")  # this period, the one before: they di
 _INK: Final = "#7b8794"
 _MANY_LABELS: Final = 12
 _ROOM: Final = 78  # letters below all bars
-_NUMBERED: Final = 22  # bars up to which each has its number above it
+_NUMBERS: Final = 54  # letters that fit above all bars: else none has its number there
 
 
 class Painter:
@@ -108,9 +108,10 @@ def _picture(chart: Chart) -> bytes:
     figure.patch.set_alpha(0)
     axes = figure.subplots()
     axes.patch.set_alpha(0)
-    many = len(chart.labels) * len(chart.lines)
-    _bars(axes, chart, numbered=many <= _NUMBERED)
+    longest = max((len(_short(value)) for line in chart.lines for value in line.values), default=0)
+    _bars(axes, chart, numbered=len(chart.labels) * len(chart.lines) * longest <= _NUMBERS)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
+    axes.yaxis.set_major_formatter(lambda value, _: _short(round(value)))
     axes.tick_params(colors=_INK, length=0)
     axes.grid(axis="y", color=_INK, alpha=0.25, linewidth=0.6)
     axes.set_axisbelow(True)
@@ -132,7 +133,13 @@ def _bars(axes: Any, chart: Chart, *, numbered: bool) -> None:
         colour = _COLOURS[index % len(_COLOURS)]
         drawn = axes.bar(places, line.values, width * 0.92, color=colour, label=line.name)
         if numbered:
-            axes.bar_label(drawn, color=_INK, padding=1, fontsize=9.5)
+            axes.bar_label(
+                drawn,
+                labels=[_short(n) if n else "" for n in line.values],
+                color=_INK,
+                padding=1,
+                fontsize=9.5,
+            )
     axes.set_xticks(range(len(chart.labels)), _ticks(chart.labels))
     axes.set_xlim(-0.6, len(chart.labels) - 0.4)
     top = max((max(line.values, default=0) for line in chart.lines), default=0)
@@ -143,6 +150,13 @@ def _bars(axes: Any, chart: Chart, *, numbered: bool) -> None:
         )
         for text in legend.get_texts():
             text.set_color(_INK)
+
+
+def _short(value: int) -> str:
+    """A number in as little room as there is between bars: 9999, 402k, 1.2M."""
+    if value < 10_000:
+        return str(value)
+    return f"{value / 1_000:.0f}k" if value < 999_500 else f"{value / 1_000_000:.3g}M"
 
 
 def _ticks(labels: Sequence[str]) -> list[str]:

@@ -26,6 +26,10 @@ from intake.email.digest_lines import lines_of
 from intake.email.texts import Voice
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+_TIED: Final = "\u00a0"
+_SHORT: Final = 9  # letters of a cell that isn't broken
+_LONG_WORD: Final = 14
+_LONG_LABEL: Final = 20  # with three more columns a phone has no room for longer ones
 _BRACKETED: Final = re.compile(r"(.*\S) (\(.*\))")
 
 
@@ -135,6 +139,7 @@ def _table(table: TableOf, base: str) -> dict[str, Any]:
         "title": table.title,
         "head": [{"text": text, "align": side} for text, side in zip(table.head, sides, strict=True)],
         "rows": [_row(row, sides, base) for row in table.rows],
+        "wide": len(sides) > 3 and any(len(row.cells[0]) > _LONG_LABEL for row in table.rows),
         "note": table.note,
         "lines": lines_of(table),
     }
@@ -146,8 +151,10 @@ def _row(row: Row, sides: Sequence[str], base: str) -> Mapping[str, Any]:
     for at, (cell, side) in enumerate(zip(row.cells, sides, strict=True)):
         found = _BRACKETED.fullmatch(cell) if at else None
         text, then = found.groups() if found else (cell, "")
+        if side == "right" and " of " not in text:  # a duration stays in one piece
+            text, then = text.replace(" ", _TIED), then.replace(" ", _TIED)
         # Short ones stay together; a name is broken only where it would push the numbers out.
-        gap = "\u00a0" if len(cell) <= _SHORT else " "
+        gap = _TIED if len(cell) <= _SHORT else " "
         breaks = max(map(len, re.split(r"[\s-]", text)), default=0) > _LONG_WORD
         cells.append({"text": text, "then": then, "align": side, "gap": gap, "breaks": breaks})
     return {"cells": cells, "bar": row.bar or 0, "url": _link(base, row.ticket)}

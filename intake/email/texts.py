@@ -319,6 +319,7 @@ _DIGEST: Final[dict[str, Any]] = {
             "title": "By queue",
             "head": [{"text": "Queue", "align": "left"}],
             "rows": [{"cells": [_CELL], "bar": 40, "url": ""}],
+            "wide": False,
             "note": "In brackets: the period before.",
             "lines": ["Queue", "-----", "support (1)"],
         }

@@ -18,7 +18,15 @@ def nothing(period: Period = DAY, **more: Any) -> Figures:
     """A period in which nothing happened, but for what is given."""
     counts = dict.fromkeys(
         (
-            *("backlog_start", "came_in", "reopened", "moved_in", "restored", "resolved", "closed_unresolved"),
+            *(
+                "backlog_start",
+                "came_in",
+                "reopened",
+                "moved_in",
+                "restored",
+                "resolved",
+                "closed_unresolved",
+            ),
             *("moved_out", "spam_or_merged", "backlog_end", "answered", "unassigned", "waiting_for_staff"),
             *("waiting_for_customer", "deliveries_failed", "messages"),
         ),
@@ -32,7 +40,9 @@ def spread(n: int, median: float, p90: float) -> Spread:
     return Spread(n=n, median=median, p90=p90)
 
 
-def waiting(ticket: int, title: str, hours: float, assignee: str | None = None, queue: str = "support") -> Waiting:
+def waiting(
+    ticket: int, title: str, hours: float, assignee: str | None = None, queue: str = "support"
+) -> Waiting:
     since = MADE_AT - timedelta(hours=hours)
     return Waiting(ticket_id=ticket, title=title, queue=queue, since=since, assignee=assignee)
 
@@ -114,7 +124,10 @@ def ordinary() -> Figures:
         ),
         zone="Europe/Berlin",
         busiest_hours=_hours(
-            *((4, hour, count) for hour, count in ((8, 5), (9, 9), (10, 7), (11, 4), (13, 3), (14, 6), (16, 4))),
+            *(
+                (4, hour, count)
+                for hour, count in ((8, 5), (9, 9), (10, 7), (11, 4), (13, 3), (14, 6), (16, 4))
+            ),
             *((4, hour, 1) for hour in (19, 21)),
             *((5, hour, 1) for hour in (2, 7)),
         ),
@@ -123,7 +136,7 @@ def ordinary() -> Figures:
             waiting(93, "Invoice 2026-1170 names the wrong company", 51.5, None, "billing"),
             waiting(101, "Can't log in since the update", 30, "mo"),
             waiting(117, "Parcel came without the keyboard", 9.25, None, "warehouse"),
-            waiting(120, "<b>Urgent</b> & \"quoted\"", 2),
+            waiting(120, '<b>Urgent</b> & "quoted"', 2),
         ),
         rating=Rating((0, 1, 0, 3, 8)),
     )
@@ -183,7 +196,9 @@ def ordinary_before() -> Figures:
             Group(name="password", came_in=3, answered=3, resolved=3),
         ),
         zone="Europe/Berlin",
-        busiest_hours=_hours(*((3, hour, count) for hour, count in ((8, 6), (9, 7), (10, 6), (13, 5), (15, 6)))),
+        busiest_hours=_hours(
+            *((3, hour, count) for hour, count in ((8, 6), (9, 7), (10, 6), (13, 5), (15, 6)))
+        ),
         rating=Rating((0, 0, 1, 4, 3)),
     )
 
@@ -208,7 +223,9 @@ def big(name: str = "quite-a-long-name-of-a-", title: str = "A title of many wor
 
     week = Period(DAY.until - timedelta(days=7), DAY.until)
     whole = ordinary()
-    shown = {name: getattr(whole, name) for name in ("zone", "targets", "rating", "resolution", "first_response")}
+    shown = {
+        name: getattr(whole, name) for name in ("zone", "targets", "rating", "resolution", "first_response")
+    }
     return nothing(
         week,
         **shown,
@@ -236,7 +253,9 @@ def big(name: str = "quite-a-long-name-of-a-", title: str = "A title of many wor
         by_assignee=groups(40),
         by_tag=groups(300),
         busiest_hours=tuple(tuple((day + 3) * hour * 17 % 991 for hour in range(24)) for day in range(7)),
-        oldest_waiting=tuple(waiting(1_000_000 + at, title * 12, 2_000 - at, f"{name}{at}") for at in range(10)),
+        oldest_waiting=tuple(
+            waiting(1_000_000 + at, title * 12, 2_000 - at, f"{name}{at}") for at in range(10)
+        ),
     )
 
 
