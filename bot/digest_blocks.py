@@ -16,7 +16,7 @@ from typing import Any, Final
 from bot.blocks import Json, Look, Post, context, header, plain, section
 from bot.markup import brief, escape, fallback
 from core.failures import PermanentFailure
-from core.report_shapes import Chart, Need, Report, TableOf
+from core.report_shapes import Chart, Report, TableOf
 from core.report_words import number
 from core.shapes import Outgoing
 
@@ -87,23 +87,15 @@ def _top(report: Report, titles: bool) -> list[Json]:
     if report.headline:
         blocks.append(section(escape("\n".join(report.headline))[:_SECTION]))
     if report.needs:
-        blocks += [section("*What needs somebody*"), _listed(report.needs, titles)]
+        blocks += [
+            section("*What needs somebody*"),
+            _rich_list([[_run(words)] for words in _needs(report, titles)]),
+        ]
     return blocks
 
 
-def _listed(needs: Sequence[Need], titles: bool) -> Json:
-    """A list in rich text, where nobody's title is read as anything but letters."""
-    points = []
-    for need in needs:
-        if need.ticket is None:  # words of ours, with commands in backticks
-            parts = enumerate(need.text.split("`"))
-            points.append([_run(part, code=bool(at % 2)) for at, part in parts if part])
-        else:
-            points.append([_run((need if titles else _untitled(need)).words)])
-    return _rich_list(points)
-
-
 def _rich_list(points: Sequence[list[Json]]) -> Json:
+    """A list in rich text, where nobody's words are read as anything but letters."""
     items = [{"type": "rich_text_section", "elements": runs} for runs in points]
     return {
         "type": "rich_text",
@@ -118,16 +110,18 @@ def _run(text: str, **style: bool) -> Json:
 
 def _text(report: Report, titles: bool) -> str:
     """The words of it: what screen readers, notifications and clients without blocks get."""
-    needs = [need if titles or need.ticket is None else _untitled(need) for need in report.needs]
     lines = [report.title, f"{report.period} · {report.scope}", report.late_words, *report.headline]
-    if needs:
-        lines += ["What needs somebody:", *(f"• {need.words}" for need in needs)]
+    if report.needs:
+        lines += ["What needs somebody:", *(f"• {words}" for words in _needs(report, titles))]
     lines += [f"{table.title}: {_in_words(table)}" for table in report.tables if table.key == "counts"]
     return "\n".join(line for line in lines if line)
 
 
-def _untitled(need: Need) -> Need:
-    return Need(kind=need.kind, text=need.text, ticket=need.ticket, title=_HIDDEN)
+def _needs(report: Report, titles: bool) -> list[str]:
+    return [
+        f"#{need.ticket} {_HIDDEN}: {need.text}" if need.ticket is not None and not titles else need.words
+        for need in report.needs
+    ]
 
 
 def _in_words(table: TableOf) -> str:
@@ -153,7 +147,8 @@ def _table(table: TableOf, titles: bool) -> list[Json]:
 def _point(head: Sequence[str], cells: Sequence[str]) -> list[Json]:
     """A row in words: "support: came in 28 (20) · resolved 25 (26)"."""
     first, *rest = (brief(cell, _CELL) for cell in cells)
-    told = (f"{label[:1].lower()}{label[1:]} {cell}" for label, cell in zip(head[1:], rest, strict=True))
+    labels = (brief(label, _TITLE) for label in head[1:])
+    told = (f"{label[:1].lower()}{label[1:]} {cell}" for label, cell in zip(labels, rest, strict=True))
     return [_run(first, bold=True), _run(f": {' · '.join(told)}"[:_SECTION])]
 
 

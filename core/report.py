@@ -50,7 +50,7 @@ def make(
     empty = not any(getattr(figures, what) for what in _HAPPENED) and not figures.rating.n
     return Report(
         name=name,
-        service=service,
+        service=plain(service, 100),
         since=figures.period.since,
         until=figures.period.until,
         zone=zone.key,

@@ -13,7 +13,7 @@ from core.report_words import NOTHING, change, duration, number, percent, plain
 
 MOST_ROWS: Final = 8  # of a table; what is more is told together
 MOST_TITLE: Final = 80
-_NAME: Final = 40
+_NAME: Final = 32
 _BUSIEST: Final = 5
 _SEVERAL_DAYS: Final = timedelta(days=2)
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")

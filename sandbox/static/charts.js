@@ -17,7 +17,7 @@ export function chart(block) {
 
 function group(label, points, most) {
   const bars = points.map((point, at) => {
-    const node = h("div", { class: `bar ${shade(at)}`, title: `${label}: ${point.value}` }, point.value ? h("small", {}, String(point.value)) : null);
+    const node = h("div", { class: `column ${shade(at)}`, title: `${label}: ${point.value}` }, point.value ? h("small", {}, String(point.value)) : null);
     node.style.height = `${(100 * Math.max(0, point.value)) / most}%`;
     return node;
   });

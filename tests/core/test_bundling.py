@@ -249,7 +249,7 @@ async def test_three_instances_and_a_courier_lose_and_repeat_nothing(store: Stor
         await desk.courier.start()
         await asyncio.gather(*(happen(n) for n in range(pieces)))
         await desk.quiet(store)
-        rows = [row for row in news_rows(store)]
+        rows = news_rows(store)
         assert {row["state"] for row in rows} == {"sent"}
         sent = [o for o in (*desk.mail.sent, *desk.slack.sent) if o.data.get("what") == "staff_news"]
         assert len({o.delivery_id for o in sent}) == len(sent) == len(rows) < pieces

@@ -159,7 +159,7 @@ def test_counts_stand_beside_those_of_the_period_before() -> None:
     assert table(told, "by_assignee")["nobody"] == ("7 (0)", "5 (0)", "0 (0)")
     assert table(told, "by_tag")["password"] == ("0 (3)", "0 (3)", "0 (3)")  # only the period before had it
     assert table(told, "rating")["On average"] == ("4.5 (4.25)",)
-    assert list(table(told, "busiest").items())[0] == ("Fri 09:00 to 10:00", ("9",))
+    assert next(iter(table(told, "busiest").items())) == ("Fri 09:00 to 10:00", ("9",))
 
 
 def test_rows_that_are_too_many_are_told_together() -> None:
