@@ -121,7 +121,7 @@ async def _mail(
     queue = parts.desk.queue_or_first(report.queues[0] if report.queues else "")
     address = queue.addresses[0] if queue.addresses else f"digest@{parts.desk.domain(queue.name)}"
     outgoing = Outgoing(
-        delivery_id=0,
+        delivery_id=1,
         kind=Kind.DIGEST,
         place=next(iter(digest.email_to), address),
         desk=True,

@@ -105,7 +105,7 @@ def values(
     ids = [*cids, *[""] * (len(report.series) - len(cids))]
     return {
         "language": "en",  # the report's words are English
-        "service": context.service,
+        "service": wire.one_line(context.service, 100),
         "subject": report.title,
         "name": report.name,
         "period": report.period,
