@@ -38,6 +38,7 @@ HOOKS: Final = {
     "sandbox": "app:sandbox",
     "probe": "app:probe",
     "migrate": "app:migrate",
+    "preview": "intake.email.digest_preview:preview",
 }
 DRAIN: Final = timedelta(seconds=8)  # from SIGTERM to the end
 

@@ -6,11 +6,12 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from bot.blocks import NAME, Post, texts_only
-from bot.markup import brief, escape
+from bot.blocks import NAME, Post, section
+from bot.markup import FALLBACK_LIMIT, brief, escape, fallback
 from core.shapes import Outgoing
 
 REASON: Final = 160
+ROOM: Final = 9_000  # characters of all lines
 # By a line's `news`; `first`, `next` and `resolve` name targets. Each language has each of English's.
 TEXTS: Final[dict[str, dict[str, str]]] = {
     "en": {
@@ -70,11 +71,17 @@ def news(outgoing: Outgoing) -> Post:
     data = outgoing.data
     language = re.split("[-_]", str(data.get("language") or "").lower(), maxsplit=1)[0]
     texts = TEXTS.get(language, TEXTS["en"])
-    lines = [worded(line, texts) for line in data.get("lines") or ()]
-    if more := data.get("more"):
-        lines.append(texts["more"].format(n=more))
-    mark = "• " if len(lines) > 1 else ""
-    return texts_only("\n".join(mark + escape(line) for line in lines))
+    said, left = [escape(worded(line, texts)) for line in data.get("lines") or ()], int(data.get("more") or 0)
+    while sum(map(len, said)) > ROOM:  # what is full of signs that Slack wants written out
+        said.pop()
+        left += 1
+    if left:
+        said.append(texts["more"].format(n=left))
+    mark = "• " if len(said) > 1 else ""
+    whole = "\n".join(mark + line for line in said)
+    if len(whole.encode()) <= FALLBACK_LIMIT:
+        return Post(whole)
+    return Post(fallback(whole), tuple(section(mark + line) for line in said), whole)
 
 
 def worded(line: Mapping[str, Any], texts: Mapping[str, str]) -> str:

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from zoneinfo import ZoneInfo
 
-    from core.config_time import Digest
     from core.parts import Parts
-    from core.report import Report
 
 _CID = re.compile(r'(["\'(])cid:([^"\')]+)(["\')])')
 
@@ -54,7 +52,7 @@ def digest(terminal: Terminal, name: str, preview: Path | None, at: str | None, 
     """Build the digest NAME of the period that ends now, and print it."""
 
     async def work(parts: Parts) -> _Made:
-        return await _made(parts, name, at, preview, send=send)
+        return await _made(parts, terminal.hook("preview"), name, at, preview, send=send)
 
     made = at_the_desk(terminal, work)
     click.echo(plain(made.text.rstrip("\n")))
@@ -68,7 +66,9 @@ def digest(terminal: Terminal, name: str, preview: Path | None, at: str | None, 
         click.echo(f"Sent to {made.sent}")
 
 
-async def _made(parts: Parts, name: str, at: str | None, preview: Path | None, *, send: bool) -> _Made:
+async def _made(
+    parts: Parts, look: Any, name: str, at: str | None, preview: Path | None, *, send: bool
+) -> _Made:
     from zoneinfo import ZoneInfo
 
     from core import digests, unsubscribing
@@ -80,12 +80,12 @@ async def _made(parts: Parts, name: str, at: str | None, preview: Path | None, *
     report = await parts.database.read(lambda tx: digests.report_of(tx, config, digest, until))
     told = await parts.database.read(lambda tx: digests.recipients(tx, config, digest))
     stopped = await parts.database.read(lambda tx: unsubscribing.stopped(tx, digest.name, digest.email_to))
-    text, html, pictures = await _mail(parts, digest, report, draw=preview is not None)
-    written = [] if preview is None else _write(preview, html, pictures)
+    mail = await look(parts, report, next(iter(digest.email_to), ""), draw=preview is not None)
+    written = [] if preview is None else _write(preview, mail.html, mail.pictures)
     sent = None
     if send:
         sent = await parts.database.unit(lambda tx: digests.send(tx, parts.desk, report, told))
-    return _Made(text, written, [one.place for one in told], stopped, sent)
+    return _Made(mail.text, written, [one.place for one in told], stopped, sent)
 
 
 def moment(text: str, zone: ZoneInfo) -> datetime:
@@ -100,52 +100,6 @@ def moment(text: str, zone: ZoneInfo) -> datetime:
         raise Invalid(
             f"'{text[:40]}' is no time; write it like 2026-11-27T08:00:00Z or '2026-11-27 08:00'"
         ) from None
-
-
-async def _mail(
-    parts: Parts, digest: Digest, report: Report, *, draw: bool
-) -> tuple[str, str, dict[str, bytes]]:
-    """The mail that the first recipient would get."""
-    import email
-    from email.policy import default
-
-    from core.config import secret_keys
-    from core.shapes import Kind, Outgoing
-    from intake.email.addresses import Signer
-    from intake.email.compose_body import ComposeContext
-    from intake.email.digest_charts import Painter
-    from intake.email.digest_mail import compose_digest
-    from intake.email.wire_headers import on_the_wire
-
-    config = parts.config
-    queue = parts.desk.queue_or_first(report.queues[0] if report.queues else "")
-    address = queue.addresses[0] if queue.addresses else f"digest@{parts.desk.domain(queue.name)}"
-    outgoing = Outgoing(
-        delivery_id=1,
-        kind=Kind.DIGEST,
-        place=next(iter(digest.email_to), address),
-        desk=True,
-        attempts=1,
-        sending_at=report.made_at,
-        created_at=report.made_at,
-        queue=queue.name,
-        data={"report": report.as_json(), "mail_id": "preview@relaydesk.invalid"},
-    )
-    context = ComposeContext(
-        service=config.service.name,
-        base_url="",
-        queue_address=on_the_wire(address),
-        signer=Signer(secret_keys(config), config.email.inbound.delimiter),
-    )
-    drawn = await Painter().draw(report.series) if draw else ()
-    mail: Any = email.message_from_bytes(compose_digest(outgoing, context, drawn).content, policy=default)
-    shown, html = mail.get_body(("plain",)), mail.get_body(("html",))
-    pictures = {
-        str(part["Content-ID"]).strip("<> "): part.get_content()
-        for part in mail.walk()
-        if part.get_content_maintype() == "image"
-    }
-    return shown.get_content(), html.get_content(), pictures
 
 
 def _write(file: Path, html: str, pictures: Mapping[str, bytes]) -> list[Path]:

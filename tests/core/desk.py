@@ -131,6 +131,7 @@ class TestDesk:
             "queue", [{"name": "support", "addresses": ["support@example.com"], "slack_channel": TRIAGE}]
         )
         settings.setdefault("courier", {"retry_after": ["50ms"], "poll": "20ms", "channel_pause": "100ms"})
+        settings.setdefault("notices", {"bundle": "0s"})  # so that nothing waits when all is done
         settings.setdefault("worker", {"poll": "20ms", "retry_after": ["20ms", "20ms"]})
         config = store.config(**settings)
         clock = Clock()

@@ -34,12 +34,13 @@ STAFF = [
     {"username": "ben", "email": "ben@example.com", "name": "Ben"},
 ]
 BOTH = ("email", "slack")
+MINUTE = {"bundle": "60s"}
 
 
 @pytest.fixture
 async def desk(store: Store) -> AsyncIterator[TestDesk]:
     """A desk with a triage channel."""
-    opened = await TestDesk.open(store, staff=STAFF)
+    opened = await TestDesk.open(store, staff=STAFF, notices=MINUTE)
     yield opened
     await opened.close()
 
@@ -172,7 +173,7 @@ async def test_quiet_hours_hold_it_back_and_nothing_else(store: Store) -> None:
             "notify": ["slack", "email"],
         }
     ]
-    desk = await TestDesk.open(store, staff=STAFF, queue=queue, notices={"quiet_hours": hours})
+    desk = await TestDesk.open(store, staff=STAFF, queue=queue, notices={**MINUTE, "quiet_hours": hours})
     try:
         ben = (await desk.staff("ben")).user_id
         assert ben is not None

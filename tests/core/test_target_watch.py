@@ -44,7 +44,9 @@ STAFF = [
 @pytest.fixture
 async def desk(store: Store) -> AsyncIterator[TestDesk]:
     """A desk whose queue has targets and somebody to escalate to."""
-    opened = await TestDesk.open(store, queue=[SUPPORT], staff=STAFF, scheduler={"batch": 20})
+    opened = await TestDesk.open(
+        store, queue=[SUPPORT], staff=STAFF, scheduler={"batch": 20}, notices={"bundle": "60s"}
+    )
     yield opened
     await opened.close()
 
@@ -137,7 +139,12 @@ async def test_the_assignee_hears_of_it(desk: TestDesk, store: Store) -> None:
     row = store.rows("SELECT ticket_id, data FROM deliveries WHERE place = 'T1/UBEN'")[0]
     assert row["ticket_id"] == 0
     (line,) = json.loads(row["data"])["lines"]
-    assert (line["news"], line["ticket"], line["title"], line["target"]) == ("near", bens, "A question", "first")
+    assert (line["news"], line["ticket"], line["title"], line["target"]) == (
+        "near",
+        bens,
+        "A question",
+        "first",
+    )
     await at(desk, 4 * HOUR + timedelta(seconds=5))
     assert sorted(personal(store)) == [
         ("email", "ada@example.com"),
