@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from core.parts import Parts
     from core.shapes import Finding, Ref
     from core.skew import SkewWatch
-    from intake.web.health import PartState, Readiness
+    from intake.web.health import Readiness
 
 # Doors' commands, loaded when they are used.
 MOUNTS: Final = {
@@ -309,7 +309,7 @@ class Service:
     async def readiness(self) -> Readiness:
         """How every enabled part is, each named."""
         from core.failures import Unavailable
-        from intake.web.health import PartState, Readiness, State
+        from intake.web.health import PartState, Readiness, State, state_of
 
         found: list[PartState] = []
         try:
@@ -318,23 +318,7 @@ class Service:
             found.append(PartState("database", State.OK))
         except (Unavailable, TimeoutError):
             found.append(PartState("database", State.DOWN, "the database can't be reached"))
-        for name, part in self.running:
-            if name == "clock":
-                found.append(PartState(name, State.DOWN if part.trouble else State.OK, part.trouble))
-            elif name == "email":
-                short = await part.short_of()
-                state = State.DEGRADED if short else State.OK
-                found.append(PartState("smtp", state if part.ready else State.DOWN, short))
-            elif name == "slack":
-                trouble = part.trouble
-                found.append(
-                    PartState(name, State.DEGRADED, trouble)
-                    if trouble
-                    else PartState(name, State.OK, "standby" if part.state == "standby" else "")
-                )
-            elif name.startswith("imap:"):
-                away = "" if part.ready else part.trouble
-                found.append(PartState(name, State.DEGRADED if away else State.OK, away))
+        found += [state for name, part in self.running if (state := await state_of(name, part)) is not None]
         return Readiness(tuple(found))
 
     async def stop(self) -> None:
@@ -374,7 +358,7 @@ async def _serve(config: Config, roles: frozenset[str], around: Any = None) -> i
 
     from core import logs
     from core.config import ConfigError
-    from core.schema import SchemaProblem
+    from core.schema import SchemaProblem, until_shut_out
 
     logs.configure(config.service.log_format, config.service.log_level)
     log = structlog.get_logger("relaydesk")
@@ -395,7 +379,13 @@ async def _serve(config: Config, roles: frozenset[str], around: Any = None) -> i
             log.info("ready", smtp_port=service.mail_port, http_port=service.http_port, roles=sorted(roles))
             if around is not None:
                 await around(service)
-            await stopping.wait()
+            shut_out = asyncio.create_task(until_shut_out(parts.database))
+            await asyncio.wait(
+                {shut_out, asyncio.create_task(stopping.wait())}, return_when="FIRST_COMPLETED"
+            )
+            if not stopping.is_set():
+                return 1
+            shut_out.cancel()
     except SchemaProblem as exc:
         sys.stderr.write(f"relaydesk: {exc}\n")
         return 1

@@ -36,6 +36,7 @@ async def measure(run: Run) -> list[Figure]:
 
 def _figures(done: Soak) -> list[Figure]:
     acts = sum(done.memory.done.values())
+    came = f"{len(done.memory.messages)} messages of which {done.late} say that they came late"
     trouble = ", ".join(f"{count} {what}" for what, count in sorted(done.misbehaved.items()))
     for fault in done.faults[:20]:
         print(f"  seed {done.seed}: {fault}")
@@ -44,7 +45,7 @@ def _figures(done: Soak) -> list[Figure]:
             f"seed {done.seed}: lost, doubled or out of order",
             len(done.faults),
             most=0,
-            beside=f"{acts} acts, {len(done.memory.messages)} messages, {done.seconds:.0f} s; {trouble}",
+            beside=f"{acts} acts, {came}, {done.seconds:.0f} s; {trouble}",
         ),
         Figure(
             f"seed {done.seed}: slowest acknowledgement of a click",

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import json
+import time
 import urllib.request
 from collections.abc import AsyncIterator, Mapping
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -20,7 +22,7 @@ import structlog
 from bot import failures
 from bot.home import Home, dm_queue_of, requests_of, triage_of
 from core.config import Config
-from core.failures import Failure, TemporaryFailure
+from core.failures import Failure, Scope, TemporaryFailure
 
 if TYPE_CHECKING:
     from slack_sdk.web.async_client import AsyncWebClient
@@ -30,8 +32,12 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 Json = dict[str, Any]
-PAGES = 1_000  # more pages than this are a fault, not a workspace
-MOST_WAIT = 120.0  # seconds that a patient reader waits for a rate limit at a time
+PAGES: Final = 1_000  # more pages than this are a fault, not a workspace
+MOST_WAIT: Final = 120.0  # seconds that a patient reader waits for a rate limit at a time
+LONGEST: Final = 3_600.0  # seconds; nobody asks to wait longer
+TRIES: Final = 4  # of a patient reader, where Slack has trouble of its own
+BY_CHANNEL: Final = frozenset({"chat.postMessage"})
+"""Methods whose limit is each channel's own; those of the others are the workspace's."""
 
 
 class Api:
@@ -45,6 +51,7 @@ class Api:
         self._client: AsyncWebClient | None = None
         self._home: Home | None = None
         self._asking = asyncio.Lock()
+        self._waits: dict[tuple[str, str], float] = {}  # what Slack asked not to be asked, and until when
         self._directory: Directory | None = None
 
     @property
@@ -99,15 +106,20 @@ class Api:
         return {"Authorization": f"Bearer {self._token}"}
 
     async def call(self, method: str, *, token: str | None = None, **arguments: Any) -> Json:
-        """Call a method; arguments that are None are left out. Raises a `core.failures.Failure`."""
+        """Call a method; arguments that are None are left out. Where Slack asked to wait, nothing is called before: the
+        answer is the same. Raises a `core.failures.Failure`."""
         from slack_sdk.errors import SlackApiError
 
+        limited = (method, str(arguments.get("channel") or "") if method in BY_CHANNEL else "")
+        self._refuse(limited)
         form = {key: _field(value) for key, value in arguments.items() if value is not None}
         other = {"token": token} if token is not None else None  # the SDK puts it into the header
         try:
             answer = await self.client.api_call(method, data=form, params=other)
         except SlackApiError as exc:
-            raise _failure(method, exc.response) from exc
+            failure = _failure(method, exc.response)
+            self._remember(limited, failure)
+            raise failure from exc
         except (aiohttp.ClientError, TimeoutError, OSError) as exc:
             raise failures.from_exception(method, exc) from exc
         body: Json = answer.data if isinstance(answer.data, dict) else {}
@@ -115,13 +127,39 @@ class Api:
             body = {**body, "scopes": _header(answer.headers, "x-oauth-scopes") or ""}
         return body
 
+    def _refuse(self, limited: tuple[str, str]) -> None:
+        left = self._waits.get(limited, 0.0) - time.monotonic()
+        if left > 0:
+            raise TemporaryFailure(
+                f"Slack asks to wait ({limited[0]})", timedelta(seconds=left), scope=Scope.LANE
+            )
+        self._waits.pop(limited, None)
+
+    def _remember(self, limited: tuple[str, str], failure: Failure) -> None:
+        """A rate limit is the whole lane's; other troubles are no reason to ask nobody."""
+        if not (
+            isinstance(failure, TemporaryFailure) and failure.scope is Scope.LANE and failure.retry_after
+        ):
+            return
+        now = time.monotonic()
+        until = now + failure.retry_after.total_seconds()
+        self._waits = {key: end for key, end in self._waits.items() if end > now}
+        self._waits[limited] = max(until, self._waits.get(limited, 0.0))
+        log.info("rate_limited", method=limited[0], wait=round(until - now, 1))
+
     async def patiently(self, method: str, **arguments: Any) -> Json:
-        """Call a method that only reads; wait as often as a rate limit asks. Raises a `Failure` for all else."""
+        """Call a method that only reads; wait as often as a rate limit asks, and try a few times where Slack has
+        trouble of its own. Raises a `Failure` for all else."""
+        tries = 0
         while True:
             try:
                 return await self.call(method, **arguments)
             except TemporaryFailure as exc:
                 if exc.retry_after is None:
+                    raise
+                tries += exc.scope is not Scope.LANE
+                if tries >= TRIES:
+                    log.warning("patience_ended", method=method, reason=exc.reason, tries=tries)
                     raise
                 await asyncio.sleep(min(exc.retry_after.total_seconds(), MOST_WAIT))
 
@@ -186,8 +224,10 @@ def _failure(method: str, response: Any) -> Failure:
     body = data if isinstance(data, dict) else {}
     wait = _header(response.headers, "retry-after")
     try:
-        seconds = float(wait) if wait is not None else None
+        seconds = min(float(wait), LONGEST) if wait is not None else None
     except ValueError:
+        seconds = None
+    if seconds is not None and not seconds >= 0:  # "nan" too
         seconds = None
     return failures.from_answer(method, status, body.get("error"), retry_after=seconds, detail=_detail(body))
 

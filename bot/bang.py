@@ -7,10 +7,11 @@ an answer instead of silence. What can't be a command is none: `!!!`, `! wow`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from bot.calls import behind
 from core.asked import nearest
 from core.verbs import VERBS
 
@@ -52,9 +53,29 @@ def parse(text: str, emails: Mapping[str, str] | None = None) -> Bang | None:
     return Bang(verb, words)
 
 
-def rest_of(text: str) -> str:
-    """Return what follows the verb of a command, whole: of its plain text, as people read it."""
-    found = _COMMAND.fullmatch(text)
+def parse_called(text: str, emails: Mapping[str, str] | None = None) -> Bang | None:
+    """As `parse`, of a text that calls somebody first: `@kim !take`. None where no verb of ours follows."""
+    command = _behind_calls(text, ())
+    return parse(command, emails) if command is not None else None
+
+
+def _behind_calls(text: str, names: Iterable[str]) -> str | None:
+    """What follows those who are called, where it is a command: "Hi @ann! Take care" is none."""
+    for at in behind(text, names):
+        at = len(text[:at].rstrip("*_~`"))  # marks belong to the command
+        found = _COMMAND.match(text, at)
+        if found is None:
+            continue
+        verb, apart = found["verb"].lower(), text[at - 1 : at].isspace()
+        if (verb in VERBS and (apart or not found["gap"])) or (not found["gap"] and nearest(verb, VERBS)):
+            return text[at:]
+    return None
+
+
+def rest_of(text: str, names: Iterable[str] = ()) -> str:
+    """Return what follows the verb of a command, whole: of its plain text, as people read it. `names`: of those who may
+    be called before it."""
+    found = _COMMAND.fullmatch(text) or _COMMAND.fullmatch(_behind_calls(text, names) or "")
     return _undressed(found).strip() if found is not None else ""
 
 

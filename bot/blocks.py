@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from bot.markup import brief, escape, fallback, messages
+from bot.pieces import SECTIONS
 from core.shapes import Attachment
 from core.status import Ticket
 
@@ -26,6 +27,7 @@ FILE_NAME: Final = 120
 FILE_NAMES: Final = 1_000  # characters of all names in one line
 VIA: Final = {"email": "by mail", "slack": "in Slack", "web": "on the web", "cli": "from the terminal"}
 _TOKEN = re.compile(r"<(?=[!@#])")
+_PIECE: Final = 2_500  # characters of a plain text, with room for joiners
 _CHANNEL = re.compile(r"[CG][A-Z0-9]{2,}")
 
 
@@ -131,6 +133,13 @@ def texts_only(text: str) -> Post:
     return Post(fallback(text), tuple(section(piece) for piece in messages(text)[0]))
 
 
+def plainly(text: str) -> Post:
+    """Return one line in which nobody's words are more than letters."""
+    line = " ".join(text.split())
+    pieces = [line[at : at + _PIECE] for at in range(0, len(line), _PIECE)][:SECTIONS]
+    return Post(fallback(escape(line)), tuple({"type": "section", "text": plain(piece)} for piece in pieces))
+
+
 def mention(channel: str) -> str:
     """Return a live mention of a channel of ours; what isn't an id is only shown."""
     return f"<#{channel}>" if _CHANNEL.fullmatch(channel) else escape(brief(channel, NAME))
@@ -144,6 +153,12 @@ def page_of(ticket: Ticket, look: Look) -> str:
 def titled(ticket: Ticket) -> str:
     """Return number and title on one line, not escaped."""
     return f"#{ticket.id} {brief(ticket.title, TITLE - 12) or '(no title)'}"
+
+
+def first_words(ticket: Ticket, most: int) -> str:
+    """Return how a ticket's words begin, escaped; "" where its title says them all."""
+    words = brief(ticket.description, most)
+    return "" if words == brief(ticket.title, most) else escape(words)
 
 
 def moment(when: datetime, shape: str = "{date_short_pretty} {time}") -> str:

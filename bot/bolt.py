@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
@@ -88,6 +89,27 @@ def signed(secret: str, body: bytes, headers: Mapping[str, str], now: float) -> 
         return False
     digest = hmac.new(secret.encode(), b"v0:" + timestamp.encode() + b":" + body, sha256).hexdigest()
     return hmac.compare_digest(f"v0={digest}".encode(), headers.get("x-slack-signature", "").encode())
+
+
+def challenged(body: bytes, headers: Mapping[str, str]) -> Answer | None:
+    """Return the answer to `url_verification`, by which Slack asks whether an address takes its events; None for all
+    else (docs.slack.dev/reference/events/url_verification)."""
+    if b"url_verification" not in body or not headers.get("content-type", "").startswith("application/json"):
+        return None
+    try:
+        asked = json.loads(body)
+    except ValueError:
+        return None
+    if not isinstance(asked, dict) or asked.get("type") != "url_verification":
+        return None
+    said = json.dumps({"challenge": str(asked.get("challenge") or "")}).encode()
+    return 200, {"content-type": "application/json;charset=utf-8"}, said
+
+
+def happened(body: Mapping[str, Any], now: datetime) -> datetime:
+    """Return when Slack first had this to send: for what it sends again, some minutes ago. Pure."""
+    at = body.get("event_time")
+    return datetime.fromtimestamp(at, UTC) if isinstance(at, int) and 0 < at < now.timestamp() else now
 
 
 def http_answer(response: BoltResponse) -> Answer:

@@ -1,7 +1,7 @@
 """The triage card: a ticket as it stands now, with its controls. Pure.
 
-Its block of controls is named anew with each of the ticket's versions: a menu whose block keeps its name would go on
-showing what somebody chose.
+Its block of controls is named anew each time: a menu whose block keeps its name would go on showing what somebody
+chose, and let nobody choose that again.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from bot.blocks import (
     age,
     button,
     context,
+    first_words,
     header,
     link_button,
     mention,
@@ -69,11 +70,13 @@ def ticket_card(outgoing: Outgoing, look: Look) -> Post:
         head.append(section(elsewhere))
     else:
         head.append({"type": "section", "fields": list(_facts(outgoing))})
-        if words := escape(brief(ticket.description, FIRST_WORDS)):
+        if words := first_words(ticket, FIRST_WORDS):
             head.append(section(f">{words}"))
         if remarks := list(_remarks(outgoing)):
             head.append(context(*remarks))
-        head.append(actions(f"ticket:{ticket.id}:{ticket.version}", _controls(outgoing, look)))
+        head.append(
+            actions(f"ticket:{ticket.id}:{ticket.version}:{outgoing.delivery_id}", _controls(outgoing, look))
+        )
     who = outgoing.assignee or ticket.assignee
     state = f"{ticket.status.value}, {'assigned to ' + who if who else 'unassigned'}"
     return Post(fallback(escape(f"{titled(ticket)} ({brief(state, 2 * NAME)})")), tuple(head))

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
 import structlog
 
@@ -11,20 +13,25 @@ from bot.api import Api
 from bot.probe import findings
 from bot.reader import Hears, Linked, Reader
 from bot.sender import Sender, WhyClosed
+from bot.sift import sift
 from bot.spec import SPEC
+from bot.uploads import Taken
 from core.blobs import Blobs
 from core.channel import ChannelSpec
 from core.clock import Clock
-from core.shapes import Finding, Inbound, InboxItem, Outgoing, Seen, Sent
+from core.shapes import Finding, Ignored, Inbound, InboxItem, Outgoing, Person, Seen, Sent, StaffCommand
 
 log = structlog.get_logger(__name__)
+
+NAMING: Final = ("assign", "cc", "admit")  # commands that name somebody
 
 
 class SlackChannel:
     """`core.channel.Channel` for Slack.
 
     `linked`: what is known of an outside name, `hears`: who wants to know of news (both `bot.reader`). `why_closed`:
-    says why a triage channel must be shown nothing now.
+    says why a triage channel must be shown nothing now. `taken`: which files other deliveries brought (`bot.uploads`).
+    `met`: who wants to know whom staff name (`core.people`).
     """
 
     spec: ChannelSpec = SPEC
@@ -38,16 +45,32 @@ class SlackChannel:
         linked: Linked | None = None,
         hears: Hears | None = None,
         why_closed: WhyClosed | None = None,
+        taken: Taken | None = None,
+        met: Callable[[Person], Awaitable[None]] | None = None,
     ) -> None:
         self.api, self.directory = api, api.directory
         self.reader = Reader(api, blobs, clock, linked=linked, hears=hears)
-        self.sender = Sender(api, blobs, why_closed)
+        self.sender = Sender(api, blobs, why_closed, taken)
+        self._met = met
 
     # -- in ------------------------------------------------------------------------------------------------------
 
     async def read(self, item: InboxItem) -> Inbound:
         """Read one row of the inbox (`bot.reader`). Raises `Unavailable`."""
-        return await self.reader.read(item)
+        inbound = await self.reader.read(item)
+        if isinstance(inbound, StaffCommand) and inbound.verb in NAMING and self._met is not None:
+            for person in await self._named(inbound, item):
+                await self._met(person)
+        return inbound
+
+    async def _named(self, command: StaffCommand, item: InboxItem) -> list[Person]:
+        """Whom a command names by a mention or a choice, as far as Slack says who they are."""
+        found = sift(json.loads(item.content()), await self.api.home())
+        if isinstance(found, Ignored):
+            return []
+        people = (await self.directory.people(found.users - {found.user})).values()
+        words = set(command.words)
+        return [p for p in people if p.name and {p.email, p.address.rpartition("/")[2]} & words]
 
     # -- out -----------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import structlog
 
 from bot.api import Api
-from bot.bolt import MOST_BODY, NO_RETRY, Answer, build_app, http_answer, payload_of, signed
+from bot.bolt import (
+    MOST_BODY,
+    NO_RETRY,
+    Answer,
+    build_app,
+    challenged,
+    happened,
+    http_answer,
+    payload_of,
+    signed,
+)
 from bot.catchup import CatchUp, Load, Save, Threads
 from bot.events import Store, held_back_at, on_message
 from bot.front import Front
@@ -89,6 +99,8 @@ class SlackDoor:
         self._app: AsyncApp | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._away_since: tuple[float, datetime] | None = None
+        self._stood_by = False  # others took everything since, and have noted how far
+        self._heard = self._clock.now()  # over HTTP: when Slack reached us last at its first try
         self._unknown = ""  # why we don't know who we are
         self._in_flight = 0
         self._idle = asyncio.Event()
@@ -133,7 +145,9 @@ class SlackDoor:
             await one.start()
 
     def _spawn(self, work: Any, name: str) -> None:
-        self._tasks.append(asyncio.create_task(work, name=name))
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(_ended)
+        self._tasks.append(task)
 
     async def _run(self) -> None:
         home = await self._identity()
@@ -149,12 +163,14 @@ class SlackDoor:
         while True:
             try:
                 home = await self._api.home()
-            except Failure as exc:
+            except Exception as exc:
                 failed += 1
                 asked = exc.retry_after if isinstance(exc, TemporaryFailure) else None
                 wait = asked.total_seconds() if asked else min(0.5 * 2.0 ** min(failed - 1, 6), 30.0)
-                self._unknown = exc.reason
-                log.warning("identity_failed", reason=exc.reason, wait=wait)
+                if not isinstance(exc, Failure):
+                    log.exception("identity_trouble")
+                self._unknown = exc.reason if isinstance(exc, Failure) else "away"
+                log.warning("identity_failed", reason=self._unknown, wait=wait)
                 await asyncio.sleep(wait * (0.75 + random.random() / 4))
             else:
                 self._unknown = ""
@@ -172,13 +188,17 @@ class SlackDoor:
             self._away_since = (now, self._clock.now())
             self._opened.clear()
         else:
-            if self._away_since is not None and now - self._away_since[0] > ABSENCE:
+            if self._stood_by:
+                self._keep_up.missed()
+            elif self._away_since is not None and now - self._away_since[0] > ABSENCE:
                 self._keep_up.missed(self._away_since[1])
-            self._away_since = None
+            self._away_since, self._stood_by = None, False
             self._opened.set()
         self._changed()
 
     def _changed(self) -> None:
+        if self._seated.standby:
+            self._away_since, self._stood_by = None, True
         if self._opened.is_set() or self._seated.standby:
             self._up.set()
         else:
@@ -224,13 +244,21 @@ class SlackDoor:
         if not signed(self._slack.signing_secret, body, given, time.time()):
             log.info("signature_refused")
             return 401, {}, b""
+        if (challenge := challenged(body, given)) is not None:
+            return challenge  # whoever sets the app up asks before all else is right
         if self._app is None or self._stopping:
             return 503, {"Retry-After": "5"}, b""
         try:
             request = AsyncBoltRequest(body=body.decode(), headers=dict(given))
         except ValueError:
             return 400, dict(NO_RETRY), b""
-        return http_answer(await self._dispatch(request))
+        now = self._clock.now()
+        response = await self._dispatch(request)
+        if given.get("x-slack-retry-num", "0") != "0":
+            self._keep_up.repeated(happened(request.body, now), self._heard)
+        elif response.status == 200:
+            self._heard = now
+        return http_answer(response)
 
     async def _dispatch(self, request: AsyncBoltRequest) -> BoltResponse:
         assert self._app is not None, "the app is built before a way in opens"
@@ -248,7 +276,7 @@ class SlackDoor:
     async def _store(self, body: Mapping[str, Any], via: str) -> tuple[int, Mapping[str, Any] | None]:
         """Return what to answer with, the HTTP status and the payload: 200 only after what must be stored is."""
         assert self._home is not None, "the identity is known before a way in opens"
-        answer = self._front.look(body)
+        answer, now = self._front.look(body), self._clock.now()
         if answer is None or answer.store:
             try:
                 await on_message(
@@ -256,6 +284,7 @@ class SlackDoor:
                 )
             except Unavailable as exc:
                 log.warning("on_message_failed", reason=str(exc))
+                self._keep_up.missed(happened(body, now))
                 return (503, None) if answer is None or answer.sorry is None else (200, answer.sorry)
         if (held_back := held_back_at(body)) is not None:
             self._keep_up.missed(held_back)
@@ -279,3 +308,9 @@ class SlackDoor:
         task = asyncio.create_task(follow(), name="slack-front")
         self._following.add(task)
         task.add_done_callback(self._following.discard)
+
+
+def _ended(task: asyncio.Task[None]) -> None:
+    """What runs with the door ends with it, or never; else somebody should know."""
+    if not task.cancelled() and (exc := task.exception()) is not None:
+        log.error("door_task_failed", task=task.get_name(), exc_info=exc)

@@ -1,4 +1,5 @@
-"""Slack's users, remembered for a while: who somebody is, and who has a mail address.
+"""Slack's users, remembered for a while: who somebody is. Nobody is looked up by a mail address: the address that a
+profile has is what they are matched by.
 
 Only the id of a user is unique; names aren't. A mail address is vouched for by the workspace's administrators for
 full members alone: guests and people of other organisations (Slack Connect) come without one.
@@ -6,11 +7,12 @@ full members alone: guests and people of other organisations (Slack Connect) com
 
 from __future__ import annotations
 
+import random
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final
 
 import structlog
 
@@ -21,45 +23,12 @@ from core.shapes import Person
 log = structlog.get_logger(__name__)
 
 KEEP: Final = 600.0  # seconds
+KEEP_MEMBER: Final = (
+    6 * 3_600.0
+)  # of who may be staff: there are many, and `user_change` tells of most changes
 KEEP_MISSING: Final = 60.0
 MOST: Final = 5_000
 NOBODY: Final = ("user_not_found", "user_not_visible")
-T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class _Kept(Generic[T]):
-    value: T
-    until: float
-
-
-class _Shelf(Generic[T]):
-    """At most `MOST` things, the longest unused thrown out first, each until its time is over."""
-
-    def __init__(self, now: Callable[[], float]) -> None:
-        self._kept: OrderedDict[str, _Kept[T]] = OrderedDict()
-        self._now = now
-
-    def get(self, key: str) -> _Kept[T] | None:
-        kept = self._kept.get(key)
-        if kept is None or kept.until < self._now():
-            return None
-        self._kept.move_to_end(key)
-        return kept
-
-    def put(self, key: str, value: T, seconds: float) -> T:
-        self._kept[key] = _Kept(value, self._now() + seconds)
-        self._kept.move_to_end(key)
-        while len(self._kept) > MOST:
-            self._kept.popitem(last=False)
-        return value
-
-    def drop(self, key: str) -> None:
-        self._kept.pop(key, None)
-
-    def drop_where(self, true: Callable[[T], bool]) -> None:
-        for key in [key for key, kept in self._kept.items() if true(kept.value)]:
-            del self._kept[key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +41,39 @@ class _Who:
     refused: str = ""
 
 
+class _Shelf:
+    """At most `MOST` people, the longest unused thrown out first, each until their time is over: `seconds`, or for who
+    asks for somebody `old` too, `longest`."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._kept: OrderedDict[str, tuple[_Who, float, float]] = OrderedDict()
+        self._now = now
+
+    def get(self, user: str, *, old: bool = False) -> _Who | None:
+        who, until, longest = self._kept.get(user, (None, 0.0, 0.0))
+        if who is None or (longest if old else until) < self._now():
+            return None
+        self._kept.move_to_end(user)
+        return who
+
+    def put(self, user: str, who: _Who, seconds: float, longest: float) -> _Who:
+        now = self._now()
+        self._kept[user] = (who, now + seconds, now + longest)
+        self._kept.move_to_end(user)
+        while len(self._kept) > MOST:
+            self._kept.popitem(last=False)
+        return who
+
+    def drop(self, user: str) -> None:
+        self._kept.pop(user, None)
+
+
 class Directory:
-    """Looks people up by id and by mail address."""
+    """Looks people up by id."""
 
     def __init__(self, api: Api, now: Callable[[], float] = time.monotonic) -> None:
         self._api = api
-        self._people: _Shelf[_Who] = _Shelf(now)
-        self._ids: _Shelf[str | None] = _Shelf(now)
+        self._people = _Shelf(now)
 
     async def people(self, users: Iterable[str]) -> dict[str, Person]:
         """Return who these users are. Raises `Unavailable` where Slack can't be asked now."""
@@ -89,16 +84,16 @@ class Directory:
         return (await self._who(user)).person
 
     async def member(self, user: str) -> Person | None:
-        """Return a full member of our own team, None for everybody else. Waits as long as rate limits ask. Raises
-        `Unavailable`, and `PermanentFailure` where Slack doesn't say who it is."""
-        who = await self._who(user, patient=True)
+        """Return a full member of our own team, None for everybody else, as of some hours ago at the longest. Waits as
+        long as rate limits ask. Raises `Unavailable`, and `PermanentFailure` where Slack doesn't say who it is."""
+        who = await self._who(user, patient=True, old=True)
         if who.refused:
             raise PermanentFailure(who.refused)
         return who.person if who.member else None
 
-    async def _who(self, user: str, *, patient: bool = False) -> _Who:
-        if kept := self._people.get(user):
-            return kept.value
+    async def _who(self, user: str, *, patient: bool = False, old: bool = False) -> _Who:
+        if known := self._people.get(user, old=old):
+            return known
         home = await self._home_team()
         ask = self._api.patiently if patient else self._api.call
         try:
@@ -107,37 +102,17 @@ class Directory:
             log.info("person", user=user, unknown=exc.reason)
             alone = Person(kind="slack", address=f"{home}/{user}", team=home)
             refused = "" if exc.reason.endswith(NOBODY) else exc.reason
-            return self._people.put(user, _Who(alone, False, refused), KEEP_MISSING)
+            return self._people.put(user, _Who(alone, False, refused), KEEP_MISSING, KEEP_MISSING)
         except TemporaryFailure as exc:
             raise Unavailable(exc.reason) from exc
         found = answer.get("user") or {}
-        return self._people.put(user, _Who(person_of(found, home), full_member(found, home)), KEEP)
-
-    async def user_by_email(self, email: str) -> str | None:
-        """Return the id of the member with this mail address (`users.lookupByEmail`), or None; that nobody has
-        it is remembered for a minute only. Raises `Unavailable`."""
-        key = email.lower()
-        if kept := self._ids.get(key):
-            return kept.value
-        try:
-            answer = await self._api.call("users.lookupByEmail", email=email)
-        except PermanentFailure:
-            return self._ids.put(key, None, KEEP_MISSING)
-        except TemporaryFailure as exc:
-            raise Unavailable(exc.reason) from exc
-        return self._ids.put(key, str((answer.get("user") or {}).get("id") or "") or None, KEEP)
+        who = _Who(person_of(found, home), full_member(found, home))
+        spread = KEEP_MEMBER * (0.5 + random.random() / 2)  # who is asked for together isn't again
+        return self._people.put(user, who, KEEP, spread)
 
     def forget(self, user: str) -> None:
         """Ask again about this user the next time."""
         self._people.drop(user)
-        self._ids.drop_where(lambda known: known == user)
-
-    def changed(self, user: Mapping[str, Any]) -> None:
-        """A `user_change` or `team_join` came with this user object: what was known of them, or of their address
-        (that nobody had it), is asked again."""
-        self.forget(str(user.get("id") or ""))
-        if email := str((user.get("profile") or {}).get("email") or ""):
-            self._ids.drop(email.lower())
 
     async def _home_team(self) -> str:
         try:

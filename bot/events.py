@@ -55,18 +55,18 @@ async def on_message(
 ) -> bool:
     """Store one payload; when this returns it is safe to acknowledge it. False where it's nobody's business here.
 
-    `via`: "socket" or "http". `order` says how long it waits for what belongs before it, `behind` whether the catch-up
-    hasn't been at its conversation yet. Raises `Unavailable`: then it must not be acknowledged.
+    `via`: "socket" or "http". `order` says how long an event waits for what belongs before it, `behind` whether the
+    catch-up hasn't been at its conversation yet; a click or a form waits for nothing but what came before it. Raises
+    `Unavailable`: then it must not be acknowledged.
     """
     found = sift(body, home)
     if isinstance(found, Ignored) and found.reason in NOBODYS:
         return False
     arrival = arrival_of(body, home, via=via)
-    if order is not None and not isinstance(found, Ignored):
+    if order is not None and "event" in body and not isinstance(found, Ignored):
         channel = arrival.shard_by.rpartition("/")[2]
         late = behind is not None and behind(channel)
-        wait = order.settle(arrival.shard_by, arrival.source_order, time.monotonic(), behind=late)
-        arrival = replace(arrival, settle=wait)
+        arrival = replace(arrival, settle=order.settle(arrival.shard_by, time.monotonic(), behind=late))
     await intake.store([arrival])
     log.info("on_message", event_id=body.get("event_id"), kind=_kind(body), via=via)
     return True

@@ -1,17 +1,21 @@
 """Triage channels that become public or shared with another organisation: no ticket is shown there until an operator
-allows it, and everyone concerned is told. Whether a channel is archived, or without the bot, is seen on the way."""
+allows it, and everyone concerned is told. Where a channel is archived, or without the bot, the managers are told; what
+is for it waits (`bot.sender`)."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 import structlog
 
 from bot.api import Api
+from bot.failures import SHUT
 from bot.home import Home, place_of
+from bot.refusals import refused
 from core import exposure
 from core.database import Database
 from core.desk import Desk
@@ -35,15 +39,21 @@ class Exposure:
         self._looked: dict[str, float] = {}  # channel → when it was found fit
         self.troubles: dict[str, str] = {}
 
+    @property
+    def _began(self) -> datetime:
+        """When this instance, and with it its configuration, began."""
+        return self._database.clock.began
+
     async def why_closed(self, channel: str) -> str | None:
         """Say why nothing of a ticket may be shown in a channel now, None where it may. Raises a `Failure` where that
         can't be known yet, `Unavailable`."""
-        if channel in self._allowed or not channel.startswith(("C", "G")):
+        if not channel.startswith(("C", "G")):
             return None
+        allowed = channel in self._allowed
         noted = (await self._database.read(exposure.noted)).get(channel)
-        if noted is not None:
-            return closed(str(noted.get("why") or ""))
-        if time.monotonic() - self._looked.get(channel, -FRESH) < FRESH:
+        if noted is not None and not (allowed and exposure.newer(self._began, noted)):
+            return closed(str(noted["why"]))
+        if allowed or time.monotonic() - self._looked.get(channel, -FRESH) < FRESH:
             return None
         try:
             why = await self._look(await self._api.home(), channel)
@@ -55,8 +65,12 @@ class Exposure:
         """Look at a channel again, at once: something about it changed. Raises `Unavailable`."""
         home = await self._api.home()
         self._looked.pop(channel, None)
-        if channel in home.triage:
-            await self._check(home, channel)
+        if channel not in home.triage:
+            return
+        await self._check(home, channel)
+        if channel not in self.troubles:
+            place = place_of(home.team, channel)
+            await self._database.unit(lambda tx: exposure.go_on(tx, self._desk, place))
 
     async def check(self) -> None:
         """Look at all triage channels. Raises `Unavailable`."""
@@ -89,6 +103,8 @@ class Exposure:
             why = await self._look(home, channel)
         except PermanentFailure as exc:
             self._trouble(channel, f"the triage channel of {queue}: {exc.reason}")
+            if refused(exc, *SHUT):
+                await self._shut(channel, f"the triage channel of {queue}", exc.reason)
             return
         if why:
             self._trouble(channel, f"the triage channel of {queue} gets no tickets: {why}; {MEND}")
@@ -97,20 +113,40 @@ class Exposure:
         """Ask Slack about a channel and note what it says; return why it is closed, "" where it isn't."""
         info = (await self._api.call("conversations.info", channel=channel)).get("channel") or {}
         why, name = why_exposed(info), f"#{info.get('name') or channel}"
-        allowed = channel in self._allowed
-        if why and not allowed:
+        trouble = unusable(info)
+        if channel in home.triage:
+            await self._see_use(channel, home.triage[channel], name, trouble)
+        if why and channel not in self._allowed:
             self._looked.pop(channel, None)
             await self._note(home, channel, name, why)
             return why
         self._looked[channel] = time.monotonic()
-        words = "an operator allows it" if allowed else "it is private again"
-        await self._clear(home, channel, f"Tickets are shown in {name} again: {words}.")
-        trouble = unusable(info)
         if channel in home.triage:
-            self._trouble(
-                channel, f"the triage channel of {home.triage[channel]}: {trouble}" if trouble else ""
-            )
+            words = f"the triage channel of {home.triage[channel]}: {trouble}" if trouble else ""
+            self._trouble(channel, words)
+        again = f"Tickets are shown in {name} again"
+        if why:
+            await self._allow(home, channel, f"{again}: an operator allows it.")
+        else:
+            await self._clear(home, channel, f"{again}: it is private again.")
         return ""
+
+    async def _see_use(self, channel: str, queue: str, name: str, trouble: str) -> None:
+        """Note whether anything can be posted in a triage channel."""
+        if trouble:
+            await self._shut(channel, f"{name}, the triage channel of {queue}", trouble)
+            return
+        noted = channel in await self._database.read(exposure.told_shut)
+        if noted and await self._database.unit(lambda tx: exposure.usable(tx, channel)):
+            log.warning("channel_in_use_again", channel=channel)
+
+    async def _shut(self, channel: str, name: str, why: str) -> None:
+        told = (await self._database.read(exposure.told_shut)).get(channel)
+        if told is not None and told > self._database.clock.now() - exposure.RECENT:
+            return
+        words = f"Nothing can be posted in {name}: {why}. What is to be shown there waits until then."
+        if await self._database.unit(lambda tx: exposure.shut(tx, self._desk, channel, words)):
+            log.error("channel_shut", channel=channel, why=why)
 
     def _trouble(self, channel: str, words: str) -> None:
         if words and self.troubles.get(channel) != words:
@@ -123,12 +159,17 @@ class Exposure:
     async def _note(self, home: Home, channel: str, name: str, why: str) -> None:
         place = place_of(home.team, channel)
         words = f"{name} gets no tickets until an operator allows it: {why}. To mend it: {MEND}."
-        if await self._database.unit(lambda tx: exposure.note(tx, self._desk, place, why, words)):
-            log.error("channel_exposed", channel=channel, why=why)
-            return
         noted = (await self._database.read(exposure.noted)).get(channel)
-        if noted is not None and noted.get("why") != why:
-            await self._database.unit(lambda tx: exposure.reword(tx, channel, {**noted, "why": why}))
+        if noted is not None and noted["why"] == why:
+            return
+        began = self._began
+        if await self._database.unit(lambda tx: exposure.note(tx, self._desk, place, why, words, began)):
+            log.error("channel_exposed", channel=channel, why=why)
+
+    async def _allow(self, home: Home, channel: str, words: str) -> None:
+        place, began = place_of(home.team, channel), self._began
+        if await self._database.unit(lambda tx: exposure.allow(tx, self._desk, place, words, began)):
+            log.warning("channel_open_again", channel=channel)
 
     async def _clear(self, home: Home, channel: str, words: str) -> None:
         if channel not in await self._database.read(exposure.noted):

@@ -36,12 +36,17 @@ REPEATABLE: Final = frozenset(
         "users.conversations",
         "users.info",
         "users.list",
-        "users.lookupByEmail",
         "views.publish",
         "views.update",
     }
 )
 """Methods that may be called again after a lost answer."""
+
+
+class Ailing(TemporaryFailure):
+    """Slack could not do one call, or may not: the trouble of this delivery, or of all of them. It waits alone until
+    others meet the same (`bot.sender`)."""
+
 
 RATE_LIMITED: Final = ("ratelimited", "rate_limited")
 DEFAULT_WAIT: Final = timedelta(seconds=30)
@@ -54,13 +59,23 @@ TOKEN: Final = {
     "token_revoked": "the bot token was revoked; install the app again and set slack.bot_token",
     "token_expired": "the bot token has expired; install the app again and set slack.bot_token",
     "account_inactive": "the app was removed from the workspace; install it again",
-    "team_access_not_granted": "the app has no access to this workspace; grant it and install again",
     "ekm_access_denied": "the workspace's key management keeps the app out; ask its administrators",
-    "access_denied": "Slack denies the app access; ask the workspace's administrators",
     "org_login_required": "the workspace is being moved to an organisation; install the app again afterwards",
     "team_added_to_org": "the workspace is being moved to an organisation; it will work again in a while",
     "two_factor_setup_required": "Slack wants two-factor authentication set up for the app's owner",
     "deprecated_endpoint": "Slack has ended a method that this version uses; update relaydesk",
+}
+# The same for what opens the sockets, which has a token of its own.
+APP_TOKEN: Final = {
+    "invalid_auth": "Slack refuses the app token; put a valid one into slack.app_token",
+    "not_authed": "Slack got no app token; set slack.app_token",
+    "token_revoked": "the app token was revoked; generate another one and set slack.app_token",
+    "token_expired": "the app token has expired; generate another one and set slack.app_token",
+}
+# One thing that the app may not touch, or all of them: what the next deliveries meet says which.
+DENIED: Final = {
+    "access_denied": "Slack denies the app access to this; ask the workspace's administrators",
+    "team_access_not_granted": "the app has no access to that workspace; grant it and install again",
 }
 # Slack's own trouble, known not done.
 BUSY: Final = {
@@ -68,6 +83,8 @@ BUSY: Final = {
     "team_not_found": "Slack doesn't find the workspace just now",
     "message_limit_exceeded": "the workspace sends more messages than its plan allows",
 }
+# Nothing can be posted in a channel for now; where it is a queue's triage channel, its deliveries wait (`bot.sender`).
+SHUT: Final = ("channel_not_found", "not_in_channel", "is_archived")
 # Slack's own trouble, perhaps done (chat.postMessage: "some aspect of the operation may have succeeded").
 PERHAPS: Final = ("fatal_error", "internal_error")
 # Will never work as it stands; the words say how to mend it.
@@ -127,15 +144,18 @@ def from_answer(
     if status >= 500:
         if status in (502, 504) and method not in REPEATABLE:
             return UnknownOutcome(f"Slack answered {status} to {method}")
-        return TemporaryFailure(f"Slack answered {status} to {method}", None, Scope.CHANNEL)
+        return Ailing(f"Slack answered {status} to {method}")
     if error is None:
         return TemporaryFailure(f"Slack answered {status} to {method}, not in JSON", None, Scope.CHANNEL)
     return _from_error(method, error, detail)
 
 
 def _from_error(method: str, error: str, detail: str) -> Failure:
-    if error in TOKEN:
-        return TemporaryFailure(TOKEN[error], None, Scope.CHANNEL)
+    tokens = TOKEN | APP_TOKEN if method == "apps.connections.open" else TOKEN
+    if error in tokens:
+        return TemporaryFailure(tokens[error], None, Scope.CHANNEL)
+    if error in DENIED:
+        return Ailing(DENIED[error])
     if error in BUSY:
         return TemporaryFailure(BUSY[error], None, Scope.CHANNEL)
     if error in PERHAPS:

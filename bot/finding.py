@@ -13,6 +13,7 @@ from core.failures import PermanentFailure
 from core.shapes import Kind, Outgoing
 
 EVENT: Final = "relaydesk_delivery"
+CARD_PART: Final = "card"  # the part that is a ticket's card, posted anew for what goes below it
 SKEW: Final = timedelta(seconds=60)
 LOOK_PAGES: Final = 5
 
@@ -32,12 +33,17 @@ async def parts_there(
         found |= await _scan(api, "conversations.replies", outgoing, channel, oldest, ts=root)
     if not found:
         found |= await _scan(api, "conversations.history", outgoing, channel, oldest)
-        if (
-            root is None and "0" in found and outgoing.kind is not Kind.CARD
-        ):  # further parts stand below the first
-            below = await _scan(api, "conversations.replies", outgoing, channel, oldest, ts=found["0"])
+        if (first := _stands_over(found, outgoing, root)) is not None:
+            below = await _scan(api, "conversations.replies", outgoing, channel, oldest, ts=first)
             found = below | found
     return found
+
+
+def _stands_over(found: dict[str, str], outgoing: Outgoing, root: str | None) -> str | None:
+    """Below which of the parts at top level the others stand: the card that it brought along, or the first one."""
+    if CARD_PART in found:
+        return found[CARD_PART]
+    return found.get("0") if root is None and outgoing.kind is not Kind.CARD else None
 
 
 async def _scan(

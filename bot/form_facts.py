@@ -1,4 +1,4 @@
-"""What the forms want to know of the desk, once they are open."""
+"""What forms and buttons want to know of the desk, once they are open or pressed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from core.parts import Parts
 from core.people import Known, actor_of
 from core.shapes import Auth, Ref
 from core.status import ACTIVE, Ticket
-from core.tables import tickets
+from core.tables import deliveries, tickets
+from core.tell import card_again
 from core.threads import LinkFact
 
 THEIRS: Final = 15  # of the requester's other tickets that are offered to merge into
@@ -62,6 +63,27 @@ class Facts:
             return list(found.values())
 
         return await self._parts.database.read(look)
+
+    async def card_again(self, ticket_id: int) -> None:
+        """Let a ticket's card be shown anew, with nothing chosen in its menu. Raises `Unavailable`."""
+
+        async def unit(tx: Tx) -> None:
+            ticket = await views.ticket(tx, ticket_id)
+            if ticket is not None:
+                await card_again(tx, self._parts.desk, ticket)
+
+        await self._parts.database.unit(unit)
+
+    async def delivered(self, delivery_id: int) -> bool:
+        """Return whether a delivery has gone out."""
+        state = select(deliveries.c.state).where(deliveries.c.id == delivery_id)
+        found: str | None = await self._parts.database.read(lambda tx: tx.scalar(state))
+        return found == "sent"
+
+    async def merged(self, ticket_id: int) -> bool:
+        """Return whether a ticket was merged away."""
+        ticket = await self.ticket(ticket_id)
+        return ticket is not None and ticket.merged_into is not None
 
     async def once_a_day(self, what: str) -> bool:
         """Count that something is about to be done; False where it was, today."""

@@ -253,6 +253,7 @@ def _ticket(
         files=files,
         priority=priority_of(view),
         made_by=made_by,
+        on_behalf=made_by is not None,
     )
 
 

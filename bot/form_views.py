@@ -211,7 +211,7 @@ def rate(about: About, score: str = "") -> Json:
     if chosen := next((option for option in options if option["value"] == score), None):
         buttons["initial_option"] = chosen
     blocks = [
-        field("score", "How did we do?", buttons),
+        field("score", "From one star to five", buttons),
         field("comment", "Anything to add?", _text(lines=True), optional=True),
     ]
     return modal("rate", "How did we do?", about, blocks, "Send")

@@ -72,6 +72,11 @@ def form_of(body: Json) -> str | None:
             return None
 
 
+def from_card(body: Json) -> bool:
+    """Was it chosen in the menu of a ticket's card?"""
+    return body.get("type") == "block_actions" and _action(body).get("action_id") == "menu"
+
+
 def wish_of(body: Json, home: Home) -> Wish:
     """Return what a payload asks for, whose `form_of` is a form."""
     form = form_of(body) or ""

@@ -18,7 +18,7 @@ from bot.api import Api
 from bot.blocks import section
 from bot.directory import Directory
 from bot.form_reading import AGAIN, STAFF, first_field, problems, quote
-from bot.form_wishes import TITLE, Wish, again, form_of, wish_of
+from bot.form_wishes import TITLE, Wish, again, form_of, from_card, wish_of
 from bot.front import Answer, Json
 from bot.home import Home, ref_of
 from bot.refusals import refused
@@ -53,6 +53,9 @@ class Knows(Protocol):
     async def beside(self, ticket_id: int, asker: Known) -> list[Ticket]:
         """Into which it is likely merged."""
 
+    async def card_again(self, ticket_id: int) -> None:
+        """Its card is shown anew."""
+
 
 class Forms:
     """`bot.front.Counter` for all that opens a form, and for what comes of it."""
@@ -75,6 +78,18 @@ class Forms:
     async def _asked(self, body: Json) -> None:
         home = await self._api.home()
         wish = wish_of(body, home)
+        await self._shown(wish, home)
+        if from_card(body) and wish.about.ticket:
+            await self._let_go(wish)
+
+    async def _let_go(self, wish: Wish) -> None:
+        """A menu keeps what was chosen, and tells of no second choice of the same: the card is shown anew."""
+        try:
+            await self._knows.card_again(wish.about.ticket)
+        except Unavailable as exc:
+            log.warning("menu_stays", ticket=wish.about.ticket, reason=str(exc))
+
+    async def _shown(self, wish: Wish, home: Home) -> None:
         first = self._first(wish, home)
         view = await self._open(wish, first)
         if view is None:

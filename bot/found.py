@@ -16,7 +16,8 @@ Json = Mapping[str, Any]
 CHATTER: Final = "talk in a channel that isn't ours"
 OTHER_EMOJI: Final = "a reaction that asks for nothing"
 OTHER_CHANNEL: Final = "something about a channel that isn't the desk's"
-NOBODYS: Final = frozenset({CHATTER, OTHER_EMOJI, OTHER_CHANNEL})
+PERSON: Final = "something about a person, which the door has heard"
+NOBODYS: Final = frozenset({CHATTER, OTHER_EMOJI, OTHER_CHANNEL, PERSON})
 """Reasons for which a payload isn't even stored: there is much of it, and none of it is our business."""
 
 MOST_NAMES: Final = 20  # people mentioned in one message who are shown by name
@@ -32,12 +33,11 @@ class What(StrEnum):
     SUBMITTED = "submitted"  # a form
     POINTED = "pointed"  # somebody makes a ticket of a message that is named: by an emoji, a click, a form
     MEMBERS = "members"  # somebody came into a triage channel, or left it
-    PROFILE = "profile"  # something about a person changed
     EXPOSURE = "exposure"  # who can read a triage channel may have changed
 
 
 WRITTEN: Final = (What.NEW, What.EDITED)
-NEWS: Final = (What.MEMBERS, What.PROFILE, What.EXPOSURE)
+NEWS: Final = (What.MEMBERS, What.EXPOSURE)
 
 
 class Side(StrEnum):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -16,10 +17,11 @@ from bot import home_tab
 from bot.api import Api
 from bot.directory import Directory
 from bot.home import split_place, split_remote
+from core import figures
 from core.database import Tx
 from core.exposure import last_held_back
 from core.failures import Failure
-from core.figures import Figures
+from core.figures import Figures, Now
 from core.home_lists import Requests, Wanted, requests_of, staff_list
 from core.parts import Parts
 from core.people import actor_of
@@ -31,6 +33,7 @@ log = structlog.get_logger(__name__)
 
 MOST_LINKS: Final = 5_000
 FRESH: Final = timedelta(minutes=5)  # yesterday's figures hardly change any more
+SHORTLY: Final = timedelta(seconds=2)  # how old those of this moment may be: many tabs are drawn at once
 
 
 class Reads:
@@ -40,6 +43,7 @@ class Reads:
         self._parts, self._api, self._directory = parts, api, directory
         self._links: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._figures: tuple[datetime, date, Figures] | None = None
+        self._now: tuple[datetime, Now] | None = None
 
     async def view(self, user: str, wanted: Wanted) -> dict[str, Any]:
         """Return somebody's tab. Raises `Unavailable`."""
@@ -76,11 +80,20 @@ class Reads:
         now = self._parts.database.clock.now()
         day, period = day_before(now, self._parts.config.service.timezone)
         kept = self._figures
-        if kept is not None and kept[1] == day and now - kept[0] < FRESH:
-            return day, kept[2]
-        figures = await self._parts.manager.analyze_data(actor, period)
-        self._figures = (now, day, figures)
-        return day, figures
+        if kept is None or kept[1] != day or now - kept[0] >= FRESH:
+            kept = self._figures = (now, day, await self._parts.manager.analyze_data(actor, period))
+        present = await self._present(now)
+        return day, replace(
+            kept[2],
+            unassigned=present.unassigned,
+            waiting_for_staff=present.waiting_for_staff,
+            waiting_for_customer=present.waiting_for_customer,
+        )
+
+    async def _present(self, now: datetime) -> Now:
+        if self._now is None or now - self._now[0] >= SHORTLY:
+            self._now = (now, await self._parts.database.read(figures.now))
+        return self._now[1]
 
     # -- where conversations are ---------------------------------------------------------------------------------
 

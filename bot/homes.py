@@ -42,10 +42,12 @@ class Shows(Protocol):
 
 @dataclass(slots=True)
 class _Seen:
-    """Somebody's tab: what they look at, the hash of what was published last, and what is to be drawn next."""
+    """Somebody's tab: what they look at, the hash of what was published last, what is to be drawn next; and what they
+    asked for by a click, in the view of which hash."""
 
     wanted: Wanted = field(default_factory=Wanted)
     hash: str = ""
+    asked: tuple[str, Wanted] | None = None
     drawing: bool = False
     next: Wanted | None = None
 
@@ -67,17 +69,27 @@ class Homes:
             return None
         action: Json = next(iter(body.get("actions") or ()), {})
         user, name = str((body.get("user") or {}).get("id") or ""), str(action.get("action_id") or "")
-        wanted = home_tab.wanted_of(view.get("private_metadata"))
+        wanted = self._looked_at(user, view)
         if str(action.get("block_id") or "").startswith("ticket:"):
             self._stands(user, view, wanted)
             return Answer(store=True, after=self._afterwards(user, name_of(body)))
         if not name.startswith("home_") or name == "home_new":
             return None
-        return self._drawn(user, view, home_tab.clicked(wanted, action))
+        wanted = home_tab.clicked(wanted, action)
+        self._of(user).asked = (str(view.get("hash") or ""), wanted)
+        return self._drawn(user, view, wanted)
+
+    def _looked_at(self, user: str, view: Json) -> Wanted:
+        """What a click starts from: what the view shows, or what was asked for by a click before in the same one, whose
+        answer isn't there yet."""
+        hash_of, asked = self._of(user).asked or ("", None)
+        if asked is not None and hash_of and hash_of == view.get("hash"):
+            return asked
+        return home_tab.wanted_of(view.get("private_metadata"))
 
     def _event(self, event: Json) -> Answer | None:
         if event.get("type") in ("user_change", "team_join") and isinstance(event.get("user"), Mapping):
-            self._directory.changed(event["user"])
+            self._directory.forget(str(event["user"].get("id") or ""))
             return None
         if event.get("type") != "app_home_opened" or event.get("tab", "home") != "home":
             return None

@@ -1,6 +1,7 @@
 """When to catch up: after every absence, one instance at a time; and else to note how far all has come.
 
-What the cursor says is only moved on by who has the turn, so that nobody notes as come what another still reads.
+What the cursor says is only moved on by who has the turn, so that nobody notes as come what another still reads. Who
+could note nothing for a while (the database was away, the machine slept) was absent too.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Final
 import structlog
 
 from bot.catchup import ALL, CatchUp
-from bot.home import later, ts_of
+from bot.home import later, time_of, ts_of
 from core import work
 from core.database import Database
 from core.failures import Failure, StaleLease, Unavailable
@@ -27,6 +28,7 @@ KIND: Final = "cursor"
 NOTE_EVERY: Final = 30.0
 MARGIN: Final = timedelta(seconds=60)  # an event may come that late
 LOOK_AGAIN: Final = 2.0  # whether the other instance is done
+ABSENT: Final = timedelta(minutes=2)  # without a look for so long, Slack may have given events up
 COVERED: Final = timedelta(minutes=3)  # for so long another instance may take to note past our absence
 Turn = Callable[[], AbstractAsyncContextManager[bool]]
 
@@ -92,6 +94,8 @@ class KeepUp:
         self._since: str | None = None  # nothing that came to us before it is missing
         self._missed_at = now()
         self._seen: str | None = None  # the cursor when another instance had the turn
+        self._looked: datetime | None = None  # when all was well last
+        self._read: datetime | None = None  # everything until then was read from the histories
 
     def missed(self, since: datetime | None = None) -> None:
         """Something may have been missed, since a moment (None: since the cursor)."""
@@ -102,6 +106,12 @@ class KeepUp:
         self._seen = None
         self._wake.set()
 
+    def repeated(self, happened: datetime, heard: datetime) -> None:
+        """Slack sends something again: what it tried to send us meanwhile may have been given up. `happened`: when it
+        tried first, at the earliest; `heard`: when we heard of it last at the first try."""
+        if self._read is None or happened > self._read:
+            self.missed(min(happened, heard))
+
     def behind(self, channel: str) -> bool:
         """Whether the catch-up that runs hasn't been at that conversation yet; it goes there next."""
         return self._catch_up.hurry(channel)
@@ -109,10 +119,15 @@ class KeepUp:
     async def run(self) -> None:
         """Catch up whenever something may have been missed; else note now and then that all has come."""
         while True:
-            await self._open.wait()
+            if not self._open.is_set():
+                await self._open.wait()
+                self._looked = None  # who opened knows since when it was closed
             self._wake.clear()
+            if self._looked is not None and self._now() - self._looked > ABSENT:
+                self.missed(self._looked)
             try:
                 pause = await self._once()
+                self._looked = self._now()
             except (Failure, Unavailable) as exc:
                 log.warning("catch_up_failed", reason=str(exc))
                 pause = 5.0
@@ -133,11 +148,14 @@ class KeepUp:
                 return NOTE_EVERY
             if ours and not await self._covered():
                 self._missed, since, self._since = False, self._since, None
+                began = self._now()
                 try:
                     await self._catch_up.run(since)
                 except BaseException:
-                    self._missed, self._since = True, since
+                    known = [at for at in (since, self._since) if at is not None]
+                    self._missed, self._since = True, min(known, key=time_of, default=None)
                     raise
+                self._read = began
                 return 0.0 if self._missed else NOTE_EVERY
             if self._missed and self._seen is None:
                 self._seen = (await self._load()).get(ALL, "")

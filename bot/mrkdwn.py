@@ -21,6 +21,7 @@ _REST: Final = ("&gt;&gt;&gt;", ">>>")  # all that follows is quoted
 _ITEM = re.compile(r"([ \t]*)(?:•|(\d{1,6})\.)[ \t]+(?=\S)")
 _PLAIN: Final = Style()
 _DEEPEST: Final = 3  # marks in marks
+MOST_MARKS: Final = 2_000
 _MARKS: Final = {"*": "bold", "_": "italic", "~": "strike"}
 _SPAN = re.compile(
     r"<(?P<token>[^<>]+)>|(?<![\w`])`(?P<code>[^`\n]+)`(?![\w`])|"
@@ -60,8 +61,16 @@ def token_text(token: str, names: Mapping[str, str]) -> str:
             return link_text(target, label)
 
 
+def is_crowded(text: str) -> bool:
+    """Say whether there are so many marks in a `text` that to read them takes long."""
+    return len(text) > MOST_MARKS and sum(map(text.count, "*_~`")) > MOST_MARKS
+
+
 def words(text: str, names: Mapping[str, str]) -> str:
-    """Return what a person reads of a `text`: decoded, without the marks that only give it a look."""
+    """Return what a person reads of a `text`: decoded, without the marks that only give it a look. In one of marks upon
+    marks they stay."""
+    if is_crowded(text):
+        return from_mrkdwn(text, names)
     out, at = [], 0
     for fence in _FENCE.finditer(text):
         out += [_unmarked(text[at : fence.start()], names), from_mrkdwn(fence[1], names)]

@@ -18,12 +18,14 @@ from bot.keep_up import Cursors
 from bot.nudges import Nudges
 from bot.reader import Hears
 from bot.seats import LeasedSeats
+from bot.spent import Spent
 from bot.staff import StaffSync
 from bot.watch import Watch
 from core import actions
 from core.failures import Failure, Unavailable
 from core.parts import Parts
-from core.shapes import Ref
+from core.posted import brought
+from core.shapes import Outgoing, Ref
 from core.threads import LinkFact
 from core.views import open_roots
 
@@ -39,6 +41,10 @@ def slack_channel(parts: Parts, api: Api) -> SlackChannel:
     async def linked(ref: Ref) -> LinkFact | None:
         return await parts.database.read(lambda tx: actions.linked(tx, ref))
 
+    async def taken(outgoing: Outgoing, remotes: Sequence[str]) -> set[str]:
+        ticket = outgoing.ticket.id if outgoing.ticket is not None else 0
+        return await parts.database.read(lambda tx: brought(tx, ticket, outgoing.delivery_id, remotes))
+
     exposure, staff = Exposure(api, parts.database, parts.desk), staff_sync(parts, api)
 
     async def exposed(channel: str, at: datetime | None) -> None:
@@ -47,9 +53,16 @@ def slack_channel(parts: Parts, api: Api) -> SlackChannel:
         except Failure as exc:
             raise Unavailable(exc.reason) from exc
 
-    hears = Hears(staff_changed=staff.changed, exposure_changed=exposed, forget=api.directory.forget)
+    hears = Hears(staff_changed=staff.changed, exposure_changed=exposed)
     return SlackChannel(
-        api, parts.blobs, parts.clock, linked=linked, hears=hears, why_closed=exposure.why_closed
+        api,
+        parts.blobs,
+        parts.clock,
+        linked=linked,
+        hears=hears,
+        why_closed=exposure.why_closed,
+        taken=taken,
+        met=parts.people.met,
     )
 
 
@@ -81,6 +94,7 @@ def counters(parts: Parts, api: Api) -> Sequence[Counter]:
     return (
         Forms(api, api.directory, facts),
         Nudges(api, facts),
+        Spent(api, facts),
         Homes(api, api.directory, Reads(parts, api, api.directory)),
     )
 

@@ -17,7 +17,7 @@ import structlog
 from bot.api import Api
 from bot.blocks import Look, Post
 from bot.cards import ticket_card
-from bot.finding import marked, parts_there
+from bot.finding import CARD_PART, marked, parts_there
 from bot.home import remote_id, split_place, split_remote
 from bot.markup import fallback
 from bot.refusals import LAYOUT, NOT_OURS, refused
@@ -27,7 +27,6 @@ from core.shapes import Kind, Outgoing, Sent
 
 log = structlog.get_logger(__name__)
 
-CARD_PART: Final = "card"
 MOST_REMEMBERED: Final = 2_000
 PLAIN: Final = "Slack didn't take the layout; posted as plain text"
 Place = tuple[str, str, str | None]
@@ -79,6 +78,9 @@ class Poster:
         there: dict[str, str] = {}
         if len(posts) > 1 or posts[-1].attached:
             there = await parts_there(self.api, outgoing, channel, root, since=outgoing.created_at)
+        cards: list[Sent] = []
+        if ts := there.get(CARD_PART):
+            cards, root = [self.card_replaced(team, channel, root, ts)], ts
         if outgoing.desk and root is None and outgoing.kind is not Kind.CARD:
             posts = [orphan(posts[0], outgoing), *posts[1:]]
         sent: list[Sent] = []
@@ -90,7 +92,7 @@ class Poster:
                 root = await self._root_after(outgoing, root)
             if root is None and len(posts) > 1:  # the first of several is the root of the others
                 root = split_remote(sent[0].remote_id)[2]
-        return joined(sent)
+        return joined([*sent, *cards])
 
     async def _root_after(self, outgoing: Outgoing, root: str | None) -> str | None:
         """The root for further parts: another one where the card had to be posted anew."""
@@ -128,12 +130,20 @@ class Poster:
         return self.sent(team, channel, ts, "the thread in the channel was deleted; sent as a direct message")
 
     async def card_anew(self, outgoing: Outgoing, place: Place) -> Sent:
-        """The ticket's card was deleted: post it again, for what goes into its thread. Raises a `Failure`."""
+        """The ticket's card was deleted: post it again, for what goes into its thread, unless an earlier try of this
+        delivery did. Raises a `Failure`."""
         team, channel, root = place
         if outgoing.ticket is None:
             raise PermanentFailure("the thread was deleted in Slack")
-        card = ticket_card(outgoing, self.look)
-        ts, _, _ = await self._post(channel, None, card, outgoing.delivery_id, CARD_PART)
+        there = await parts_there(self.api, outgoing, channel, None, since=outgoing.created_at)
+        ts = there.get(CARD_PART)
+        if ts is None:
+            card = ticket_card(outgoing, self.look)
+            ts, _, _ = await self._post(channel, None, card, outgoing.delivery_id, CARD_PART)
+        return self.card_replaced(team, channel, root, ts)
+
+    def card_replaced(self, team: str, channel: str, root: str | None, ts: str) -> Sent:
+        """Another card hangs in the place of the one that was deleted: what is for that thread goes below it."""
         _remember(self._replaced, remote_id(team, channel, str(root)), remote_id(team, channel, ts))
         sent = self.sent(team, channel, ts, "the card was deleted in Slack; posted anew")
         return replace(sent, card=sent.links[0])

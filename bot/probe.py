@@ -35,7 +35,11 @@ FEATURES: Final = (
     Feature(("im:read",), "direct messages of a downtime aren't read"),
     Feature(("im:write",), "the bot begins no direct message"),
     Feature(("users:read",), "people have no names"),
-    Feature(("users:read.email",), "nobody is matched to their mail address", True),
+    Feature(
+        ("users:read.email",),
+        "people aren't matched by their mail address, and staff need slack_user in their [[staff]] entry",
+        True,
+    ),
     Feature(("files:read",), "files stay in Slack and are only named", True),
     Feature(("files:write",), "no files are brought to Slack", True),
     Feature(("reactions:read",), "no emoji makes a ticket of a message", True),
@@ -57,6 +61,8 @@ async def findings(api: Api) -> list[Finding]:
     found = [Finding(part="slack token", text=f"bot {home.bot_user} of team {home.team}"), scopes(home)]
     if api.config.slack.app_token:
         found.append(await _socket(api))
+    if api.config.slack.staff_usergroup:
+        found.append(await _usergroup(api))
     for channel, queue in home.triage.items():
         found.append(await _channel(api, channel, queue))
     for channel, queue in home.requests.items():
@@ -79,7 +85,7 @@ def scopes(home: Home) -> Finding:
     return Finding(
         part="slack scopes",
         text=text,
-        problem=f"missing: {', '.join(missing)}; add them to the app and install it again",
+        problem=f"missing: {', '.join(missing)}; add them to the app, install it again, and restart relaydesk",
     )
 
 
@@ -90,6 +96,16 @@ async def _socket(api: Api) -> Finding:
         problem = f"{exc.reason}; slack.app_token needs connections:write"
         return Finding(part="slack socket", text="apps.connections.open", problem=problem)
     return Finding(part="slack socket", text="Socket Mode can connect")
+
+
+async def _usergroup(api: Api) -> Finding:
+    group = api.config.slack.staff_usergroup
+    try:
+        users = (await api.call("usergroups.users.list", usergroup=group)).get("users") or ()
+    except Failure as exc:
+        problem = f"{exc.reason}; nobody becomes staff by slack.staff_usergroup"
+        return Finding(part="slack user group", text=group, problem=problem)
+    return Finding(part="slack user group", text=f"{group} makes staff of its {len(users)} members")
 
 
 async def _channel(api: Api, channel: str, queue: str, *, asking: bool = False) -> Finding:

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from bot import bang, form_reading, markup, rich_in
+from bot.calls import behind
 from bot.form_reading import subject_of
 from bot.found import Found, Side, What
 from bot.home import EPOCH, Home, place_of, ref_of, time_of
@@ -33,7 +34,6 @@ from core.shapes import (
 from core.verbs import needs_no_ticket
 from core.visibility import intent as intent
 
-COMMAND: Final = Ignored(reason="a command that was edited isn't run again")
 ONLY_MENTION: Final = Ignored(reason="only a mention of the bot")
 NOBODY: Final = "nobody"
 _CLICKS: Final[Mapping[str, tuple[str, str | None]]] = {
@@ -100,7 +100,7 @@ def _new(found: Found, home: Home, people: Mapping[str, Person], files: tuple[Fi
             source_time=time_of(found.at),
             verb=command.verb,
             words=command.words,
-            text=bang.rest_of(text),
+            text=bang.rest_of(text, _names(home, people).values()),
             evidence=_evidence(found),
             ref=found.ref,
             place=place_of(found.team, found.channel, found.root),
@@ -117,10 +117,20 @@ def _alone(found: Found, command: bang.Bang) -> bool:
 
 
 def _edited(found: Found, home: Home, people: Mapping[str, Person], files: tuple[File, ...]) -> Inbound:
-    if found.side is Side.TRIAGE and _command(found, home, people) is not None:
-        return COMMAND
     whole = _text(found, home, people)
+    command = _command(found, home, people) if found.side is Side.TRIAGE else None
+    if command is not None:
+        rest = bang.rest_of(whole, _names(home, people).values())
+        if command.verb != "note" or not rest:
+            return replace(_as_edited(found, people, None), text=whole, command=command.verb)
+        whole = f"note: {rest}"
     as_new = _message(found, home, people, whole, files) if whole.strip() or files else None
+    if as_new is not None:
+        as_new = replace(as_new, edited_at=time_of(found.at))
+    return _as_edited(found, people, as_new)
+
+
+def _as_edited(found: Found, people: Mapping[str, Person], as_new: NewMessage | None) -> MessageEdited:
     return MessageEdited(
         ref=found.ref,
         channel="slack",
@@ -164,10 +174,11 @@ def _intent(found: Found, text: str, names: Mapping[str, str]) -> tuple[Visibili
     visibility, words = intent(text)
     if visibility is not None:
         return visibility, words
-    called = [f"@{names.get(user, user)}" for user in markup.mentioned(found.message)]
-    behind = without_mention(text, *called) if called else text
-    if behind != text and intent(behind)[0] is Visibility.NOTE:
-        return Visibility.NOTE, text
+    shown = markup.labelled(found.message, names).values()
+    for said in (text, str(found.message.get("text") or "")):
+        for at in behind(said, shown):
+            if intent(said[at:].lstrip("!！"))[0] is Visibility.NOTE:
+                return Visibility.NOTE, text
     return None, text
 
 
@@ -200,7 +211,8 @@ def as_ticket(
 def _command(found: Found, home: Home, people: Mapping[str, Person]) -> bang.Bang | None:
     text = str(found.message.get("text") or "") or markup.escape(markup.plain_text(found.message, {}))
     raw = re.sub(rf"^(?:\s*<@{re.escape(home.bot_user)}(?:\|[^>]*)?>[\s,:]*)+", "", text)
-    return bang.parse(raw, {user: person.email for user, person in people.items() if person.email})
+    emails = {user: person.email for user, person in people.items() if person.email}
+    return bang.parse(raw, emails) or bang.parse_called(raw, emails)
 
 
 def _text(found: Found, home: Home, people: Mapping[str, Person]) -> str:

@@ -29,29 +29,43 @@ from core.threads import LinkFact
 log = structlog.get_logger(__name__)
 
 PATIENCE: Final = timedelta(seconds=15)  # how long a message waits for files that can't be reached
+MOST_FILES, MOST_TIMES = 60, 4  # files that one row brings, of so many times the largest file's bytes
+SEEN: Final = "the desk has it"
+TOO_MUCH: Final = "too many files came at once"
 DESKS: Final = "what is said at the desk is nobody's request"
 DESKS_FORM: Final = "No ticket was opened: this is the help desk's own talk. Use /ticket for a new one."
+MENTION: Final = "app_mention"
 WORDLESS: Final = "Write what it is about after the mention, and it becomes a ticket."
 Linked = Callable[[Ref], Awaitable[LinkFact | None]]
 Changed = Callable[[str, datetime | None], Awaitable[None]]
+Came = Callable[[str, datetime | None, str], Awaitable[None]]  # the last: who came or went
 
 
 async def _nothing(ref: Ref) -> None:
     return None
 
 
-async def _unheard(channel: str, at: datetime | None) -> None:
+async def _unheard(channel: str, at: datetime | None, user: str = "") -> None:
     return None
+
+
+@dataclass(slots=True)
+class _Row:
+    """A row that is read, in which workspace, and how many files and bytes of files may still come with it."""
+
+    item: InboxItem
+    home: Home
+    files: int
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hears:
     """Who wants to know what, before anything that follows it is read: somebody came into a triage channel or left it,
-    who can read one may have changed. `forget`: something about a person did."""
+    who can read one may have changed."""
 
-    staff_changed: Changed = _unheard
+    staff_changed: Came = _unheard
     exposure_changed: Changed = _unheard
-    forget: Callable[[str], None] | None = None
 
 
 class Reader:
@@ -82,56 +96,53 @@ class Reader:
         log.debug("read_event", item=item.id, what=found.what, side=found.side, files=len(found.files))
         if found.what in NEWS:
             return await self._news(found)
-        if found.what is What.POINTED:
-            return await self._pointed(found, home, item)
-        return await self._read(found, home, item)
+        row = _Row(item, home, MOST_FILES, MOST_TIMES * self._api.config.slack.max_file_bytes)
+        return await (self._pointed if found.what is What.POINTED else self._read)(found, row)
 
-    async def _read(self, found: Found, home: Home, item: InboxItem) -> Inbound:
+    async def _read(self, found: Found, row: _Row) -> Inbound:
         fact = await self._linked(found.thread) if found.side is Side.ELSEWHERE else None
         ours = fact is not None and fact.ticket_id is not None
         if fact is not None and fact.kind == "card" and found.root is not None:
             found = replace(found, side=Side.TRIAGE)  # the card of a channel that was the desk's once
         elif found.unsure and not ours:
-            return Ignored(reason=CHATTER)
+            return Ignored(reason=CHATTER, private=True)
         people = await self._directory.people(found.users)
-        inbound = read_found(found, home, people, await self._files(found, item), item.received_at)
+        files = await self._files(found, row)
+        inbound = read_found(found, row.home, people, files, row.item.received_at)
         if found.side is Side.ELSEWHERE and found.mention and found.root is not None and not ours:
-            return await self._with_thread(inbound, found, home, item)
+            return await self._with_thread(inbound, found, row)
         return inbound
 
     async def _news(self, found: Found) -> Inbound:
         at = time_of(found.at) if found.at else None
         if found.what is What.MEMBERS:
-            await self._hears.staff_changed(found.channel, at)
-        elif found.what is What.EXPOSURE:
+            await self._hears.staff_changed(found.channel, at, found.user)
+        else:
             await self._hears.exposure_changed(found.channel, at)
-        elif self._hears.forget is not None:
-            self._hears.forget(found.user)
         return Ignored(reason=f"noted: {found.what}")
 
     # -- threads -------------------------------------------------------------------------------------------------
 
-    async def _with_thread(self, inbound: Inbound, found: Found, home: Home, item: InboxItem) -> Inbound:
+    async def _with_thread(self, inbound: Inbound, found: Found, row: _Row) -> Inbound:
         """A mention in a thread that is no ticket yet brings what was said there before. Where it says nothing itself,
-        the ticket is the thread's."""
+        the ticket is the thread's. It comes as two events, and is read in full by the first."""
         if isinstance(inbound, MessageEdited):
             if inbound.as_new is None or await self._linked(inbound.ref) is not None:
                 return inbound
-            before = await self._thread(found, home, item)
+            before = await self._thread(found, row)
             return replace(inbound, as_new=replace(inbound.as_new, thread=before))
+        if not (isinstance(inbound, NewMessage) or inbound is ONLY_MENTION) or await self._known(found.ref):
+            return inbound
+        before = await self._thread(found, row)
         if isinstance(inbound, NewMessage):
-            return replace(inbound, thread=await self._thread(found, home, item))
-        if inbound is not ONLY_MENTION:
-            return inbound
-        before = await self._thread(found, home, item)
+            return replace(inbound, thread=before)
         if not before:
-            await hint(self._api, found.channel, found.user, WORDLESS, root=found.root)
+            if found.message.get("type") == MENTION:  # it comes as a message too
+                await hint(self._api, found.channel, found.user, WORDLESS, root=found.root)
             return inbound
-        return wordless(found, home, await self._directory.people(found.users), before)
+        return wordless(found, row.home, await self._directory.people(found.users), before)
 
-    async def _thread(
-        self, found: Found, home: Home, item: InboxItem, *, after: bool = False
-    ) -> tuple[NewMessage, ...]:
+    async def _thread(self, found: Found, row: _Row, *, after: bool = False) -> tuple[NewMessage, ...]:
         """People's other messages in a message's thread, oldest first: those before it, with `after` all."""
         root = found.root or found.ts
         before = None if after else found.ts
@@ -139,64 +150,78 @@ class Reader:
         read = []
         for message in messages:
             if message.get("ts") != found.ts:
-                one = await self._message(found.channel, message, home, item)
+                one = await self._message(found.channel, message, row)
                 if isinstance(one, NewMessage):
                     read.append(one)
         return tuple(read)
 
-    async def _message(self, channel: str, message: Json, home: Home, item: InboxItem) -> Inbound:
+    async def _message(self, channel: str, message: Json, row: _Row) -> Inbound:
         """Read one message of a conversation's history."""
-        found = message_in(channel, message, home)
+        found = message_in(channel, message, row.home)
         if isinstance(found, Ignored):
             return found
         people = await self._directory.people(found.users)
-        return read_found(found, home, people, await self._files(found, item))
+        return read_found(found, row.home, people, await self._files(found, row))
 
     # -- a ticket of somebody's message --------------------------------------------------------------------------
 
-    async def _pointed(self, found: Found, home: Home, item: InboxItem) -> Inbound:
+    async def _pointed(self, found: Found, row: _Row) -> Inbound:
         """Somebody makes a ticket of a message: by an emoji, a click, a form."""
         message = await self._history.message(found.channel, found.ts)
         if message is None:
-            return await self._unseen(found, home, item)
+            return await self._unseen(found, row)
+        home = row.home
         root = str(message.get("thread_ts") or found.ts)
         fact = await self._linked(ref_of(home.team, found.channel, root))
         if side_of(found.channel, home) is Side.TRIAGE or (fact is not None and fact.kind == "card"):
             if found.message.get("view") is not None:  # filled in with care: not without a word
                 await hint(self._api, found.channel, found.user, DESKS_FORM, root=root)
             return Ignored(reason=DESKS)
-        new = await self._message(found.channel, message, home, item)
+        new = await self._message(found.channel, message, row)
         if not isinstance(new, NewMessage):
             return new
         people = await self._directory.people({found.user})
         whole = replace(found, root=root if root != found.ts else None)
         alone = fact is not None or (root == found.ts and not message.get("reply_count"))
-        thread = () if alone else await self._thread(whole, home, item, after=True)
+        alone = alone or await self._known(found.ref)
+        thread = () if alone else await self._thread(whole, row, after=True)
         return as_ticket(new, found, home, people, thread)
 
-    async def _unseen(self, found: Found, home: Home, item: InboxItem) -> Inbound:
+    async def _unseen(self, found: Found, row: _Row) -> Inbound:
         """The message can't be read (any more): a form has its words, and is its sender's own ticket then."""
         view = found.message.get("view")
         if view is None:
-            return read_found(found, home)
+            return read_found(found, row.home)
         people = await self._directory.people({found.user, form_reading.about(view).author} - {""})
-        return form_reading.read_form(view, found.user, home, people, (), item.received_at)
+        return form_reading.read_form(view, found.user, row.home, people, (), row.item.received_at)
 
     # -- what it takes -------------------------------------------------------------------------------------------
 
-    async def _files(self, found: Found, item: InboxItem) -> tuple[File, ...]:
-        """The files of a message; those of an edited one only where we have not seen it before."""
-        if not found.files or (found.what is What.EDITED and await self._linked(found.ref) is not None):
-            return ()
-        waited = self._clock.now() - item.received_at
+    async def _known(self, ref: Ref, *unread: str) -> bool:
+        """Whether the desk has that message, so that what belongs to it was read before. `unread`: a kind that
+        doesn't count."""
+        fact = await self._linked(ref)
+        return fact is not None and fact.kind not in ("referenced", *unread)
+
+    async def _files(self, found: Found, row: _Row) -> tuple[File, ...]:
+        """The files of a message: as many as one row may bring, the others by their names. Those of one that the desk
+        has aren't read again."""
+        if found.files and found.what is not What.SUBMITTED and await self._known(found.ref, "mention"):
+            return () if found.what is What.EDITED else tuple(unavailable(f, SEEN) for f in found.files)
+        waited = self._clock.now() - row.item.received_at
         files = []
         for file in found.files:
+            if row.files < 1 or int(file.get("size") or 0) > row.bytes:
+                files.append(unavailable(file, f"{TOO_MUCH}: {file.get('permalink') or ''}"))
+                continue
             try:
-                files.append(await fetch(self._api, self._blobs, file))
+                one = await fetch(self._api, self._blobs, file)
             except Unavailable as exc:
                 if waited < PATIENCE:
                     raise
-                files.append(unavailable(file, str(exc)))
+                one = unavailable(file, str(exc))
+            files.append(one)
+            row.files, row.bytes = row.files - 1, row.bytes - (one.size if one.blob else 0)
         return tuple(files)
 
     async def _home(self) -> Home:

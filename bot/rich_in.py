@@ -14,6 +14,8 @@ from core import rich
 from core.rich_blocks import Line, Run, Step, Style, lines_of
 
 Json = Mapping[str, Any]
+BUDGET: Final = 3_000  # runs and lines of a message whose formatting is kept
+PLACED: Final = 3  # lines that a line in a list or a quote costs, or a fence
 _LOOKS: Final = ("bold", "italic", "strike", "code")
 
 
@@ -30,22 +32,41 @@ def html_for(message: Json, names: Mapping[str, str], words: str) -> str | None:
     taken off its plain text."""
     labels = markup.labelled(message, names)
     try:
-        made = rich.of_lines([*_lines(message, labels), *_shared(message, labels)])
+        lines = _affordable(_lines(message, labels))
+        more = _affordable(_shared(message, labels))
     except (
         AttributeError,
         TypeError,
         ValueError,
-    ):  # no block of Slack's: the plain text is read with more patience
+    ):  # no block of Slack's, or a vast one: the plain text is read with more patience
         return None
-    return rich.ending(made, words) if made is not None else None
+    return None if lines is None or more is None else rich.ending_of([*lines, *more], words)
 
 
-def _lines(message: Json, names: Mapping[str, str]) -> list[Line]:
+def _affordable(lines: Iterator[Line]) -> list[Line] | None:
+    """The lines, None where there is so much formatting that others would wait for it: the words are enough then."""
+    made, cost = [], 0
+    for line in lines:
+        made.append(line)
+        cost += len(line.runs) + (PLACED if line.path or (line.pre and line.fresh) else 1)
+        if cost > BUDGET:
+            return None
+    return made
+
+
+def _lines(message: Json, names: Mapping[str, str]) -> Iterator[Line]:
     blocks = [b for b in message.get("blocks") or () if b.get("type") == "rich_text"]
-    made = [line for block in blocks for line in _block(block, names)]
-    if any(line.text.strip() for line in made):
-        return made
-    return list(mrkdwn.lines(str(message.get("text") or ""), names))
+    blank: list[Line] = []
+    said = False
+    for line in (line for block in blocks for line in _block(block, names)):
+        if said := said or bool(line.text.strip()):
+            yield from (*blank, line)
+            blank = []
+        else:
+            blank.append(line)
+    text = str(message.get("text") or "")
+    if not said and not mrkdwn.is_crowded(text):
+        yield from mrkdwn.lines(text, names)
 
 
 def _block(block: Json, names: Mapping[str, str]) -> Iterator[Line]:
@@ -85,7 +106,10 @@ def _items(
 
 
 def _runs(section: Json, names: Mapping[str, str]) -> list[Run]:
-    return [_run(element, names) for element in section.get("elements") or ()]
+    elements = section.get("elements") or ()
+    if len(elements) > BUDGET:
+        raise ValueError("more than is read")
+    return [_run(element, names) for element in elements]
 
 
 def _run(element: Json, names: Mapping[str, str]) -> Run:

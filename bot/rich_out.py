@@ -7,6 +7,7 @@ no width stands where letters touch it; what holds the mark itself is shown with
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Final
 from urllib.parse import urlsplit
@@ -21,7 +22,8 @@ _MARKS: Final = (("strike", "~"), ("italic", "_"), ("bold", "*"))
 _LONGEST_MARKED: Final = 1_000  # characters: marks that a cut would part aren't set
 _LONGEST_URL: Final = 2_000
 _TOUCHES = re.compile(r"[^\s.,;:!?()\[\]{}'\"“”‘’«»…/-]")
-_LOOKS_LIKE = re.compile(r"(?:https?://)?(?:[\w-]+\.)+[a-z]{2,}(?:[/:?#]\S*)?", re.IGNORECASE)
+_HOST = re.compile(r"(?<![\w.-])(?:[\w-]+\.)+[^\W\d_]{2,}")
+_DOTS: Final = dict.fromkeys(map(ord, "。．｡"), ".")  # browsers take them for one
 _IN_URL: Final = str.maketrans({"<": "%3C", ">": "%3E", "|": "%7C", "`": "%60", " ": "%20"})
 
 
@@ -117,14 +119,15 @@ def _link(href: str, group: Sequence[Run]) -> Iterator[tuple[str, bool]]:
 
 
 def _hides(href: str, label: str) -> bool:
-    """Say whether the label reads like an address of another host than the one that the link leads to."""
-    if not _LOOKS_LIKE.fullmatch(label) or not href.lower().startswith("http"):
-        return False
-    named = label if "://" in label else f"https://{label}"
+    """Say whether the label names a host that isn't the one to which the link leads, whatever stands around it."""
+    seen = "".join(c for c in label if unicodedata.category(c) != "Cf").translate(_DOTS)
+    named = {host.lower() for host in _HOST.findall(seen)}
     try:
-        return urlsplit(named).hostname != urlsplit(href).hostname
+        target = urlsplit(href)
+        host = target.path.rpartition("@")[2] if target.scheme.lower() == "mailto" else target.hostname
     except ValueError:
-        return True
+        return bool(named)
+    return bool(named - {(host or "").lower().rstrip(".")})
 
 
 def _spaced(text: str, shown: str, style: Style) -> Iterator[tuple[str, bool]]:

@@ -97,14 +97,14 @@ class Seated:
         while True:
             try:
                 seat = await self._seats.take()
+                if seat is not None:
+                    await self._hold(seat)
+                    continue
+                self._stand_by(True)
             except Unavailable as exc:
                 log.warning("seat_failed", reason=str(exc))
-                await asyncio.sleep(STANDBY)
-                continue
-            if seat is not None:
-                await self._hold(seat)
-                continue
-            self._stand_by(True)
+            except Exception:
+                log.exception("seat_trouble")
             await asyncio.sleep(STANDBY)
 
     async def _hold(self, seat: work.Lease) -> None:
@@ -124,7 +124,9 @@ class Seated:
             await socket.stop(1.0)
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            for ended in await asyncio.gather(*tasks, return_exceptions=True):
+                if isinstance(ended, Exception):
+                    log.error("seat_trouble", seat=seat.name, exc_info=ended)
             await self._seats.give_back(seat)
         if not socket.connected:
             await asyncio.sleep(STANDBY * 2)  # let others try first

@@ -18,11 +18,13 @@ from bot.cards import ticket_card
 from bot.changing import Changer, is_file
 from bot.digest_blocks import digest
 from bot.exposure import why_exposed
-from bot.finding import parts_there
+from bot.failures import SHUT, Ailing
+from bot.finding import CARD_PART, parts_there
 from bot.home import split_place
 from bot.posting import Poster, joined
+from bot.refusals import refused
 from bot.told import told
-from bot.uploads import Uploader
+from bot.uploads import Taken, Uploader
 from core.blobs import Blobs
 from core.config import Config
 from core.failures import Failure, PermanentFailure, Scope, TemporaryFailure
@@ -32,27 +34,63 @@ log = structlog.get_logger(__name__)
 
 MARKS: Final = {"sent": "envelope", "note": "lock", "failed": "warning", "done": "white_check_mark"}
 CLOSED_FOR: Final = timedelta(seconds=60)
-SHOWING: Final = (Kind.CARD, Kind.MESSAGE, Kind.FILE, Kind.NOTICE, Kind.ALERT, Kind.EDIT)
+SEVERAL: Final = 3  # deliveries in a row that meet the same trouble: it is Slack's
+SHOWING: Final = (Kind.CARD, Kind.MESSAGE, Kind.FILE, Kind.NOTICE, Kind.ALERT, Kind.EDIT, Kind.DIGEST)
 WhyClosed = Callable[[str], Awaitable[str | None]]
 
 
 def look_of(config: Config) -> Look:
-    """Return what all posts of this desk share. No page shows a ticket yet."""
+    """Return what all posts of this desk share. Only the HTTP door has pages to open."""
     triage = {queue.name: queue.slack_channel for queue in config.queue}
-    return Look("", config.service.name, triage=triage)
+    base_url = config.service.base_url if config.http.enabled else ""
+    return Look(base_url, config.service.name, triage=triage)
 
 
 class Sender:
-    """Delivers to Slack. `why_closed`: says why a triage channel must be shown nothing now, None where it may."""
+    """Delivers to Slack. `why_closed`: says why a triage channel must be shown nothing now, None where it may.
+    `taken`: says which files other deliveries brought (`bot.uploads`)."""
 
-    def __init__(self, api: Api, blobs: Blobs, why_closed: WhyClosed | None = None) -> None:
+    def __init__(
+        self, api: Api, blobs: Blobs, why_closed: WhyClosed | None = None, taken: Taken | None = None
+    ) -> None:
         self._api, self._why_closed = api, why_closed
         self._poster = Poster(api, look_of(api.config), api.config.slack.pace)
         self._changer = Changer(self._poster)
-        self.uploader = Uploader(api, blobs, self._poster)
+        self.uploader = Uploader(api, blobs, self._poster, taken)
+        self._ailing: set[int] = set()  # deliveries that Slack failed since it last did anything
 
     async def send(self, outgoing: Outgoing) -> Sent:
         """Deliver. Raises a `Failure`."""
+        try:
+            sent = await self._send(outgoing)
+        except Failure as exc:
+            meant = await self._meant(outgoing, exc)
+            if meant is exc:
+                raise
+            raise meant from exc
+        self._ailing.clear()
+        return sent
+
+    async def _meant(self, outgoing: Outgoing, failure: Failure) -> Failure:
+        """What a failure means beyond its delivery: where several in a row meet the same trouble it is Slack's, and
+        all wait; a triage channel that can't be used now makes its lane wait, whatever is to be shown there."""
+        if isinstance(failure, Ailing):
+            if len(self._ailing) < SEVERAL:
+                self._ailing.add(outgoing.delivery_id)
+            if len(self._ailing) == SEVERAL:
+                return TemporaryFailure(failure.reason, scope=Scope.CHANNEL)
+        elif isinstance(failure, PermanentFailure):
+            self._ailing.clear()
+            if refused(failure, *SHUT) and await self._is_for_triage(outgoing):
+                return TemporaryFailure(failure.reason, CLOSED_FOR, Scope.LANE)
+        return failure
+
+    async def _is_for_triage(self, outgoing: Outgoing) -> bool:
+        """Whether it is to be shown in a channel that is a queue's now; one that was is not waited for."""
+        channel = split_place(outgoing.place)[1]
+        return outgoing.desk and outgoing.kind in SHOWING and channel in (await self._api.home()).triage
+
+    async def _send(self, outgoing: Outgoing) -> Sent:
         await self._may_show(outgoing)
         look = await self._look()
         match outgoing.kind:
@@ -154,6 +192,8 @@ class Sender:
         if not all(str(number) in there for number in range(len(posts))):
             return None
         sent = joined([self._poster.sent(team, channel, there[str(n)]) for n in range(len(posts))])
+        if ts := there.get(CARD_PART):
+            sent = joined([sent, self._poster.card_replaced(team, channel, root, ts)])
         if posts[-1].attached:
             if not await self.uploader.text_is_there(outgoing, posts[-1].attached):
                 return None

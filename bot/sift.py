@@ -15,7 +15,7 @@ from bot import markup
 from bot.found import CHATTER as CHATTER
 from bot.found import MOST_NAMES as MOST_NAMES
 from bot.found import NOBODYS as NOBODYS
-from bot.found import OTHER_CHANNEL, OTHER_EMOJI, Json
+from bot.found import OTHER_CHANNEL, OTHER_EMOJI, PERSON, Json
 from bot.found import Found as Found
 from bot.found import Side as Side
 from bot.found import What as What
@@ -59,11 +59,8 @@ def _event(event: Json, home: Home, app: str) -> Found | Ignored:
     if kind in _SHARING:
         channel = str(event.get("new_channel_id") or event.get("channel") or "")
         return _about_channel(What.EXPOSURE, channel, event, home)
-    if kind == "user_change":
-        who = event.get("user")
-        if not isinstance(who, Mapping):
-            return Ignored(reason="a change of nobody")
-        return _news(What.PROFILE, event, home, user=str(who.get("id") or ""))
+    if kind in ("user_change", "team_join"):
+        return Ignored(reason=PERSON)
     if kind not in ("message", "app_mention"):
         return Ignored(reason=f"nothing to do for {kind}")
     match event.get("subtype"):

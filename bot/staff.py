@@ -1,7 +1,8 @@
 """Who is staff by Slack: the members of the configured user group, and full members of private triage channels.
 
-One instance asks at a time (a lease), at the start, every ten minutes, and when somebody comes into a triage channel or
-leaves it. What Slack can't be asked about revokes nothing; a channel that is public or shared makes nobody staff.
+One instance asks at a time (a lease), at the start, every ten minutes, and soon after somebody came into a triage
+channel or left it. Who comes is looked at alone and at once, so that they are staff before they write. What Slack can't
+be asked about revokes nothing; a channel that is public or shared makes nobody staff.
 """
 
 from __future__ import annotations
@@ -28,9 +29,11 @@ from core.tasks import kept
 log = structlog.get_logger(__name__)
 
 NAME, KIND = "slack:staff", "staff"
+ASKED, ASKED_KIND = "slack:staff:asked", "staff.asked"  # due: somebody came or went
 EVERY: Final = timedelta(minutes=10)
 SOON: Final = timedelta(minutes=1)  # after trouble
-LOOK: Final = 60.0  # seconds between looks whether it's time
+LOOK: Final = 5.0  # seconds between looks whether it's time
+PATIENCE: Final = 3.0  # seconds in which it is to be found out who came
 TURN: Final = 10.0  # seconds to wait for another instance that is at it
 PAGES, PAGE = 5, 1_000  # of a channel's members
 MOST: Final = 2_000  # a channel or group with more is no help desk
@@ -44,7 +47,9 @@ class StaffSync:
         self._api, self._directory = api, directory
         self._slack = api.config.slack
         self._channels = frozenset(triage_of(api.config))
-        self._began: datetime | None = None  # when the last reading that was complete began
+        self._lists: dict[
+            str, tuple[datetime, set[str]]
+        ] = {}  # who was in a channel, and when that was asked
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -59,29 +64,58 @@ class StaffSync:
             with suppress(asyncio.CancelledError):
                 await self._task
 
-    async def changed(self, channel: str, at: datetime | None = None) -> None:
-        """Somebody came into a channel or left it (`at`): who is staff by a triage channel is read again, before what
-        they write there. Raises `Unavailable` where that must wait."""
+    async def changed(self, channel: str, at: datetime | None = None, user: str = "") -> None:
+        """Somebody came into a channel or left it (`at`). By a triage channel who came is staff before they write
+        there, if Slack can be asked now; all else follows. Raises `Unavailable`, but not for trouble of Slack's:
+        nobody else waits for this."""
         if not (self._slack.staff_from_channel and channel in self._channels):
             return
-        if at is not None and self._began is not None and self._began > at:
-            return
+        person = None
         try:
-            await self.read()
-        except StaleLease as exc:
-            raise Unavailable("another instance reads who is staff") from exc
+            async with asyncio.timeout(PATIENCE):
+                person = await self._comer(channel, at, user)
+        except (Failure, Unavailable, TimeoutError) as exc:
+            log.warning("staff_unknown", source=channel, reason=str(exc))
+        if person is not None:
+            changes = await self._people.sync_slack_staff([person], complete=False)
+            log.info("staff_came", added=len(changes.added))
+        now = self._database.clock.now()
+        await self._database.unit(lambda tx: work.enqueue(tx, {ASKED: ASKED_KIND}, now))
+
+    async def _comer(self, channel: str, at: datetime | None, user: str) -> Person | None:
+        """Who came, if they may be staff by that channel; None also for who left."""
+        if user in ("", await self._home()):
+            return None
+        asked, members = self._lists.get(channel, (None, set()))
+        if asked is None or at is None or asked <= at:
+            now = self._database.clock.now()
+            members = await self._of_channel(channel)
+            self._lists[channel] = now, members
+        return await self._directory.member(user) if user in members else None
 
     async def _keep(self) -> None:
-        due = False
+        wanted = True
         while True:
+            pause = LOOK
             try:
-                await self.read(due=due)
-                due = True
+                wanted = await self._asked() or wanted
+                await self.read(due=not wanted)
+                wanted = False
             except (Failure, Unavailable, StaleLease) as exc:
                 log.warning("staff_sync_failed", reason=str(exc))
+                pause = SOON.total_seconds()
             except Exception:
                 log.exception("staff_sync_failed")
-            await asyncio.sleep(LOOK)
+                pause = SOON.total_seconds()
+            await asyncio.sleep(pause)
+
+    async def _asked(self) -> bool:
+        """Whether somebody came or went since the last reading began."""
+        lease = await work.claim(self._database, ASKED_KIND)
+        if lease is None:
+            return False
+        await work.finish(self._database, lease, due=None, not_before=None)
+        return True
 
     async def read(self, *, due: bool = False) -> StaffChanges:
         """Ask Slack and write who is staff by it; with `due` only where it is time. Raises `Unavailable`,
@@ -103,15 +137,16 @@ class StaffSync:
         log.info("staff_sync", staff=len(persons), added=len(changes.added), revoked=len(changes.revoked))
         if isinstance(trouble, TemporaryFailure):
             raise Unavailable(trouble.reason)
-        self._began = began
         return changes
 
     async def _turn(self, *, due: bool) -> work.Lease | None:
         """The lease. With `due` None where another instance has it or it isn't time; else its end is waited for."""
+        if due:
+            return await work.claim(self._database, KIND)
         await self._database.unit(lambda tx: work.ensure(tx, {NAME: KIND}))
         clock = asyncio.get_running_loop()
         until = clock.time() + TURN
-        while (lease := await work.claim_named(self._database, NAME, KIND, due=due)) is None and not due:
+        while (lease := await work.claim_named(self._database, NAME, KIND, due=False)) is None:
             if clock.time() > until:
                 raise Unavailable("another instance reads who is staff")
             await asyncio.sleep(0.1)

@@ -22,6 +22,7 @@ from bot.blocks import (
     file_name,
     mention,
     plain,
+    plainly,
     section,
     texts_only,
     titled,
@@ -34,6 +35,7 @@ from core.shapes import Message, Outgoing
 MOST_PARTS: Final = 3
 MOST_REASON: Final = 2_500
 ATTACHED: Final = "message.txt"
+OVERTAKEN: Final = ":hourglass: came late: written before what stands above"
 DELETED: Final = Post(":wastebasket: _This message was deleted by its author._")
 TAKEN_BACK: Final = Post("_This message was deleted._")
 
@@ -53,6 +55,8 @@ def thread_messages(outgoing: Outgoing, look: Look) -> list[Post]:
 def _tags(message: Message, outgoing: Outgoing) -> Iterator[str]:
     how = ["staff"] if message.author.staff else []
     yield " · ".join([*how, via(message.channel), *(["(edited)"] if message.edited_at is not None else [])])
+    if outgoing.overtaken:
+        yield OVERTAKEN
     if claims := outgoing.data.get("claims"):
         yield f":warning: nothing proves that it is from {escape(brief(str(claims), NAME))}"
     if message.outsider:
@@ -66,6 +70,8 @@ def dm_messages(outgoing: Outgoing, look: Look) -> list[Post]:
     about = [f"ticket #{outgoing.ticket.id}"] if outgoing.ticket else []
     if message.edited_at is not None:
         about.append("(edited)")
+    if outgoing.overtaken:
+        about.append(OVERTAKEN)
     missing = [file for file in message.attachments if not comes(file)]
     tail = [file_list(missing)] if missing else []
     tail.append(context(plain(name), *([" · ".join(about)] if about else [])))
@@ -114,7 +120,7 @@ def line(outgoing: Outgoing) -> Post:
     """One line for staff in the card's thread: something was done, or is to be known."""
     data, what = outgoing.data, str(outgoing.data.get("what") or "")
     if ready := data.get("text"):
-        return texts_only(escape(str(ready)))
+        return plainly(str(ready))
     if what == "moved" and data.get("channel"):
         channel = split_place(str(data["channel"]))[1]
         return Post(f":arrow_right: This ticket goes on in {mention(channel)}")

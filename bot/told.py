@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from bot.blocks import Json, Look, Post, actions, button, plain, section, texts_only, titled
+from bot.blocks import Json, Look, Post, actions, button, first_words, plain, section, texts_only, titled
 from bot.markup import brief, escape
 from bot.staff_told import news
 from core.bundling import WHAT
@@ -27,7 +27,7 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "reminder_only": "We're waiting for your answer in ticket #{id}.",
         "waiting": "We're waiting for your answer in ticket #{id} to go on with it. Just write here.",
         "merged": "Ticket #{id} goes on as #{into}: the two are about the same. You can go on writing here.",
-        "rated": "Thank you! You gave ticket #{id} {score} of 5.",
+        "rated": "Thank you! You gave {score} of 5 for ticket #{id}.",
         "ask": "How did we do?",
         "comment": "Add a comment",
         "belongs": "This belongs to #{other}",
@@ -114,9 +114,7 @@ def told(outgoing: Outgoing, look: Look) -> Post:
     texts = spoken(outgoing.language)
     ticket: Ticket = outgoing.ticket
     named = "reminder_only" if what == "reminder" and data.get("closes") is False else what
-    text = texts[named].format(
-        id=ticket.id, score=_number(data.get("score")), into=_number(data.get("into"))
-    )
+    text = texts[named].format(id=ticket.id, score=_number(data.get("score")), into=_number(data.get("into")))
     more = [*_shown(ticket, what, data), *_controls(ticket, what, data, texts)]
     return Post(text, (section(text), *more)) if more else Post(text)
 
@@ -131,7 +129,7 @@ def _shown(ticket: Ticket, what: str, data: Any) -> list[Json]:
     if what != "ack" or not data.get("shown"):
         return []
     blocks: list[Json] = [{"type": "section", "text": plain(titled(ticket))}]
-    if words := escape(brief(ticket.description, WORDS)):
+    if words := first_words(ticket, WORDS):
         blocks.append(section(f">{words}"))
     return blocks
 
@@ -141,7 +139,8 @@ def _controls(ticket: Ticket, what: str, data: Any, texts: dict[str, str]) -> li
         label = f"{texts['belongs'].format(other=other)}: {brief(str(data['offer'].get('title') or ''), 40)}"
         merge = button(label.removesuffix(": "), "belongs", str(other))
         return [section(texts["offer"]), actions(f"ticket:{ticket.id}:ack", [merge])]
-    comment = button(texts["comment"], "rate_comment", str(ticket.id))
+    given = str(_number(data.get("score")) or "-")  # what the form chooses beforehand, where there is a score
+    comment = button(texts["comment"], "rate_comment", given)
     if what == "resolved" and data.get("rate"):
         stars = [button("★" * score, f"rate:{score}", str(score)) for score in SCORES]
         return [section(texts["ask"]), actions(f"ticket:{ticket.id}:rate", [*stars, comment])]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -33,6 +33,7 @@ log = structlog.get_logger(__name__)
 
 MOST_REMEMBERED: Final = 500
 SHARED: Final = (0.1, 0.3, 0.8)  # seconds between looks for the message of a file that was just shared
+Taken = Callable[[Outgoing, Sequence[str]], Awaitable[Collection[str]]]
 NO_SCOPE: Final = "not shown here: the app lacks the permission files:write"
 
 
@@ -46,10 +47,11 @@ class _File:
 
 
 class Uploader:
-    """Sends attachments, and texts that are too long for posts, as Slack files."""
+    """Sends attachments, and texts that are too long for posts, as Slack files. `taken`: says which of some files,
+    by their remote ids, another delivery of the ticket is known to have brought."""
 
-    def __init__(self, api: Api, blobs: Blobs, poster: Poster) -> None:
-        self._api, self._blobs, self._poster = api, blobs, poster
+    def __init__(self, api: Api, blobs: Blobs, poster: Poster, taken: Taken | None = None) -> None:
+        self._api, self._blobs, self._poster, self._taken = api, blobs, poster, taken
         self._ids: OrderedDict[int, str] = OrderedDict()
 
     async def allowed(self) -> bool:
@@ -201,7 +203,7 @@ class Uploader:
         but: Collection[str] = (),
     ) -> str | None:
         """Return the id of a file of ours there, by name and size; not one that another delivery brought."""
-        _, channel, root = place
+        team, channel, root = place
         home = await self._api.home()
         others = [known for delivery, known in self._ids.items() if delivery != outgoing.delivery_id]
         taken = {*(remote.rpartition("/")[2] for remote in but), *others}
@@ -213,13 +215,14 @@ class Uploader:
             "limit": 200,
         }
         async for page in self._api.pages(method, "messages", most=LOOK_PAGES, **arguments):
-            for message in page:
-                if message.get("user") != home.bot_user and message.get("bot_id") != home.bot_id:
-                    continue
-                for seen in message.get("files") or ():
-                    same = seen.get("name") == name and seen.get("size") == size
-                    if same and seen.get("id") not in taken:
-                        return str(seen.get("id"))
+            ours = [m for m in page if m.get("user") == home.bot_user or m.get("bot_id") == home.bot_id]
+            files = [seen for message in ours for seen in message.get("files") or ()]
+            same = [str(f.get("id")) for f in files if f.get("name") == name and f.get("size") == size]
+            remotes = [f"{team}/{channel}/{file_id}" for file_id in same if file_id not in taken]
+            known = await self._taken(outgoing, remotes) if self._taken is not None and remotes else ()
+            for remote in remotes:
+                if remote not in known:
+                    return remote.rpartition("/")[2]
         return None
 
     def _remember(self, delivery: int, file_id: str) -> None:

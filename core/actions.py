@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
-from core import snoozing, targets, units, views
+from core import describing, snoozing, targets, units, views
 from core.audience import Happened, Scene
+from core.brakes import allow
 from core.database import Rerun, Tx
 from core.desk import TITLE
-from core.failures import Conflict, Invalid, NotFound
+from core.failures import Conflict, Invalid, NotFound, TooMany
 from core.outbox import release_held
 from core.passing_on import braked, passed_on
 from core.people import Known
@@ -24,10 +25,15 @@ from core.places import same_conversation
 from core.shapes import Actor, File, Priority, Ref, Visibility, key_of
 from core.staffing import staff_named
 from core.status import ACTIVE, SETS, Did, Status, Ticket
-from core.tables import links, messages, participants, tickets, users
+from core.tables import links, messages, tickets, users
 from core.threads import LinkFact
 from core.units import Desk, Words
 from core.visibility import check_sees, check_sets, check_staff, check_writes
+
+TOO_OFTEN: Final = (
+    "You have opened tickets again very often in the last hour. Write what is still open in this one: staff read it, "
+    "and open it again."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +50,7 @@ class Written:
     html_blob: str | None = None
     mail_id: str | None = None
     thread_index: str | None = None
+    edited_at: datetime | None = None
     rich: str | None = None
     auth_results: Mapping[str, Any] | None = None
     names: Sequence[tuple[str, str, str | None]] = ()
@@ -128,6 +135,7 @@ async def write(tx: Tx, desk: Desk, actor: Actor, ticket_id: int, written: Writt
             automatic=written.automatic,
             mail_id=written.mail_id,
             thread_index=written.thread_index,
+            edited_at=written.edited_at,
             rich=written.rich,
             auth_results=written.auth_results,
             files=written.files,
@@ -221,6 +229,7 @@ async def participant_wrote(
     reopens: bool = True,
 ) -> Ticket:
     """The words of somebody who takes part: they may reopen the ticket, and the desk hears of them."""
+    ticket = await describing.begun_again(tx, ticket, message_id)
     reopens = reopens and not ticket.spam  # spam stays closed; staff see what was written
     did = Did.OTHER_WROTE if written.automatic or not reopens else Did.PARTICIPANT_WROTE
     moved = await units.move(tx, ticket, did, actor)
@@ -263,20 +272,34 @@ async def _braked_note(
         await units.note(tx, desk, Happened.TOLD, line, first=200)
 
 
+def _check_goes_on(ticket: Ticket, instead: str) -> None:
+    """Nothing is set of a ticket that was merged away. Raises `Conflict`."""
+    if ticket.merged_into is not None:
+        raise Conflict(f"ticket {ticket.id} is merged into {ticket.merged_into}; {instead}")
+
+
+async def may_reopen(tx: Tx, desk: Desk, user_id: int | None) -> bool:
+    """Reopens by one person are braked, whether they write or press: count one more."""
+    limit = desk.config.brakes.reopens_per_hour
+    return await allow(tx, f"reopen:{user_id}", limit, timedelta(hours=1))
+
+
 async def set_status(
     tx: Tx, desk: Desk, actor: Actor, ticket_id: int, status: Status, *, from_thread: bool = False
 ) -> Ticket:
     """Set a ticket's status; the one it has already changes nothing. Raises `ForbiddenMove`."""
     ticket, _ = await locked(tx, actor, ticket_id)
     check_sets(actor, status)
+    _check_goes_on(ticket, "set that one's status")
     if ticket.status is status:
         return ticket
-    if ticket.merged_into is not None:
-        raise Conflict(f"ticket {ticket_id} is merged into {ticket.merged_into}; set that one's status")
     if ticket.spam and actor.staff:
         raise Conflict(f"ticket {ticket_id} is marked as spam; if it's none: !spam off")
     if ticket.spam:
         raise Conflict(f"ticket {ticket_id} can't be opened again; please write a new message")
+    reopens = status in ACTIVE and ticket.status not in ACTIVE and not actor.staff
+    if reopens and not await may_reopen(tx, desk, actor.user_id):
+        raise TooMany(TOO_OFTEN)
     moved = await units.move(tx, ticket, SETS[status], actor)
     if status is Status.OPEN and not actor.staff:
         moved = replace(moved, waiting_since=moved.waiting_since or await tx.now())
@@ -296,6 +319,7 @@ async def assign(
     check_staff(actor, "assign tickets")
     member = await staff_named(tx, username) if username else None
     ticket, _ = await locked(tx, actor, ticket_id)
+    _check_goes_on(ticket, "assign that one")
     if ticket.assignee_id == (member.user_id if member else None):
         return ticket
     moved = await units.move(tx, ticket, Did.ASSIGNED, actor) if member else ticket
@@ -320,6 +344,7 @@ async def set_priority(
     """Set how pressing a ticket is."""
     check_staff(actor, "set priorities")
     ticket, _ = await locked(tx, actor, ticket_id)
+    _check_goes_on(ticket, "set that one's priority")
     if ticket.priority is priority:
         return ticket
     await units.add_event(
@@ -341,6 +366,7 @@ async def set_title(
     if not words or len(words) > TITLE:
         raise Invalid(f"a title has 1 to {TITLE} characters")
     ticket, _ = await locked(tx, actor, ticket_id)
+    _check_goes_on(ticket, "change that one's title")
     if ticket.title == words:
         return ticket
     data = {"from": ticket.title, "to": words}
@@ -349,45 +375,6 @@ async def set_title(
     text = f"{units.shown_name(actor)} changed the title to: {words}"
     scene = await units.scene(tx, desk, after, actor, from_thread=from_thread, data={"text": text})
     await units.note(tx, desk, Happened.CHANGED, scene)
-    return after
-
-
-async def merge(tx: Tx, desk: Desk, actor: Actor, ticket_id: int, into: int) -> Ticket:
-    """Merge a ticket away: it closes, later mail goes to the target. Raises `Conflict`, `NotFound`."""
-    check_staff(actor, "merge tickets")
-    if ticket_id == into:
-        raise Invalid("a ticket can't be merged into itself")
-    locked = {i: await units.lock(tx, i) for i in sorted((ticket_id, into))}
-    return await merge_locked(tx, desk, actor, locked[ticket_id], locked[into])
-
-
-async def merge_locked(tx: Tx, desk: Desk, actor: Actor, ticket: Ticket, target: Ticket) -> Ticket:
-    """Merge a ticket into another one, both locked by this unit. Raises `Conflict`."""
-    ticket_id, into = ticket.id, target.id
-    if ticket.merged_into is not None:
-        raise Conflict(f"ticket {ticket_id} is merged into {ticket.merged_into} already")
-    if target.merged_into is not None:
-        raise Conflict(f"ticket {into} is merged into {target.merged_into}; merge into that one")
-    now = await tx.now()
-    await tx.run(update(tickets).where(tickets.c.merged_into == ticket_id).values(merged_into=into))
-    for row in await tx.all(select(participants).where(participants.c.ticket_id == ticket_id)):
-        if row.role in ("requester", "cc"):
-            await units.join(tx, into, row.identity_key, "cc", row.place, 0)
-    gone = replace(ticket.update_status(Did.MERGED, now), merged_into=into)
-    kind = "merged_active" if ticket.status in ACTIVE else "merged"  # the figures count the first
-    await units.add_event(tx, ticket, kind, actor, public=True, data={"into": into, "from": ticket.status})
-    await units.add_event(tx, target, "merged_in", actor, public=False, data={"ticket": ticket_id})
-    after = await units.save(tx, ticket, gone, public=True)
-    await units.save(tx, target, target, public=False)
-    theirs = ticket.requester_id == target.requester_id  # of another's ticket they learn no number
-    news: tuple[tuple[Ticket, Happened, str, dict[str, Any]], ...] = (
-        (after, Happened.MERGED, f"merged into #{into}", {"into": into} if theirs else {}),
-        (target, Happened.CHANGED, f"#{ticket_id} was merged into this one", {}),
-    )
-    for one, happened, words, data in news:
-        text = f"{units.shown_name(actor)}: {words}."
-        scene = await units.scene(tx, desk, one, actor, from_thread=False, data={"text": text, **data})
-        await units.note(tx, desk, happened, scene)
     return after
 
 

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeVar
 
+from sqlalchemy import select
+
 from core.database import Tx
 from core.failures import Invalid
 from core.people import mail_person
 from core.shapes import Actor, Person, Ref
+from core.tables import identities, participants
 from core.units import Desk
 
 E = TypeVar("E", bound=StrEnum)
@@ -77,15 +80,37 @@ def number(asked: Asked, usage: str) -> int:
     return int(word)
 
 
-def person(asked: Asked, usage: str) -> Person:
-    """Return whom the first word names: a mail address, or somebody of the channel in which it was asked (their direct
-    messages are where they are reached). Raises `Invalid`."""
+async def person(asked: Asked, usage: str) -> Person:
+    """Return whom the first word names: a mail address, or somebody who is known by that id in the channel in which it
+    was asked. An id doesn't say of whose team they are, and any word may look like one. Raises `Invalid`."""
     word = first(asked, usage)
     found = _USER_ID.fullmatch(word)
     if found is None:
         return mail_person(word.removeprefix("@"))
     if asked.sender.kind == "email":  # whoever asks by mail or on a page has no team
         raise how(usage)
-    team = asked.sender.team or asked.sender.address.partition("/")[0]
-    address = f"{team}/{found[1]}"
-    return Person(kind=asked.sender.kind, address=address, team=team, place=address)
+    known = await _known_by_id(asked, found[1])
+    if known is None:
+        raise Invalid(f"nobody is known here by '{found[1]}'; name their mail address: {usage}")
+    return known
+
+
+async def _known_by_id(asked: Asked, user: str) -> Person | None:
+    """Somebody of our team, else who wrote in this ticket, else anybody; where they wrote they are answered, else in
+    their direct messages."""
+    tx, kind = asked.tx, asked.sender.kind
+    home = asked.sender.team or asked.sender.address.partition("/")[0]
+    ours = Person(kind=kind, address=f"{home}/{user}", team=home, place=f"{home}/{user}")
+    people = select(identities.c.address, identities.c.team_id).where(identities.c.kind == kind)
+    if await tx.first(people.where(identities.c.key == ours.key)) is not None:
+        return ours
+    theirs = identities.c.address.endswith(f"/{user}", autoescape=True)
+    wrote = people.add_columns(participants.c.place).join(
+        participants, participants.c.identity_key == identities.c.key
+    )
+    row = await tx.first(wrote.where(participants.c.ticket_id == asked.ticket_id, theirs).limit(1))
+    place = row.place if row is not None else ours.place
+    row = row or await tx.first(people.where(theirs).order_by(identities.c.key).limit(1))
+    if row is None:
+        return None
+    return Person(kind=kind, address=row.address, team=row.team_id or "", guest=True, place=place)

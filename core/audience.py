@@ -307,6 +307,12 @@ def _requesters(happened: Happened, scene: Scene) -> Iterator[Told]:
         yield from _changed_copies(happened, scene)
 
 
+def thanked(scene: Scene) -> bool:
+    """Does the requester get a notice of the rating they gave? Spam is sent none."""
+    listener = _requester(scene)
+    return _has_buttons(scene) and listener is not None and not (listener.suppressed or scene.ticket.spam)
+
+
 def _requester(scene: Scene) -> Listener | None:
     return next((x for x in scene.listeners if x.role == "requester"), None)
 

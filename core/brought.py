@@ -86,6 +86,8 @@ async def _claim(
     own = {one.new.ref.name: message_id for one, message_id in zip(lines, ids, strict=True)}
     claims: list[tuple[int | None, str, str, str | None]] = []
     for name, kind, remote in names:
+        if kind == units.ADOPTED and name not in own:
+            continue  # a mention without a word
         if name == prepared.new.ref.name:
             claims.append((own.get(name), name, kind if name in own else MENTION, remote))
         elif name not in own:
@@ -93,12 +95,7 @@ async def _claim(
     brought = {name: found for name, found in own.items() if name != prepared.new.ref.name}
     # An answer that came before made some of these names known.
     for key, name in sorted((key_of(name), name) for name in brought):
-        known = await tx.changed(
-            update(links)
-            .where(links.c.key == key, links.c.kind == "referenced")
-            .values(kind="received", ticket_id=ticket.id, message_id=brought[name], remote=_remote(name))
-        )
-        if not known:
+        if not await units.adopt(tx, key, ticket.id, brought[name], _remote(name)):
             claims.append((brought[name], name, "received", _remote(name)))
     await units.add_all_links(tx, ticket.id, claims)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from sqlalchemy import Row, select, update
 
 from core import actions, editing, rich, units, views
-from core.database import Tx
+from core.database import Rerun, Tx
 from core.evidence import settled_root
 from core.failures import Refused
 from core.people import Known, actor_of
@@ -29,13 +29,20 @@ from core.shapes import (
 )
 from core.status import Ticket
 from core.suppression import how_to_lift, suppress
-from core.tables import deliveries, links
+from core.tables import deliveries, links, tickets
 from core.tell import mark, tell_failure, whisper
 from core.units import Desk
 from core.verbs import VERBS, Asked, carry_out, needs_no_ticket
 from core.visibility import as_queue_is_set, intent
 
 log = structlog.get_logger(__name__)
+NO_LONGER: Final = "You aren't on the help desk's staff any more, so this edit did nothing."
+NO_WORDS: Final = "This edit did nothing: it left no words. To take a message back, delete it."
+STILL_NOTE: Final = (
+    "It's still a note, which only staff see. To send it, write a new message that starts with reply:"
+)
+AS_NEW: Final = "A command is carried out where a new message begins with it."
+RUNS_NONE: Final = f"This edit did nothing: the message stays as it was for everybody else. {AS_NEW}"
 
 
 async def edited(tx: Tx, desk: Desk, new: MessageEdited, sender: Known) -> Receipt:
@@ -46,32 +53,79 @@ async def edited(tx: Tx, desk: Desk, new: MessageEdited, sender: Known) -> Recei
     message = await views.message(tx, message_id)
     if message is None or message.author_id != sender.user_id:
         return Receipt(outcome="ignored", ticket_id=ticket_id, because="an edit by somebody else")
-    asked = new.as_new.visibility if new.as_new is not None else None
-    if message.author.staff and asked is Visibility.NOTE and message.visibility is Visibility.PUBLIC:
-        return await _became_note(tx, desk, new, sender, message)
-    text = _words(new) if message.author.staff else new.text
-    if message.author.staff and message.visibility is Visibility.PUBLIC:
+    if message.edited_at is not None and new.source_time < message.edited_at:
+        return Receipt(outcome="ignored", ticket_id=ticket_id, because="an edit before the one that it has")
+    at_desk = new.as_new.desk if new.as_new is not None else message.author.staff or bool(new.command)
+    if (at_desk or message.author.staff) and not sender.staff:
+        return await _did_nothing(tx, desk, new, message, NO_LONGER)
+    if new.command:
+        return await _became_command(tx, desk, new, sender, message)
+    asked, text = message.visibility, new.text
+    if at_desk:
         ticket = await views.ticket(tx, ticket_id)
-        if ticket is not None:  # the sign that made it an answer isn't a part of it
-            text = as_queue_is_set(text, desk.queue_or_first(ticket.queue).default_visibility)[1]
+        assert ticket is not None
+        asked, text = _asked(desk, new, message, ticket)
+    if asked is Visibility.NOTE and message.visibility is Visibility.PUBLIC:
+        return await _became_note(tx, desk, new, sender, message, text)
+    if not text.strip() and not message.attachments:
+        return await _did_nothing(tx, desk, new, message, NO_WORDS)
     actor = actor_of(sender, new.channel, Auth.VERIFIED)
-    formatted = rich.ending(new.rich, text) if new.rich else None
-    await editing.edit(
-        tx, desk, message_id, ticket_id, text, actor, in_thread=message.author.staff, rich=formatted
-    )
+    formatted = new.rich if text == new.text else rich.ending(new.rich, text) if new.rich else None
+    at = new.source_time
+    await editing.edit(tx, desk, message_id, ticket_id, text, actor, at=at, in_thread=at_desk, rich=formatted)
+    if asked is not message.visibility:
+        await whisper(tx, desk, ticket_id, new.sender, STILL_NOTE)
     return Receipt(outcome="edited", ticket_id=ticket_id, message_id=message_id, because="its own edit")
 
 
-async def _became_note(tx: Tx, desk: Desk, new: MessageEdited, sender: Known, message: Message) -> Receipt:
+def _asked(desk: Desk, new: MessageEdited, message: Message, ticket: Ticket) -> tuple[Visibility, str]:
+    """For whose eyes the new text is by its sign, or by how the queue is set, and the text without the sign. Where the
+    ticket has moved since, an answer stays one that has no sign in either queue."""
+    if new.as_new is not None and new.as_new.visibility is not None:
+        return new.as_new.visibility, new.text
+    text = new.text if new.as_new is not None else intent(new.text)[1].strip()
+    queues = {ticket.queue} | ({new.as_new.queue} if new.as_new is not None else set())
+    defaults = {Visibility(desk.queue_or_first(queue).default_visibility) for queue in queues}
+    if message.visibility is Visibility.NOTE:
+        return (Visibility.PUBLIC if defaults == {Visibility.PUBLIC} else Visibility.NOTE), text
+    by_queue, words = as_queue_is_set(text, desk.queue_or_first(ticket.queue).default_visibility)
+    known = new.as_new is not None and defaults == {Visibility.NOTE}
+    return (by_queue if known else Visibility.PUBLIC), words
+
+
+async def _did_nothing(tx: Tx, desk: Desk, new: MessageEdited, message: Message, why: str) -> Receipt:
+    """An edit that changes nothing: its author alone hears why."""
+    await whisper(tx, desk, message.ticket_id, new.sender, why)
+    return Receipt(
+        outcome="ignored", ticket_id=message.ticket_id, message_id=message.id, because="an edit that is none"
+    )
+
+
+async def _became_command(tx: Tx, desk: Desk, new: MessageEdited, sender: Known, message: Message) -> Receipt:
+    """An edit runs no command. An answer that became one was a slip: it doesn't go out, if it hasn't."""
+    await units.lock(tx, message.ticket_id)
+    if message.visibility is Visibility.NOTE or await editing.has_gone(tx, message.id):
+        return await _did_nothing(tx, desk, new, message, RUNS_NONE)
+    receipt = await _became_note(tx, desk, new, sender, message, new.text)
+    text = (
+        f"Your answer was stopped before it went out and is a note now; !{new.command} wasn't run. {AS_NEW}"
+    )
+    await whisper(tx, desk, message.ticket_id, new.sender, text)
+    return receipt
+
+
+async def _became_note(
+    tx: Tx, desk: Desk, new: MessageEdited, sender: Known, message: Message, text: str
+) -> Receipt:
     """An answer that is a note now: nothing of it goes out any more, and its author hears where it had gone."""
     actor = actor_of(sender, new.channel, Auth.VERIFIED)
-    gone = await editing.into_note(tx, desk, message.id, message.ticket_id, _words(new), actor)
+    gone = await editing.into_note(tx, desk, message.id, message.ticket_id, text, actor, at=new.source_time)
     ticket = await views.ticket(tx, message.ticket_id)
     assert ticket is not None
     await mark(tx, desk, ticket, units.remote_of(new.ref), "note")
     if gone:
-        text = "It's a note from now on, but the requester had the answer already."
-        await whisper(tx, desk, message.ticket_id, new.sender, text)
+        told = "It's a note from now on, but the requester had the answer already."
+        await whisper(tx, desk, message.ticket_id, new.sender, told)
     return Receipt(
         outcome="edited", ticket_id=message.ticket_id, message_id=message.id, because="became a note"
     )
@@ -98,7 +152,9 @@ async def deleted(tx: Tx, desk: Desk, gone: MessageDeleted) -> Receipt:
         channel=gone.channel,
         name=message.author.name,
     )
-    await editing.edit(tx, desk, message_id, ticket_id, None, actor, in_thread=message.author.staff)
+    await editing.edit(
+        tx, desk, message_id, ticket_id, None, actor, at=gone.source_time, in_thread=message.author.staff
+    )
     return Receipt(outcome="deleted", ticket_id=ticket_id, message_id=message_id, because="its own deletion")
 
 
@@ -115,32 +171,55 @@ async def commanded(tx: Tx, desk: Desk, command: StaffCommand, sender: Known) ->
     if ticket is None:
         return Receipt(outcome="ignored", because="no such ticket")
     actor = actor_of(sender, command.channel, Auth.VERIFIED)
+    about = await _acted_on(tx, command.verb, ticket, actor)
+    moved = about.id != ticket_id
     asked = Asked(
         tx=tx,
         desk=desk,
         actor=actor,
-        ticket_id=ticket_id,
+        ticket_id=about.id,
         words=command.words,
         text=command.text,
         sender=command.sender,
         ref=command.ref,
-        in_thread=actor.staff and _in_thread(desk, ticket, command),
+        in_thread=actor.staff and not moved and _in_thread(desk, ticket, command),
     )
-    answer: str | None
-    sign = "done"
-    try:
-        answer = await carry_out(command.verb, asked, own=ticket.requester_id == sender.user_id)
-        sign = VERBS[command.verb.lower()].sign
-    except Refused as exc:
-        answer = exc.message
+    answer = await _carried_out(asked, command, about)
     if command.ref is not None and await actions.linked(tx, command.ref) is None:
         remote = units.remote_of(command.ref)
         await units.add_links(tx, ticket_id, None, [(command.ref.name, "command", remote)])
+    if answer is None and command.ref is not None:
+        sign = VERBS[command.verb.lower()].sign
+        await mark(tx, desk, ticket, units.remote_of(command.ref), sign)
+    if moved:
+        there = f"n #{about.id}, into which this was merged"
+        answer = f"Done o{there}." if answer is None else f"O{there}: {answer}"
     if answer is not None:
         await whisper(tx, desk, ticket_id, command.sender, answer, place=command.place)
-    elif command.ref is not None:
-        await mark(tx, desk, ticket, units.remote_of(command.ref), sign)
-    return Receipt(outcome="command", ticket_id=ticket_id, because=f"!{command.verb}")
+    return Receipt(outcome="command", ticket_id=about.id, because=f"!{command.verb}")
+
+
+async def _acted_on(tx: Tx, verb: str, ticket: Ticket, actor: Actor) -> Ticket:
+    """The ticket itself; where it was merged away, the one in which it goes on, if the verb follows and they may there
+    what they may here."""
+    known = VERBS.get(verb.lower())
+    if ticket.merged_into is None or known is None or not known.follows:
+        return ticket
+    target = await actions.target(tx, ticket.id)
+    return target if actor.staff or target.requester_id == actor.user_id else ticket
+
+
+async def _carried_out(asked: Asked, command: StaffCommand, about: Ticket) -> str | None:
+    """Return what its sender is told, None where it was done and a sign says so."""
+    try:
+        answer = await carry_out(command.verb, asked, own=about.requester_id == asked.actor.user_id)
+    except Refused as exc:
+        return exc.message
+    if VERBS[command.verb.lower()].follows and about.merged_into is None:
+        into = select(tickets.c.merged_into).where(tickets.c.id == about.id)
+        if await asked.tx.scalar(into) is not None:  # merged away since we looked
+            raise Rerun
+    return answer
 
 
 async def _commanded_anywhere(tx: Tx, desk: Desk, command: StaffCommand, sender: Known) -> Receipt:
@@ -236,11 +315,6 @@ async def _digest_bounced(tx: Tx, row: Row[Any], report: DeliveryReport) -> Rece
         return Receipt(outcome="ignored", because="nothing new")
     tx.after_commit.append(lambda: log.warning("digest_bounced", delivery=row.id, permanent=report.permanent))
     return Receipt(outcome="reported", because="a bounce of ours")
-
-
-def _words(new: MessageEdited) -> str:
-    """The new text without the sign in front; the reader of a whole message has taken it off."""
-    return new.text if new.as_new is not None else intent(new.text)[1].strip()
 
 
 async def delivery_behind(tx: Tx, report: DeliveryReport) -> Row[Any] | None:

@@ -7,6 +7,7 @@ itself (its holder was killed) settles it by kind: look it up, repeat it, or let
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -15,7 +16,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Row, select
 
-from core import outbox, work
+from core import outbox, rests, work
 from core.blobs import INLINE_BYTES, Blobs
 from core.channel import Channel
 from core.clock import Clock
@@ -33,6 +34,7 @@ from core.settling import Settling
 from core.shapes import Outgoing
 from core.tables import deliveries, tickets
 from core.tasks import drained, kept
+from core.tell import held_no_longer
 from core.units import Desk
 
 log = structlog.get_logger(__name__)
@@ -115,8 +117,8 @@ class Courier:
         """The channels that may send now: none while everything is on hold, none that is paused."""
         if await self._held(tx):
             return []
-        paused = await work.paused(tx, [f"channel:{name}" for name in self._channels])
-        return [name for name in self._channels if f"channel:{name}" not in paused]
+        paused = await work.paused(tx, [rests.channel_row(name) for name in self._channels])
+        return [name for name in self._channels if rests.channel_row(name) not in paused]
 
     async def _held(self, tx: Tx) -> bool:
         return await outbox.on_hold(tx, self._config.service.outbound)
@@ -162,13 +164,14 @@ class Courier:
         unsettled = await outbox.sending(tx, lane)
         if unsettled or await self._held(tx):
             return _Next(unsettled)
-        heads = await outbox.heads(tx, lane)
-        if not heads:
+        # Every other turn, by chance: whoever holds the lane next knows nothing of this one's turns.
+        head = await outbox.next_head(tx, lane, by_age=random.random() < 0.5)
+        if head is None:
             return _Next(())
         try:
-            return _Next((), heads[0], await load(tx, heads[0]))
+            return _Next((), head, await load(tx, head))
         except PermanentFailure as exc:
-            return _Next((), heads[0], never=exc.reason, told=isinstance(exc, Suppressed))
+            return _Next((), head, never=exc.reason, told=isinstance(exc, Suppressed))
 
     async def deliver_one(self, lease: work.Lease, channel: Channel, found: _Next) -> datetime | None:
         """Mark, send, settle one delivery. Returns until when the lane must rest, None where it needn't."""
@@ -227,7 +230,7 @@ class Courier:
         async def unit(tx: Tx) -> Row[Any] | None:
             marked = await outbox.mark_sending(tx, row.id, kept)
             if marked:
-                await self._settling.was_held(tx, row)
+                await held_no_longer(tx, self._desk, row)
             await work.fence(tx, lease)
             # Whoever changes what is shown locks this lane too, so from here on they see it being sent.
             if marked and first and await _changed(tx, loaded):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import and_, or_, select, update
 
-from core import units, views
+from core import describing, units, views
 from core.audience import Copy, Happened
 from core.database import Tx
 from core.outbox import cancel, lane_kind, rehead
 from core.outgoing import card_in
 from core.shapes import Actor, Kind, Message, Person, Visibility
-from core.tables import deliveries, events, identities, links, messages, tickets
+from core.status import Ticket
+from core.tables import deliveries, identities, links, messages
 from core.tell import whisper
 from core.units import Desk
 from core.work import enqueue as enqueue_work
@@ -30,26 +33,29 @@ async def edit(
     text: str | None,
     actor: Actor,
     *,
+    at: datetime,
     in_thread: bool,
     rich: str | None = None,
 ) -> None:
-    """Give a message a new text (None: it was deleted) with its formatting, and carry that to where it was posted."""
+    """Give a message a new text (None: it was deleted) with its formatting, and carry that to where it was posted.
+    `at`: when its author did that."""
     ticket = await units.lock(tx, ticket_id)
     message = await views.message(tx, message_id)
     if message is None or message.deleted_at is not None:
         return
     if message.text == text and message.rich == rich:
         return
+    own = await describing.shown(tx, ticket_id) == message_id
     now = await tx.now()
     values: dict[str, Any] = {"full_text": None, "rich": None}
-    values |= {"deleted_at": now} if text is None else {"edited_at": now, "text": text, "rich": rich}
+    values |= {"deleted_at": now} if text is None else {"edited_at": at, "text": text, "rich": rich}
     await tx.run(update(messages).where(messages.c.id == message_id).values(**values))
     kind = "deleted" if text is None else "edited"
     public = message.visibility is Visibility.PUBLIC and not message.outsider
     await units.add_event(tx, ticket, kind, actor, public=False, data={"message": message_id})
     after = await units.save(tx, ticket, ticket, public=public)
-    if await _opens(tx, message):
-        await _describe(tx, message, text)
+    if own:
+        await describing.changed(tx, message)
     stopped = await _stop_unsent(tx, message_id, deleted=text is None)
     # A note that was an answer once: what the requester has of that stays taken back.
     copies = [copy for copy in await _copies(tx, message_id) if public or copy.desk]
@@ -57,52 +63,42 @@ async def edit(
     scene = await units.scene(tx, desk, after, actor, copies=copies, from_thread=in_thread)
     await units.note(tx, desk, happened, scene, message_id)
     if text is None and message.author.staff and public:
-        gone = any(not copy.desk for copy in copies)
-        if gone or stopped:
-            files = any(not copy.desk and copy.attachment_id is not None for copy in copies)
-            late = TOO_LATE_WITH_FILES if files else TOO_LATE
-            await _tell_author(tx, desk, message, late if gone else STOPPED)
+        await _tell_deleted(tx, desk, after, message, actor, copies, stopped=stopped)
 
 
-async def _opens(tx: Tx, message: Message) -> bool:
-    """Is it the message whose words the ticket shows as its own?"""
-    data = await tx.scalar(
-        select(events.c.data)
-        .where(events.c.ticket_id == message.ticket_id, events.c.kind == "opened")
-        .order_by(events.c.id)
-        .limit(1)
-    )
-    opening = (data or {}).get("message")
-    return message.seq == 1 if opening is None else bool(opening == message.id)
+async def _tell_deleted(
+    tx: Tx,
+    desk: Desk,
+    ticket: Ticket,
+    message: Message,
+    actor: Actor,
+    copies: Sequence[Copy],
+    *,
+    stopped: bool,
+) -> None:
+    """An answer is gone from the thread: its author hears what became of it, and where the requester has it, a line in
+    the thread says so to the others."""
+    theirs = [copy for copy in copies if not copy.desk]
+    if theirs:
+        files = any(copy.attachment_id is not None for copy in theirs)
+        await _tell_author(tx, desk, message, TOO_LATE_WITH_FILES if files else TOO_LATE)
+        text = f"{units.shown_name(actor)} deleted an answer that had gone out: the requester has it."
+        line = await units.scene(tx, desk, ticket, actor, data={"text": text})
+        await units.note(tx, desk, Happened.CHANGED, line, first=100)
+    elif stopped:
+        await _tell_author(tx, desk, message, STOPPED)
 
 
-async def _describe(tx: Tx, message: Message, text: str | None) -> None:
-    """The ticket shows its opening message."""
-    opening = {"description": text or ""}
-    # In Slack the title is made of its words, unless it was written by itself.
-    if message.channel == "slack" and await _titled(tx, message):
-        opening["title"] = units.title_of("", text) if text else "(deleted)"
-    await tx.run(update(tickets).where(tickets.c.id == message.ticket_id).values(**opening))
-
-
-async def _titled(tx: Tx, message: Message) -> bool:
-    """Is the title still the one that was made of the message's first words?"""
-    title = await tx.scalar(select(tickets.c.title).where(tickets.c.id == message.ticket_id))
-    return _letters(message.text).startswith(_letters(str(title).rstrip("…")))
-
-
-def _letters(text: str) -> str:
-    return "".join(c for c in text if c.isalnum())
-
-
-async def into_note(tx: Tx, desk: Desk, message_id: int, ticket_id: int, text: str, actor: Actor) -> bool:
+async def into_note(
+    tx: Tx, desk: Desk, message_id: int, ticket_id: int, text: str, actor: Actor, *, at: datetime
+) -> bool:
     """A staff's answer was edited into a note: what hasn't gone doesn't go, what can be taken back is. Returns
     whether some of it had reached the requester already."""
     ticket = await units.lock(tx, ticket_id)
     await tx.run(
         update(messages)
         .where(messages.c.id == message_id)
-        .values(visibility=Visibility.NOTE, text=text, full_text=None, rich=None, edited_at=await tx.now())
+        .values(visibility=Visibility.NOTE, text=text, full_text=None, rich=None, edited_at=at)
     )
     await units.add_event(tx, ticket, "became_note", actor, public=False, data={"message": message_id})
     after = await units.save(tx, ticket, ticket, public=True)
@@ -111,6 +107,11 @@ async def into_note(tx: Tx, desk: Desk, message_id: int, ticket_id: int, text: s
     scene = await units.scene(tx, desk, after, actor, copies=copies, from_thread=True)
     await units.note(tx, desk, Happened.TAKEN_BACK, scene, message_id)
     return any(not copy.desk for copy in copies)
+
+
+async def has_gone(tx: Tx, message_id: int) -> bool:
+    """Return whether the requester's side has a message, or is about to."""
+    return any(not copy.desk for copy in await _copies(tx, message_id))
 
 
 async def _stop_unsent(tx: Tx, message_id: int, *, deleted: bool, desk: bool | None = None) -> bool:

@@ -207,8 +207,12 @@ async def heir_of(tx: Tx, ticket_id: int, sender: Known) -> int | None:
     return None if found is None else int(found)
 
 
-def names_of(new: NewMessage, known: KnownLinks, *, twice: bool) -> list[tuple[str, str, str | None]]:
-    """Return the names to claim: its own (unless another mail has it), and referenced ones that nobody has."""
+def names_of(
+    new: NewMessage, known: KnownLinks, *, twice: bool, joins: bool = False
+) -> list[tuple[str, str, str | None]]:
+    """Return the names to claim: its own (unless another mail has it), and referenced ones that nobody has. Its own may
+    be known by an answer that came before it: it gets that where it `joins` what the answer opened, or where no other
+    message can have it."""
     remote = new.mail_id or units.remote_of(new.ref)
     own = known.links.get(new.ref.name)
     names: list[tuple[str, str, str | None]] = []
@@ -218,4 +222,7 @@ def names_of(new: NewMessage, known: KnownLinks, *, twice: bool) -> list[tuple[s
         if ref.name != new.ref.name and not any(n in known.links for n in ref.names):
             names.append((ref.name, "referenced", None))
     unique = {name: (name, kind, where) for name, kind, where in names}
-    return [n for n in unique.values() if known.links.get(n[0]) is None]
+    fresh = [n for n in unique.values() if known.links.get(n[0]) is None]
+    if own is not None and own.kind == "referenced" and (joins or new.ref.ours == new.ref.name):
+        fresh.append((new.ref.name, units.ADOPTED, remote))
+    return fresh

@@ -1,11 +1,14 @@
 """Triage channels in which strangers would read every ticket: noted in `settings`, told once to everybody concerned.
 
-A channel stays noted until it is private again or an operator allows it (`slack.exposed_channels`).
+A channel stays noted until it is private again or an operator allows it (`slack.exposed_channels`). Where instances
+differ in that, the word of the one that began last counts: the others have an older configuration.
+
+Channels in which nothing can be posted are noted too, and told to the managers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -15,49 +18,116 @@ from sqlalchemy import delete, select, update
 from core.audience import Told
 from core.database import Tx
 from core.desk import Desk
-from core.outbox import Noted, enqueue, on_hold
+from core.outbox import URGENT, Noted, enqueue, on_hold, wake
 from core.shapes import Kind, Person, Role
 from core.staffing import StaffMember, staff_members
 from core.tables import settings
 
 SCOPE: Final = "slack.exposed"
+SHUT: Final = "slack.shut"
 HELD_BACK: Final = "slack.held_back"
 RECENT: Final = timedelta(days=1)
 
 
 async def noted(tx: Tx) -> dict[str, Mapping[str, Any]]:
-    """Return channel id → `{"why": …, "since": …}` of the channels that are noted."""
+    """Return channel id → `{"why": …, "since": …, "began": …}` of the channels that are exposed."""
     rows = await tx.all(select(settings.c.key, settings.c.value).where(settings.c.scope == SCOPE))
-    return {row.key: row.value or {} for row in rows}
+    return {row.key: row.value for row in rows if (row.value or {}).get("why")}
 
 
-async def note(tx: Tx, desk: Desk, place: str, why: str, words: str) -> bool:
-    """Note that a channel (`T1/C1`) is exposed, and tell whom it concerns; False where that is known already."""
+def newer(began: datetime, value: Mapping[str, Any]) -> bool:
+    """Whether a process that began then may overrule what is noted. Pure."""
+    return "began" not in value or began >= datetime.fromisoformat(value["began"])
+
+
+async def note(tx: Tx, desk: Desk, place: str, why: str, words: str, began: datetime) -> bool:
+    """Note that a channel (`T1/C1`) is exposed, and tell whom it concerns; False where that is known already, or
+    allowed by an instance that began after this one."""
     channel = place.rpartition("/")[2]
-    now = await tx.now()
-    value = {"why": why, "since": now.isoformat()}
-    await tx.run(tx.insert_missing(settings).values(scope=SCOPE, key=channel, value=value))
-    if (await noted(tx)).get(channel, {}).get("since") != value["since"]:
+    value = await _mine(tx, SCOPE, channel)
+    if value.get("why"):
+        if value["why"] != why:
+            await _write(tx, SCOPE, channel, {**value, "why": why})
+        return False
+    if not newer(began, value):
+        return False
+    since = (await tx.now()).isoformat()
+    await _write(tx, SCOPE, channel, {"why": why, "since": since, "began": began.isoformat()})
+    await _tell(tx, desk, place, words)
+    return True
+
+
+async def allow(tx: Tx, desk: Desk, place: str, words: str, began: datetime) -> bool:
+    """Note that an operator allows what a channel is, and say so where it was noted; False where it wasn't, or where
+    an instance that began after this one doesn't allow it."""
+    channel = place.rpartition("/")[2]
+    value = await _mine(tx, SCOPE, channel)
+    if not newer(began, value):
+        return False
+    await _write(tx, SCOPE, channel, {"why": "", "began": began.isoformat()})
+    if not value.get("why"):
         return False
     await _tell(tx, desk, place, words)
     return True
 
 
-async def reword(tx: Tx, channel: str, value: Mapping[str, Any]) -> None:
-    """Note another reason for the same."""
-    where = (settings.c.scope == SCOPE, settings.c.key == channel)
-    await tx.run(update(settings).where(*where).values(value=dict(value)))
-
-
 async def clear(tx: Tx, desk: Desk, place: str, words: str) -> bool:
     """Forget that a channel was exposed, and say so (not with empty words); False where it isn't noted."""
     channel = place.rpartition("/")[2]
-    gone = await tx.changed(delete(settings).where(settings.c.scope == SCOPE, settings.c.key == channel))
-    if not gone:
+    if channel not in await noted(tx):
+        return False
+    if not await tx.changed(delete(settings).where(settings.c.scope == SCOPE, settings.c.key == channel)):
         return False
     if words:
         await _tell(tx, desk, place, words)
     return True
+
+
+async def told_shut(tx: Tx) -> dict[str, datetime]:
+    """Return channel id → when the managers were told that nothing can be posted there."""
+    rows = await tx.all(select(settings.c.key, settings.c.value).where(settings.c.scope == SHUT))
+    return {
+        row.key: datetime.fromisoformat(row.value["told"]) for row in rows if (row.value or {}).get("told")
+    }
+
+
+async def shut(tx: Tx, desk: Desk, channel: str, words: str) -> bool:
+    """Note that nothing can be posted in a channel, and tell the managers (where there are none, all staff), once a
+    day; False where they were told."""
+    value = await _mine(tx, SHUT, channel)
+    now = await tx.now()
+    if value.get("told") and datetime.fromisoformat(value["told"]) > now - RECENT:
+        return False
+    await _write(tx, SHUT, channel, {"told": now.isoformat()})
+    members = await _members(tx, desk)
+    managers = [member for member in members if member.role is Role.MANAGER]
+    await _send(tx, desk, [one for member in managers or members for one in _to(member, words)])
+    return True
+
+
+async def usable(tx: Tx, channel: str) -> bool:
+    """Forget that nothing could be posted in a channel; False where that isn't noted."""
+    gone = delete(settings).where(settings.c.scope == SHUT, settings.c.key == channel)
+    return await tx.changed(gone) == 1
+
+
+async def go_on(tx: Tx, desk: Desk, place: str) -> None:
+    """Let what waits for a channel go at once, instead of after its pause."""
+    await wake(tx, desk.specs["slack"].lane(place, None))
+    tx.after_commit.append(desk.signals.outbox.set)
+
+
+async def _mine(tx: Tx, scope: str, channel: str) -> dict[str, Any]:
+    """Return a row's value, {} where there was none; nobody else writes it before this transaction ends."""
+    where = (settings.c.scope == scope, settings.c.key == channel)
+    await tx.run(tx.insert_missing(settings).values(scope=scope, key=channel, value={}))
+    await tx.run(update(settings).where(*where).values(key=settings.c.key))
+    return dict(await tx.scalar(select(settings.c.value).where(*where)) or {})
+
+
+async def _write(tx: Tx, scope: str, channel: str, value: Mapping[str, Any]) -> None:
+    where = (settings.c.scope == scope, settings.c.key == channel)
+    await tx.run(update(settings).where(*where).values(value=dict(value)))
 
 
 async def held_back(tx: Tx, team: str, minute: str) -> None:
@@ -76,10 +146,17 @@ async def last_held_back(tx: Tx) -> datetime | None:
 
 async def _tell(tx: Tx, desk: Desk, place: str, words: str) -> None:
     """One post in the channel, a direct message to each of the staff, a mail to managers and whom Slack can't tell."""
+    # Whatever else waits in that lane fails because of the very thing that is told here.
+    channel_post = Told(
+        channel="slack", place=place, kind=Kind.NOTICE, desk=False, priority=URGENT, data={"text": words}
+    )
+    members = await _members(tx, desk)
+    await _send(tx, desk, [channel_post, *(one for member in members for one in _to(member, words))])
+
+
+async def _send(tx: Tx, desk: Desk, told: Sequence[Told]) -> None:
     if desk.quiet:
         return
-    channel_post = Told(channel="slack", place=place, kind=Kind.NOTICE, desk=False, data={"text": words})
-    told = [channel_post, *(one for member in await _members(tx, desk) for one in _to(member, words))]
     noted = Noted(
         ticket_id=0,
         version=int((await tx.now()).timestamp() * 1000),

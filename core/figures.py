@@ -26,6 +26,7 @@ from core.figures_series import DIMENSIONS, Series, share, total, week
 from core.figures_shapes import EFFECT as EFFECT
 from core.figures_shapes import Figures as Figures
 from core.figures_shapes import Group as Group
+from core.figures_shapes import Now as Now
 from core.figures_shapes import Rating as Rating
 from core.figures_shapes import Share as Share
 from core.figures_shapes import Spread as Spread
@@ -206,6 +207,12 @@ async def _standing(tx: Tx, queues: Queues) -> dict[str, dict[str, int]]:
     return found
 
 
+async def now(tx: Tx, queue: str | None = None) -> Now:
+    """Return how things stand now, in one queue or in all."""
+    standing = await _standing(tx, None if queue is None else (queue,))
+    return Now(active=sum(one["active"] for one in standing.values()), **_summed(standing))
+
+
 def _summed(standing: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
     return {what: sum(one[what] for one in standing.values()) for what in _STANDING if what != "active"}
 
@@ -256,11 +263,13 @@ __all__ = [
     "EXACT",
     "Figures",
     "Group",
+    "Now",
     "Rating",
     "Share",
     "Spread",
     "Targets",
     "Waiting",
+    "now",
     "of",
     "spread",
 ]

@@ -56,6 +56,16 @@ def spread(durations: Sequence[timedelta | float]) -> Spread:
     return Spread(n=len(seconds), median=statistics.median(seconds), p90=seconds[rank_of_p90(len(seconds))])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Now:
+    """Tickets that aren't done, at this moment."""
+
+    active: int
+    unassigned: int
+    waiting_for_staff: int
+    waiting_for_customer: int
+
+
 @dataclass(frozen=True, slots=True)
 class Share:
     """So many of so many: of what had a target, what met it."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import Row, bindparam, or_, select, text, update
+from sqlalchemy import Row, and_, bindparam, or_, select, text, update
 
 from core.blobs import INLINE_BYTES, Blobs
 from core.clock import Clock
@@ -33,6 +33,9 @@ BATCH_ROWS: Final = 100
 BATCH_BYTES: Final = 4_000_000
 TOMBSTONE: Final = "tombstone"  # the kind of a link under the key of a mail whose row was deleted
 YOUNG: Final = timedelta(seconds=1)  # for so long an SMTP transaction goes first
+SETTLE: Final = timedelta(
+    milliseconds=300
+)  # how long what comes from a source without order waits for its elders
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +151,8 @@ class Intake:
         if self._flusher is None:
             self._flusher = asyncio.create_task(self._flush(), name="inbox-flush")
         await asyncio.shield(waiting.done)
+        if settle := max((arrival.settle for arrival in arrivals), default=None):
+            asyncio.get_running_loop().call_later(settle.total_seconds(), self._signal.set)
         return len(rows)
 
     @property
@@ -324,19 +329,22 @@ _HEADS: Final = (
 
 async def window(tx: Tx, shard: int, limit: int, channels: Iterable[str]) -> Sequence[Row[Any]]:
     """Return the next rows of a shard, in order, without their bytes. Those of a channel that isn't mounted here
-    wait without holding up the others."""
+    wait without holding up the others. What settles waits no longer than what belongs after it."""
     now = await tx.now()
-    return await tx.all(
-        select(inbox.c.id, inbox.c.attempts, inbox.c.channel)
+    settling = and_(inbox.c.not_before <= now + SETTLE, inbox.c.attempts == 0)
+    rows = await tx.all(
+        select(inbox.c.id, inbox.c.attempts, inbox.c.channel, inbox.c.not_before)
         .where(
             inbox.c.state == "new",
             inbox.c.shard == shard,
             inbox.c.channel.in_(list(channels)),
-            or_(inbox.c.not_before.is_(None), inbox.c.not_before <= now),
+            or_(inbox.c.not_before.is_(None), inbox.c.not_before <= now, settling),
         )
         .order_by(inbox.c.source_order, inbox.c.id)
         .limit(limit)
     )
+    due = [n for n, row in enumerate(rows, 1) if row.not_before is None or row.not_before <= now]
+    return rows[: max(due, default=limit if len(rows) == limit else 0)]
 
 
 async def count_attempt(tx: Tx, ids: Sequence[int], by: int = 1) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import func, select
 
-from core import actions, rich, units
+from core import actions, rich, units, views
 from core.actions import Written
 from core.audience import Happened
-from core.brakes import allow
 from core.database import Rerun, Tx
 from core.opening import claimed_staff, tell_claim
 from core.outgoing import card_in
@@ -51,7 +50,7 @@ async def joined(
     actor = replace(actor_of(sender, new.channel, new.auth), email=address)
     visibility, text, unfit = Visibility.PUBLIC, new.visible or new.text, False
     if decision.how == "staff":
-        visibility, text, unfit = await _staffs_words(tx, desk, new, ticket)
+        visibility, text, unfit = await _staffs_words(tx, desk, new, found, ticket)
     elif sender.staff:
         actor = replace(actor, role=Role.REQUESTER)
     written = Written(
@@ -64,6 +63,7 @@ async def joined(
         html_blob=prepared.html_blob,
         mail_id=new.mail_id,
         thread_index=new.thread_index,
+        edited_at=new.edited_at,
         rich=_formatted(new, text),
         auth_results=new.auth_results,
         names=names,
@@ -105,13 +105,28 @@ async def _stands_below(tx: Tx, desk: Desk, new: NewMessage, found: Found | None
     return card is None or card in {units.remote_of(ref) for ref in new.evidence.references}
 
 
-async def _staffs_words(tx: Tx, desk: Desk, new: NewMessage, ticket: Ticket) -> tuple[Visibility, str, bool]:
+async def _staffs_words(
+    tx: Tx, desk: Desk, new: NewMessage, found: Found | None, ticket: Ticket
+) -> tuple[Visibility, str, bool]:
     """For whose eyes they are, the words, and whether they are kept as a note because they can't be sent."""
-    visibility, text = asked_visibility(new, desk.queue_or_first(ticket.queue).default_visibility)
+    visibility, text = asked_visibility(new, await _default(tx, desk, new, found, ticket))
     if new.channel != "email" or visibility is Visibility.NOTE:
         return visibility, text, False
     fit = await fit_to_send(tx, ticket.id, text)
     return (Visibility.NOTE, text, True) if fit is None else (visibility, fit, False)
+
+
+async def _default(tx: Tx, desk: Desk, new: NewMessage, found: Found | None, ticket: Ticket) -> str:
+    """What words without a sign are. Who writes below a card goes by what is the rule there, also once the ticket was
+    moved or merged away: a note, where that channel's queue or one of the ticket's says so."""
+    queues = {ticket.queue}
+    if new.desk:
+        below = await views.ticket(tx, found.ticket_id) if found and found.ticket_id != ticket.id else None
+        queues |= {below.queue} if below is not None else set()
+        # Several queues may share a channel: the ticket's own counts there.
+        queues |= set() if actions.in_thread(desk, ticket, new.sender.place) else {new.queue}
+    defaults = {desk.queue_or_first(queue).default_visibility for queue in queues}
+    return Visibility.NOTE if Visibility.NOTE in defaults else Visibility.PUBLIC
 
 
 async def _tell_unsent(tx: Tx, desk: Desk, ticket: Ticket, actor: Actor) -> None:
@@ -139,8 +154,7 @@ async def _may_reopen(tx: Tx, desk: Desk, ticket: Ticket, sender: Known, written
     if desk.quiet:
         ended = ticket.closed_at or ticket.resolved_at
         return ended is None or written > ended
-    limit = desk.config.brakes.reopens_per_hour
-    return await allow(tx, f"reopen:{sender.user_id}", limit, timedelta(hours=1))
+    return await actions.may_reopen(tx, desk, sender.user_id)
 
 
 async def _copied(tx: Tx, new: NewMessage, ticket: Ticket, actor: Actor, *, proven: bool) -> None:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import structlog
 from sqlalchemy import select
 
-from core import actions, figures, membership, units, views
+from core import actions, figures, membership, merging, units, views
 from core.actions import Written
 from core.audience import Told
 from core.blobs import Blobs
@@ -195,7 +195,7 @@ class TicketManager:
 
     async def merge(self, actor: Actor, ticket_id: int, into: int) -> Ticket:
         """Merge a ticket into another one. Raises `Conflict`, `NotAllowed`, `NotFound`."""
-        return await self._unit(lambda tx: actions.merge(tx, self._desk, actor, ticket_id, into))
+        return await self._unit(lambda tx: merging.merge(tx, self._desk, actor, ticket_id, into))
 
     async def admit(self, actor: Actor, ticket_id: int, address: str) -> Ticket:
         """Let somebody take part in a ticket. Raises `Invalid`, `NotAllowed`, `NotFound`."""

@@ -15,8 +15,9 @@ from core.blobs import Blobs
 from core.database import Database, Tx
 from core.failures import Conflict, NotFound, Unavailable
 from core.shapes import Actor
-from core.signals import Signals
 from core.tables import deliveries, inbox, settings, tickets, work
+from core.tell import held_no_longer
+from core.units import Desk
 from core.verbs import retry_delivery
 
 RESUMED_AT_ONCE = 500
@@ -95,10 +96,11 @@ _UNREAD = ("new", "unreadable", "held")
 class Operations:
     """The operator's view of what waits, failed or could not be read."""
 
-    def __init__(self, database: Database, blobs: Blobs, signals: Signals) -> None:
+    def __init__(self, database: Database, blobs: Blobs, desk: Desk) -> None:
         self._database = database
         self._blobs = blobs
-        self._signals = signals
+        self._desk = desk
+        self._signals = desk.signals
 
     async def outbox(self, state: str | None = None, limit: int = 100) -> list[DeliveryRow]:
         """Return deliveries that wait or failed (or those in `state`), the oldest first."""
@@ -133,7 +135,7 @@ class Operations:
         """Try a delivery again at once. Raises `NotFound`, `Conflict`."""
 
         async def unit(tx: Tx) -> None:
-            if not await retry_delivery(tx, delivery_id):
+            if not await retry_delivery(tx, self._desk, delivery_id):
                 raise Conflict(f"delivery {delivery_id} isn't waiting and hasn't failed")
             channel = await tx.scalar(select(deliveries.c.channel).where(deliveries.c.id == delivery_id))
             await tx.run(update(work).where(work.c.name == f"channel:{channel}").values(not_before=None))
@@ -151,6 +153,8 @@ class Operations:
             if not await outbox.cancel(tx, delivery_id, f"cancelled by {units.shown_name(actor)}"):
                 raise Conflict(f"delivery {delivery_id} is {row.state}; only what waits can be cancelled")
             await outbox.rehead(tx, row.lane, row.channel, row.ticket_id)
+            await held_no_longer(tx, self._desk, row)
+            tx.after_commit.append(self._signals.outbox.set)  # what comes next may go at once
 
         await self._database.unit(unit)
 

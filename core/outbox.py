@@ -18,10 +18,12 @@ from core.audience import Told
 from core.channel import ChannelSpec
 from core.database import Tx
 from core.shapes import Kind, Sent, key_of
-from core.tables import deliveries, links, settings
+from core.tables import deliveries, links, settings, work
 from core.work import enqueue as enqueue_work
 
 PER_UNIT: Final = 1000  # seq numbers that one unit on a ticket may use
+URGENT: Final = 1  # a priority that waits for nothing else
+PATIENCE: Final = timedelta(seconds=5)  # what has waited longer gets its turn, whatever its priority
 
 # How an unknown outcome is settled: "repeat" harms nobody (mail: the same bytes and Message-ID), "look" asks the
 # channel first, "once" is never repeated.
@@ -221,13 +223,33 @@ async def rehead(tx: Tx, lane: str, channel: str, ticket_id: int) -> None:
 
 async def heads(tx: Tx, lane: str, limit: int = 1) -> Sequence[Row[Any]]:
     """Return the lane's due heads, the most pressing first."""
-    now = await tx.now()
+    pressing = (deliveries.c.priority, deliveries.c.due_at, deliveries.c.seq)
+    return await _due(tx, lane, await tx.now(), pressing, limit)
+
+
+async def next_head(tx: Tx, lane: str, *, by_age: bool) -> Row[Any] | None:
+    """Return the head that goes next, None where none is due. `by_age`: this turn is that of whatever has waited
+    longest, so that a talkative ticket's messages don't keep everybody's cards waiting for good."""
+    first = next(iter(await heads(tx, lane)), None)
+    if first is None or not by_age or first.priority <= URGENT:
+        return first
+    longest = await _due(tx, lane, await tx.now() - PATIENCE, (deliveries.c.due_at, deliveries.c.seq), 1)
+    return longest[0] if longest else first
+
+
+async def _due(tx: Tx, lane: str, by: datetime, order: Sequence[Any], limit: int) -> Sequence[Row[Any]]:
     return await tx.all(
         select(deliveries)
-        .where(deliveries.c.lane == lane, deliveries.c.due_at <= now, deliveries.c.state == "queued")
-        .order_by(deliveries.c.priority, deliveries.c.due_at, deliveries.c.seq)
+        .where(deliveries.c.lane == lane, deliveries.c.due_at <= by, deliveries.c.state == "queued")
+        .order_by(*order)
         .limit(limit)
     )
+
+
+async def wake(tx: Tx, lane: str) -> None:
+    """Let a lane that rests go on at once: what stopped it is over. One that is being worked off is left alone; it
+    comes due by itself. Call last in the unit."""
+    await tx.run(update(work).where(work.c.name == lane, work.c.token.is_(None)).values(not_before=None))
 
 
 async def sending(tx: Tx, lane: str) -> Sequence[Row[Any]]:

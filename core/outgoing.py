@@ -9,6 +9,7 @@ from sqlalchemy import Row, or_, select
 from core import tagging, views
 from core.database import Tx
 from core.failures import PermanentFailure, Suppressed
+from core.lateness import overtaken
 from core.places import same_conversation
 from core.posted import anchor, file_posted, parts_posted, posted
 from core.shapes import Author, Kind, Outgoing, Person
@@ -66,6 +67,9 @@ async def load(tx: Tx, row: Row[Any]) -> Outgoing:
         target=target,
         targets=targets,
         earlier=card if row.kind == Kind.CARD else None,
+        overtaken=message is not None
+        and row.kind in (Kind.MESSAGE, Kind.EDIT)
+        and await overtaken(tx, message, desk=bool(row.desk)),
         language=await _language(tx, row.to_key, ticket) if public else "",
         thread_index=await _thread_index(tx, row.ticket_id, message.seq if message else None)
         if row.channel == "email" and public and ticket is not None

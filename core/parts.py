@@ -15,6 +15,7 @@ from core.inbox import Intake
 from core.manager import TicketManager
 from core.operate import Operations
 from core.people import People
+from core.sessions import Sessions
 from core.signals import Signals
 from core.targets import Targets
 from core.units import Desk
@@ -30,6 +31,7 @@ class Parts:
     blobs: Blobs
     intake: Intake
     people: People
+    sessions: Sessions
     manager: TicketManager
     operations: Operations
     desk: Desk
@@ -52,8 +54,9 @@ def build(config: Config, specs: Mapping[str, ChannelSpec], clock: Clock | None 
         blobs=blobs,
         intake=Intake(database, blobs, signals.inbox),
         people=people,
+        sessions=Sessions(desk, database),
         manager=TicketManager(desk, database, blobs, people),
-        operations=Operations(database, blobs, signals),
+        operations=Operations(database, blobs, desk),
         desk=desk,
         specs=specs,
         signals=signals,

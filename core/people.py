@@ -73,13 +73,23 @@ class People:
         found = await self._database.read(settled)
         if found is None:
             found = await self._database.unit(lambda tx: ensure(tx, person))
-        if person.guest and found.staff and not self._configured(person):
+        if (person.guest or not _at_home(person)) and found.staff:
             return replace(found, role=Role.REQUESTER)
         return found
 
+    async def met(self, person: Person) -> None:
+        """Staff named somebody whom the desk may not have seen: a staff member's Slack id is pinned, and who has no
+        address is known by their id from now on. Nobody else becomes known by that."""
+        mailed = mail_person(person.email) if person.email else None
+        if mailed is not None:
+            owner = await self._database.read(lambda tx: find(tx, mailed.key))
+            if owner is None or not owner.staff:
+                return
+        await self.known(person)
+
     def pinned(self, person: Person) -> Person:
-        """Return the person with the address that the configuration gives to their Slack id. The address of a staff
-        member who is configured with another Slack id is not theirs."""
+        """Return the person with the address that the configuration gives to their Slack id, where they are a full
+        member of our own team. The address of a staff member who is configured with another Slack id is not theirs."""
         if person.kind != "slack":
             return person
         if (email := self._configured(person)) is not None:
@@ -89,7 +99,10 @@ class People:
         return person
 
     def _configured(self, person: Person) -> str | None:
-        return self._slack_staff.get(person.address.rpartition("/")[2]) if person.kind == "slack" else None
+        """The address for their Slack id; an id alone doesn't say of whose team they are."""
+        if person.kind != "slack" or person.guest or not _at_home(person):
+            return None
+        return self._slack_staff.get(person.address.rpartition("/")[2])
 
     async def sync(self) -> None:
         """Bring the configured staff and the operator into the database; who left the file is staff no longer."""
@@ -270,6 +283,12 @@ class People:
     async def list_staff(self) -> list[StaffMember]:
         """Return the staff, by username."""
         return await self._database.read(staff_members)
+
+
+def _at_home(person: Person) -> bool:
+    """Are they of the team in which they are met, as far as that is known? Pure."""
+    team, found, _ = person.place.partition("/")
+    return not found or not person.team or person.team == team
 
 
 async def note_language(tx: Tx, known: Known, language: str) -> None:

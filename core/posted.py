@@ -68,6 +68,23 @@ async def file_posted(tx: Tx, row: Row[Any]) -> str | None:
     return next((str(one.remote_id) for one in rows if one.data.get("attachment_id") == wanted), None)
 
 
+async def brought(tx: Tx, ticket_id: int, delivery_id: int, remotes: Sequence[str]) -> set[str]:
+    """Return those of some files, by their remote ids, that other deliveries of a ticket brought."""
+    rows = await tx.all(
+        select(deliveries.c.remote_id).where(
+            deliveries.c.ticket_id == ticket_id,
+            deliveries.c.id != delivery_id,
+            deliveries.c.remote_id.in_(remotes),
+        )
+    )
+    # A text that went as a file is no delivery's remote id: it is linked.
+    keys = [key_of(f"slack:{remote}") for remote in remotes]
+    linked = await tx.all(
+        select(links.c.remote).where(links.c.key.in_(keys), links.c.delivery_id != delivery_id)
+    )
+    return {str(row.remote_id) for row in rows} | {str(row.remote) for row in linked}
+
+
 async def parts_posted(tx: Tx, row: Row[Any], target: str) -> tuple[str, ...]:
     """Return the remote ids of all parts of the post that an edit changes, in their order; those that earlier edits had
     to add are among them."""

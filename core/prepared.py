@@ -62,6 +62,7 @@ def words_of(
         outsider=outsider,
         mail_id=new.mail_id,
         thread_index=new.thread_index,
+        edited_at=new.edited_at,
         rich=new.rich,
         files=prepared.files,
     )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 from sqlalchemy import Row, select
 
 from core import units
-from core.audience import Happened
+from core.audience import Happened, thanked
+from core.brakes import allow
 from core.database import Tx
-from core.failures import Conflict, Invalid, NotAllowed
+from core.failures import Conflict, Invalid, NotAllowed, TooMany
 from core.shapes import Actor
 from core.status import ACTIVE, Ticket
 from core.tables import ratings
@@ -18,6 +20,9 @@ from core.units import Desk
 
 MOST: Final = 5
 MOST_COMMENT: Final = 10_000  # characters
+MOST_TOLD: Final = (
+    5  # ratings of a ticket in an hour that the desk hears of, and its requester is thanked for
+)
 
 
 def score_of(words: Sequence[str]) -> int | None:
@@ -35,9 +40,12 @@ async def of(tx: Tx, ticket_id: int) -> Row[Any] | None:
     return await tx.first(select(ratings).where(ratings.c.ticket_id == ticket_id))
 
 
-async def rate(tx: Tx, desk: Desk, actor: Actor, ticket_id: int, score: int | None, comment: str = "") -> str:
-    """Rate a ticket and return what its requester is told. A second score replaces the first, a comment joins the
-    score that is there. Raises `NotAllowed`, `Conflict`, `Invalid`."""
+async def rate(
+    tx: Tx, desk: Desk, actor: Actor, ticket_id: int, score: int | None, comment: str = ""
+) -> str | None:
+    """Rate a ticket and return what its requester is told beside the notice in their thread: None where there is one. A
+    second score replaces the first, a comment joins the score that is there. Of somebody who presses on and on the last
+    score is kept, and nobody is told. Raises `NotAllowed`, `Conflict`, `Invalid`, `TooMany`."""
     ticket = await units.lock(tx, ticket_id)
     if actor.user_id is None or ticket.requester_id != actor.user_id:
         raise NotAllowed("only the requester can rate a ticket")
@@ -50,9 +58,17 @@ async def rate(tx: Tx, desk: Desk, actor: Actor, ticket_id: int, score: int | No
     after = (score or before[0], comment or before[1])
     if after[0] is None:
         raise Invalid(f"choose a number from 1 to {MOST} first, then comment on it")
+    if not await allow(tx, f"rating:{ticket_id}", MOST_TOLD, timedelta(hours=1)):
+        if comment:
+            raise TooMany(
+                "you have rated this ticket very often in the last hour; please write what is to be said"
+            )
+        await _keep(tx, actor, ticket_id, after[0], after[1])
+        return None
     if after != before:
         again = after[0] == before[0]  # a comment alone: the score was told
-        await _write(tx, desk, actor, ticket, after[0], after[1], said=comment, again=again)
+        if await _write(tx, desk, actor, ticket, after[0], after[1], said=comment, again=again):
+            return None
     return f"Thank you, your rating is noted: {after[0]} of {MOST}."
 
 
@@ -62,6 +78,11 @@ def _check_ended(ticket: Ticket, *, rated: bool) -> None:
         raise Conflict(f"this is a part of ticket {ticket.merged_into} now; it's rated there")
     if ticket.status in ACTIVE and not rated:
         raise Conflict("your ticket is still being worked on; you can rate it once it's resolved")
+
+
+async def _keep(tx: Tx, actor: Actor, ticket_id: int, score: int, comment: str | None) -> None:
+    values = {"user_id": actor.user_id, "score": score, "comment": comment, "rated_at": await tx.now()}
+    await tx.run(tx.upsert(ratings, {"ticket_id": ticket_id, **values}, values))
 
 
 async def _write(
@@ -74,12 +95,13 @@ async def _write(
     *,
     said: str,
     again: bool,
-) -> None:
-    values = {"user_id": actor.user_id, "score": score, "comment": comment, "rated_at": await tx.now()}
-    await tx.run(tx.upsert(ratings, {"ticket_id": ticket.id, **values}, values))
+) -> bool:
+    """Keep it and tell the desk. Returns whether its requester is thanked in their thread."""
+    await _keep(tx, actor, ticket.id, score, comment)
     data = {"score": score, "comment": said or None}
     await units.add_event(tx, ticket, "rated", actor, public=False, data=data)
     after = await units.save(tx, ticket, ticket, public=False)
     text = f"{units.shown_name(actor)} rated this {score} of {MOST}{': ' + said if said else '.'}"
     scene = await units.scene(tx, desk, after, actor, data={"text": text, "score": score})
     await units.note(tx, desk, Happened.CHANGED if again else Happened.RATED, scene)
+    return not again and thanked(scene)

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 import structlog
+from sqlalchemy import update
 
 from core import actions, changes, inbox, units, views
 from core.blobs import Blobs
@@ -39,6 +40,7 @@ from core.shapes import (
 )
 from core.status import ACTIVE
 from core.suppression import lift
+from core.tables import inbox as inbox_rows
 from core.tell import whisper
 from core.threads import Admission
 from core.units import Desk
@@ -90,9 +92,11 @@ class Receiver:
             step = lambda tx: changes.reported(tx, self._desk, inbound)  # noqa: E731
         else:
             step = lambda tx: _nothing(inbound)  # noqa: E731
-        return await self._unit(step, claim)
+        return await self._unit(step, claim, forget=isinstance(inbound, Ignored) and inbound.private)
 
-    async def _unit(self, step: Callable[[Tx], Awaitable[Receipt]], claim: Claim | None) -> Receipt:
+    async def _unit(
+        self, step: Callable[[Tx], Awaitable[Receipt]], claim: Claim | None, *, forget: bool
+    ) -> Receipt:
         async def unit(tx: Tx) -> Receipt:
             if self._desk.quiet and tx.targets is not None:
                 tx.targets = tx.targets.imported()
@@ -112,6 +116,9 @@ class Receiver:
                     ticket_id=receipt.ticket_id,
                     message_id=receipt.message_id,
                 )
+                if forget:
+                    empty = update(inbox_rows).where(inbox_rows.c.id == claim.item_id)
+                    await tx.run(empty.values(raw=None, blob=None))
                 if claim.fence is not None:
                     await claim.fence(tx)
             return receipt
@@ -130,6 +137,7 @@ class Receiver:
         html = None
         if new.html:
             html = await self._blob(new.html.encode("utf-8", "replace"))
+        new = await self._allowed(new)
         sender = await self._people.known(new.sender)
         others = [await self._people.known(p) for p in new.to_others[:MOST_JOINING]]
         new, customer = await self._customer(new, sender)
@@ -144,6 +152,12 @@ class Receiver:
             thread=await self._thread(new),
             maker=maker,
         )
+
+    async def _allowed(self, new: NewMessage) -> NewMessage:
+        """What somebody asks for in another's name is their own request, unless they are staff (still)."""
+        if not new.on_behalf or new.made_by is None or (await self._people.known(new.made_by)).staff:
+            return new
+        return replace(new, sender=new.made_by, made_by=None)
 
     async def _thread(self, new: NewMessage) -> list[Prepared]:
         """The other messages of its thread, prepared as it is."""
@@ -224,7 +238,8 @@ class Receiver:
             return await refilled(tx, self._desk, prepared, refill, names)
         decided = await decide(tx, self._desk, new, sender, known)
         found, ticket, decision = decided.found, decided.ticket, decided.admission
-        names = names_of(new, known, twice=own is not None and own.kind == "received")
+        joins = ticket is not None and decision.how != "new"
+        names = names_of(new, known, twice=own is not None and own.kind == "received", joins=joins)
         if decision.how == "ignore" and new.desk and new.channel in self._desk.specs:
             await settled_root(tx, self._desk, new.channel, new.evidence.references)
         if decision.how in ("ignore", "refuse"):

@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy import select
 
-from core import actions, snoozing, units, views
+from core import actions, merging, snoozing, units, views
 from core.audience import Happened
 from core.database import Tx
 from core.failures import Conflict, Invalid, NotAllowed, NotFound
@@ -64,15 +64,21 @@ async def belongs(tx: Tx, desk: Desk, actor: Actor, ticket_id: int, into: int) -
     ticket, target = locked[ticket_id], locked[target.id]
     if actor.user_id is None or {ticket.requester_id, target.requester_id} != {actor.user_id}:
         raise NotAllowed(NOT_YOURS)
-    told = f"This is a part of #{target.id} now: {target.title}. We answer there; you can go on writing here too."
     if ticket.merged_into == target.id:
-        return told
+        return await _told(tx, ticket_id, target)
     queue = desk.queue_or_first(target.queue)
     if target.spam or units.closed_too_long(target, queue, await tx.now()):
         raise Conflict(f"ticket {target.id} has been closed for too long, so this stays a ticket of its own")
-    await actions.merge_locked(tx, desk, actor, ticket, target)
+    await merging.merge_locked(tx, desk, actor, ticket, target)
     await _wrote(tx, desk, actor, ticket, target.id)
-    return told
+    return await _told(tx, ticket_id, target)
+
+
+async def _told(tx: Tx, ticket_id: int, target: Ticket) -> str:
+    """Where they are answered: where they wrote the merged one, if that was to us alone."""
+    here = await merging.answered_together(tx, ticket_id, target.id, target.requester_id)
+    where = "We answer here" if here else "We answer there; you can go on writing here too"
+    return f"This is a part of #{target.id} now: {target.title}. {where}."
 
 
 async def _wrote(tx: Tx, desk: Desk, actor: Actor, gone: Ticket, target_id: int) -> None:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlalchemy import select, update
 
 from core.database import Tx
 from core.failures import NotFound
 from core.outbox import rehead
 from core.tables import deliveries
+from core.tell import held_no_longer
+from core.units import Desk
 
 
-async def retry_delivery(tx: Tx, delivery_id: int, ticket_id: int | None = None) -> bool:
-    """Queue a failed or bounced delivery again, at once. False where it is none."""
+async def retry_delivery(tx: Tx, desk: Desk, delivery_id: int, of: Collection[int] = ()) -> bool:
+    """Queue a failed or bounced delivery again, at once. `of`: only of these tickets. False where it is none."""
     row = await tx.first(select(deliveries).where(deliveries.c.id == delivery_id))
     if row is None:
         raise NotFound(f"there is no delivery {delivery_id}")
-    if ticket_id is not None and row.ticket_id != ticket_id:
+    if of and row.ticket_id not in of:
         raise NotFound(f"delivery {delivery_id} isn't this ticket's")
     changed = await tx.changed(
         update(deliveries)
@@ -27,4 +31,5 @@ async def retry_delivery(tx: Tx, delivery_id: int, ticket_id: int | None = None)
     )
     if changed:
         await rehead(tx, row.lane, row.channel, row.ticket_id)
+        await held_no_longer(tx, desk, row)
     return changed == 1

@@ -123,6 +123,19 @@ def ending(html: str, words: str) -> str | None:
     return made if made is not None and squashed(plain(made)) == wanted else None
 
 
+def ending_of(lines: Sequence[Line], words: str) -> str | None:
+    """As `ending`, of lines, as HTML: what is read anew is written once."""
+    blocks, wanted = fold(lines), squashed(words)
+    whole = squashed(plain_of(blocks))
+    if not wanted or not whole.endswith(wanted):
+        return None
+    if len(whole) > len(wanted):
+        blocks = fold(_shortened(lines, len(whole) - len(wanted)))
+        if squashed(plain_of(blocks)) != wanted:
+            return None
+    return None if _is_plain(blocks) else write(blocks)
+
+
 def without_prefix(html: str, prefix: str) -> str | None:
     """Return the HTML without these words in front; None where it doesn't begin with them, white space apart, and
     where what is left needs no formatting."""

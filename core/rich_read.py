@@ -186,7 +186,7 @@ class Reader:
         number = None
         if tag == "ol":
             given = (attributes.get("start") or "").strip()
-            number = int(given) if given.isascii() and given.isdigit() and len(given) < 7 else 1
+            number = int(given) if given.isascii() and given.isdigit() and len(given) <= 7 else 1
         self._lists.append(_List(self._keys, number))
 
     def _add(self, text: str) -> None:

@@ -32,6 +32,7 @@ CODE: Final = 3  # what this code knows; a schema says the oldest code that may 
 # of Slack aside as nothing to do, and takes what staff write below an old card for a requester's words.
 OLDEST: Final = 3
 HEAD: Final = "0004"
+WATCH: Final = 5.0  # seconds between looks whether the schema still takes this code
 _LEASE = "schema"
 
 
@@ -185,6 +186,22 @@ async def check(database: Database, *, allow_old: bool = False) -> int:
     if oldest < OLDEST:
         raise SchemaProblem(f"the migration to {HEAD} hasn't come to its end; run: relaydesk migrate")
     return oldest
+
+
+async def until_shut_out(database: Database, every: float = WATCH) -> None:
+    """Return once the schema shuts this code out: a newer relaydesk has migrated while this one ran."""
+    while True:
+        await asyncio.sleep(every)
+        try:
+            oldest = await _oldest(database)
+        except Unavailable:
+            continue
+        except Exception:
+            log.exception("schema_unread")
+            continue
+        if oldest > CODE:
+            log.error("shut_out", code=CODE, oldest_code=oldest, mend="start the newer relaydesk instead")
+            return
 
 
 async def begin_generation(database: Database, data_dir: Path) -> bool:

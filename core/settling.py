@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Row, update
 
-from core import outbox, rests, signs, units, views, work
+from core import outbox, rests, signs, units, work
 from core.channel import Channel
 from core.clock import Clock
 from core.database import Database, Tx
@@ -27,7 +27,7 @@ from core.posted import forget_taken_back
 from core.retry import Fail, Requeue, after, backoff
 from core.shapes import Kind, Outgoing, Seen, Sent, key_of
 from core.tables import deliveries
-from core.tell import card_again, tell_failure
+from core.tell import held_no_longer, tell_failure
 from core.units import Desk
 
 log = structlog.get_logger(__name__)
@@ -81,14 +81,6 @@ class Settling:
             await self._database.unit(lambda tx: signs.show(tx, self._desk, row))
         except Unavailable:
             log.warning("mark_lost", delivery=row.id)
-
-    async def was_held(self, tx: Tx, row: Row[Any]) -> None:
-        """Its card said that somebody is answering: now it goes, or never will."""
-        if row.kind != Kind.MESSAGE or row.desk or row.wait_until is None:
-            return
-        ticket = await views.ticket(tx, row.ticket_id)
-        if ticket is not None:
-            await card_again(tx, self._desk, ticket)
 
     async def failed(
         self, lease: work.Lease, channel: Channel, row: Row[Any], outgoing: Outgoing, failure: Failure
@@ -145,8 +137,7 @@ class Settling:
 
         await self._database.unit(unit)
         if decision.scope is Scope.CHANNEL:
-            name = f"channel:{row.channel}"
-            await work.pause(self._database, name, "channel", decision.due_at)
+            await self._database.unit(lambda tx: rests.pause(tx, row.channel, decision.due_at))
             log.warning("channel_away", channel=row.channel, until=decision.due_at.isoformat())
             asyncio.get_running_loop().call_later(
                 max((decision.due_at - now).total_seconds(), 0) + 0.01, self._desk.signals.outbox.set
@@ -155,8 +146,14 @@ class Settling:
         return decision.due_at if decision.scope is Scope.LANE else None
 
     async def _age(self, row: Row[Any], now: datetime) -> timedelta:
-        rest = await self._database.read(lambda tx: rests.of(tx, row.lane))
-        return rests.age(row.created_at, now, rest)
+        """For how long it could have gone. A mail grows old also while its relay is away: somebody waits for it, and
+        staff can call them; a post waits until Slack takes the app again."""
+        names = [row.lane] if row.channel == "email" else [row.lane, rests.channel_row(row.channel)]
+
+        async def look(tx: Tx) -> list[rests.Rest | None]:
+            return [await rests.of(tx, name) for name in names]
+
+        return rests.age(row.created_at, now, *await self._database.read(look))
 
     async def verify(self, lease: work.Lease, channel: Channel, row: Row[Any]) -> None:
         """Settle a delivery of unknown outcome by its kind."""
@@ -258,7 +255,8 @@ class Settling:
                 data = {"delivery": row.id, "to": row.place, "reason": reason}
                 await units.add_event(tx, ticket, "delivery_failed", None, public=False, data=data)
                 await tell_failure(tx, self._desk, ticket, row.id, row.place, reason)
-                await self.was_held(tx, row)
+            if changed:
+                await held_no_longer(tx, self._desk, row)
             await work.fence(tx, lease)
             await outbox.promote(tx, row.lane, row.ticket_id)
 

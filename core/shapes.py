@@ -104,8 +104,8 @@ class NewMessage:
     `rich`: the visible words with their formatting (`core.rich`), None where they have none. `thread`: the other
     messages of the thread in which it stands, oldest first, where they come into the ticket with it (each has its
     `ref`; all are written in the order of their `source_time`s). `made_by`: who made a ticket of somebody else's
-    message. `language`: of its words or its writer ("de"), "" where unknown. `source`: the network address that brakes
-    count.
+    message, or (`on_behalf`, which is for staff alone) one for somebody else. `language`: of its words or its writer
+    ("de"), "" where unknown. `source`: the network address that brakes count.
     """
 
     ref: Ref
@@ -131,6 +131,10 @@ class NewMessage:
     rich: str | None = field(default=None, repr=False)
     thread: tuple[NewMessage, ...] = ()
     made_by: Person | None = None
+    on_behalf: bool = False
+    edited_at: datetime | None = (
+        None  # when these words were put in place of others, where it comes by an edit
+    )
     auth_results: Mapping[str, Any] | None = None
     language: str = ""
     source: str = ""
@@ -139,7 +143,8 @@ class NewMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageEdited:
-    """The message `ref` has a new text. Where it is unknown so far, `as_new` creates it."""
+    """The message `ref` has a new text. Where it is unknown so far, `as_new` creates it. `command`: the verb, where the
+    new text is a command; an edit runs none."""
 
     ref: Ref
     channel: str
@@ -148,6 +153,7 @@ class MessageEdited:
     text: str
     as_new: NewMessage | None = None
     rich: str | None = field(default=None, repr=False)
+    command: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,9 +203,10 @@ class DeliveryReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ignored:
-    """There is nothing to do; `reason` is kept with the inbox row."""
+    """There is nothing to do; `reason` is kept with the inbox row. `private`: what came in, others' talk, isn't."""
 
     reason: str
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -98,6 +98,7 @@ class Outgoing:
     that it changes, in their order. For a requester's place that names no thread (`T1/U1`), `anchor` is the first post
     of this ticket there: what follows goes into its thread.
     `tags`: the ticket's, for its card.
+    `overtaken`: a younger message of the ticket came before this one.
     `earlier`: the remote id that this very delivery got before (an update). `language`: the requester's, as far as
     their mails tell it ("de"). `thread_index`: the newest that a mail of the requester's side brought.
     """
@@ -127,6 +128,7 @@ class Outgoing:
     answering: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    overtaken: bool = False
 
 
 class Seen(StrEnum):

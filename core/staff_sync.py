@@ -85,10 +85,13 @@ async def _ensure_operator(tx: Tx, config: Config) -> None:
 
 
 async def _pin(tx: Tx, user_id: int, slack_user: str, email: str) -> None:
-    """The named Slack account is that staff member, also where it wrote before; no other one is."""
+    """The named Slack account is that staff member, also where it wrote before (but as a guest); no other one is."""
     its = identities.c.address.endswith(f"/{slack_user}", autoescape=True)
     slack = identities.c.kind == "slack"
-    for row in await tx.all(select(identities.c.key).where(slack, its, identities.c.user_id != user_id)):
+    full = identities.c.guest.is_(False)
+    for row in await tx.all(
+        select(identities.c.key).where(slack, its, full, identities.c.user_id != user_id)
+    ):
         known = await find(tx, row.key)
         assert known is not None
         await take_over(tx, known, user_id, email)

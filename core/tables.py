@@ -153,12 +153,16 @@ tickets = Table(
     Column("closed_at", Utc),
     Column("snoozed_until", Utc),
     Column("clock_since", Utc),  # since when the target's clock runs; NULL while it's stopped
-    Column("clock_used", BigId, nullable=False, server_default="0"),  # seconds that it ran before, of its schedule
+    Column(
+        "clock_used", BigId, nullable=False, server_default="0"
+    ),  # seconds that it ran before, of its schedule
     Column("first_due_at", Utc),
     Column("next_due_at", Utc),
     Column("resolve_due_at", Utc),
     Column("targets_at", Utc),  # when a target is to be looked at next
-    Column("targets_told", ascii_name(60), nullable=False, server_default=""),  # what was told: "first:75 first:100"
+    Column(
+        "targets_told", ascii_name(60), nullable=False, server_default=""
+    ),  # what was told: "first:75 first:100"
     Column("pending_since", Utc),
     Column("reminded_at", Utc),
     Column("spam", Boolean, nullable=False, server_default="0"),

@@ -6,10 +6,11 @@ They are noted like every delivery, as the last step of the unit that calls for 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 
-from core import bundling, units
+from core import bundling, units, views
 from core.audience import Happened, Scene, Told, alerts, personal
 from core.database import Tx
 from core.outbox import Noted, enqueue
@@ -78,6 +79,15 @@ async def card_again(tx: Tx, desk: Desk, ticket: Ticket) -> None:
         await _note_one(
             tx, desk, ticket.id, Told(channel=channel, place=place, kind=Kind.CARD, desk=True, priority=5)
         )
+
+
+async def held_no_longer(tx: Tx, desk: Desk, row: Row[Any]) -> None:
+    """The card says that somebody is answering while this delivery is held: now it goes, or never will."""
+    if row.kind != Kind.MESSAGE or row.desk or row.wait_until is None:
+        return
+    ticket = await views.ticket(tx, row.ticket_id)
+    if ticket is not None:
+        await card_again(tx, desk, ticket)
 
 
 async def tell_failure(

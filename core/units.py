@@ -31,6 +31,7 @@ from core.shapes import Actor, Auth, File, Kind, Priority, Ref, Role, Visibility
 from core.status import Did, Status, Ticket
 from core.tables import attachments, events, links, messages, participants, tickets
 
+ADOPTED: Final = "adopted"  # asks for a name that an answer made known already
 CARD_WORDS: Final = 280  # so many characters of the opening message stand on its card
 
 
@@ -176,6 +177,7 @@ class Words:
     outsider: bool = False
     mail_id: str | None = None
     thread_index: str | None = None
+    edited_at: datetime | None = None
     rich: str | None = None
     auth_results: Mapping[str, Any] | None = None
     files: Sequence[File] = ()
@@ -205,6 +207,7 @@ async def add_message(tx: Tx, desk: Desk, ticket: Ticket, seq: int, words: Words
             automatic=words.automatic,
             mail_id=(words.mail_id or "")[:500] or None,
             thread_index=words.thread_index,
+            edited_at=words.edited_at,
             rich=words.rich,
         )
     )
@@ -252,6 +255,10 @@ async def add_all_links(
     """Claim the outside names of several messages (the message's id first), as `add_links` does."""
     rows = sorted((key_of(name), kind, remote, message_id) for message_id, name, kind, remote in names)
     for key, kind, remote, message_id in rows:
+        if kind == ADOPTED:
+            if not await adopt(tx, key, ticket_id, message_id, remote):
+                raise Rerun
+            continue
         try:
             await tx.run(
                 insert(links).values(
@@ -264,6 +271,14 @@ async def add_all_links(
             )
         except IntegrityError as exc:
             raise Rerun from exc
+
+
+async def adopt(tx: Tx, key: bytes, ticket_id: int, message_id: int | None, remote: str | None) -> bool:
+    """Let a name that was only referenced so far be the message's. False where it is nothing of that."""
+    found = update(links).where(links.c.key == key, links.c.kind == "referenced")
+    where = (remote or "")[:500] or None
+    values = {"kind": "received", "ticket_id": ticket_id, "message_id": message_id, "remote": where}
+    return bool(await tx.changed(found.values(**values)))
 
 
 def remote_of(ref: Ref) -> str:

@@ -32,7 +32,8 @@ class Who(StrEnum):
 class Verb:
     """A verb: how it is written, what it does in a few words, who carries it out, and who may use it. `sign`: what is
     put on the message that carried it. `bare`: no words belong to it. `anywhere`: it is about no ticket, and may be
-    written in a direct message to the bot too."""
+    written in a direct message to the bot too. `follows`: said of a ticket that was merged away, it is meant for the
+    one in which that goes on."""
 
     usage: str
     help: str
@@ -41,6 +42,7 @@ class Verb:
     sign: str = "done"
     bare: bool = False
     anywhere: bool = False
+    follows: bool = True
 
 
 NOTHING_DONE: Final = "so nothing was done."
@@ -76,13 +78,13 @@ VERBS: Final[dict[str, Verb]] = {
     "tag": Verb("!tag name", "put a tag on it (no name: lists them)", staff.tag),
     "untag": Verb("!untag name", "take a tag off it", staff.untag),
     "queue": Verb("!queue billing", "move it to another queue", staff.queue),
-    "merge": Verb("!merge #12", "merge this ticket into another one", staff.merge),
+    "merge": Verb("!merge #12", "merge this ticket into another one", staff.merge, follows=False),
     "link": Verb("!link #12", "note that two tickets have to do with each other", staff.link),
     "snooze": Verb("!snooze 2d", "put it aside: 2d, until 2026-12-01, or off", staff.snooze),
-    "spam": Verb("!spam", "close it as spam, telling nobody (off: it is none)", staff.spam),
+    "spam": Verb("!spam", "close it as spam, telling nobody (off: it is none)", staff.spam, follows=False),
     "cc": Verb("!cc name@example.com", "let somebody (or @name) read along and answer", staff.cc),
     "admit": Verb("!admit name@example.com", "let an outsider (or @name) take part", staff.admit),
-    "retry": Verb("!retry 12", "try a failed delivery again", staff.retry),
+    "retry": Verb("!retry 12", "try a failed delivery again", staff.retry, follows=False),
     "unsuppress": Verb(
         "!unsuppress name@example.com", "mail an address again that bounced", staff.unsuppress
     ),
@@ -91,10 +93,14 @@ VERBS: Final[dict[str, Verb]] = {
         "!notify off assigned", "choose what you are told of (no word: shows it)", staff.notify, anywhere=True
     ),
     "belongs": Verb(
-        "belongs 12", "it is a part of that other ticket of yours", theirs.belongs, Who.REQUESTER
+        "belongs 12",
+        "it is a part of that other ticket of yours",
+        theirs.belongs,
+        Who.REQUESTER,
+        follows=False,
     ),
-    "rate": Verb("rate 5", "say how it went, from 1 to 5", theirs.rate, Who.REQUESTER),
-    "help": Verb("!help", "show this", _help, Who.BOTH, bare=True),
+    "rate": Verb("rate 5", "say how it went, from 1 to 5", theirs.rate, Who.REQUESTER, follows=False),
+    "help": Verb("!help", "show this", _help, Who.BOTH, bare=True, follows=False),
 }
 
 

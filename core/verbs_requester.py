@@ -12,7 +12,7 @@ async def belongs(asked: Asked) -> str:
     return await relations.belongs(asked.tx, asked.desk, asked.actor, asked.ticket_id, into)
 
 
-async def rate(asked: Asked) -> str:
+async def rate(asked: Asked) -> str | None:
     """So many of five, and a comment where they wrote one."""
     score = ratings.score_of(asked.words)
     return await ratings.rate(asked.tx, asked.desk, asked.actor, asked.ticket_id, score, asked.text)

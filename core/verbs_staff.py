@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from sqlalchemy import select
+
 from core import (
     actions,
     canned,
     digests,
     membership,
+    merging,
     moving,
     preferences,
     relations,
@@ -22,9 +25,11 @@ from core.failures import Conflict, NotAllowed
 from core.retrying import retry_delivery
 from core.shapes import Priority, Role, Visibility
 from core.status import Status
+from core.tables import deliveries
 from core.units import remote_of
 
 ON: tuple[str, ...] = ("", "on", "yes")
+DELIVERED = "that was delivered meanwhile, so nothing was done"
 OFF: tuple[str, ...] = ("off", "no", "none", "not")
 
 
@@ -164,7 +169,7 @@ def _names(asked: Asked) -> list[tuple[str, str, str | None]]:
 async def merge(asked: Asked) -> None:
     """Merge it into another one."""
     into = number(asked, "!merge #12")
-    await actions.merge(asked.tx, asked.desk, asked.actor, asked.ticket_id, into)
+    await merging.merge(asked.tx, asked.desk, asked.actor, asked.ticket_id, into)
 
 
 async def link(asked: Asked) -> None:
@@ -200,7 +205,7 @@ async def spam(asked: Asked) -> None:
 
 async def cc(asked: Asked) -> None:
     """Let somebody take part: they read along from now on."""
-    them = person(asked, "!cc name@example.com (or: !cc @name)")
+    them = await person(asked, "!cc name@example.com (or: !cc @name)")
     await membership.let_in(
         asked.tx,
         asked.desk,
@@ -214,7 +219,7 @@ async def cc(asked: Asked) -> None:
 
 async def admit(asked: Asked) -> None:
     """Let an outsider take part; what they wrote is for everybody then."""
-    them = person(asked, "!admit name@example.com (or: !admit @name)")
+    them = await person(asked, "!admit name@example.com (or: !admit @name)")
     await membership.let_in(
         asked.tx, asked.desk, asked.actor, asked.ticket_id, them, from_thread=asked.in_thread
     )
@@ -231,8 +236,11 @@ async def unsuppress(asked: Asked) -> None:
 async def retry(asked: Asked) -> None:
     """Try a failed delivery again."""
     delivery_id = number(asked, "!retry 12")
-    if not await retry_delivery(asked.tx, delivery_id, asked.ticket_id):
-        raise Conflict("that delivery isn't one that failed")
+    # What is written in the thread of a merged ticket goes out from the one in which it goes on.
+    of = {asked.ticket_id, (await actions.target(asked.tx, asked.ticket_id)).id}
+    if not await retry_delivery(asked.tx, asked.desk, delivery_id, of):
+        state = await asked.tx.scalar(select(deliveries.c.state).where(deliveries.c.id == delivery_id))
+        raise Conflict(DELIVERED if state == "sent" else "that delivery isn't one that failed")
     asked.tx.after_commit.append(asked.desk.signals.outbox.set)
 
 

@@ -7,16 +7,19 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Row, and_, or_, select, union_all
 
 from core.database import Tx
 from core.failures import Invalid
+from core.lateness import as_written
 from core.shapes import Actor, Attachment, Auth, Author, Event, Message, Priority, Visibility
 from core.status import Status, Ticket
 from core.tables import attachments, events, identities, links, messages, participants, tickets, users
 from core.visibility import sees_event, sees_message, shown_email
+
+ROOTS: Final = 500  # tickets looked at together
 
 # A label for the second use of `users` in one statement.
 _assignee = users.alias("assignee")
@@ -234,7 +237,7 @@ async def message(tx: Tx, message_id: int) -> Message | None:
 
 
 async def thread(tx: Tx, ticket_id: int, viewer: Actor) -> list[Message]:
-    """Return a ticket's messages as this viewer may see them, in order."""
+    """Return a ticket's messages as this viewer may see them, in the order in which they were written."""
     rows = await tx.all(
         select(*_MESSAGE)
         .join(users, users.c.id == messages.c.author_id)
@@ -247,7 +250,7 @@ async def thread(tx: Tx, ticket_id: int, viewer: Actor) -> list[Message]:
         if sees_message(viewer, visibility=Visibility(row.visibility), outsider=bool(row.outsider))
     ]
     files = await _files(tx, [row.id for row in seen])
-    return [message_for(viewer, message_of(row, files.get(row.id, ()))) for row in seen]
+    return as_written(message_for(viewer, message_of(row, files.get(row.id, ()))) for row in seen)
 
 
 async def history(tx: Tx, ticket_id: int, viewer: Actor) -> list[Event]:
@@ -361,12 +364,30 @@ def _matches(q: str, *, staff: bool) -> Any:
 
 async def open_roots(tx: Tx) -> list[str]:
     """Return the remote ids of the cards of tickets that aren't closed, however old: their threads are read again
-    after an absence."""
-    rows = await tx.all(
-        select(links.c.remote)
-        .join(tickets, tickets.c.id == links.c.ticket_id)
-        .where(links.c.kind == "card", links.c.remote.is_not(None), tickets.c.status != Status.CLOSED)
-        .order_by(tickets.c.id.desc())
-        .limit(1000)
-    )
-    return [str(row.remote) for row in rows]
+    after an absence. Reads as much as there are such tickets, however many are closed."""
+    found: list[str] = []
+    for status in Status:
+        if status is not Status.CLOSED:
+            found += await _roots(tx, status)
+    return found
+
+
+async def _roots(tx: Tx, status: Status) -> list[str]:
+    found: list[str] = []
+    wanted = tickets.c.status == status
+    while rows := await tx.all(
+        select(tickets.c.id, tickets.c.updated_at)
+        .where(wanted)
+        .order_by(tickets.c.updated_at, tickets.c.id)
+        .limit(ROOTS)
+    ):
+        cards = select(links.c.remote).where(
+            links.c.ticket_id.in_([row.id for row in rows]),
+            links.c.kind == "card",
+            links.c.remote.is_not(None),
+        )
+        found += [str(row.remote) for row in await tx.all(cards)]
+        last = rows[-1]
+        same = and_(tickets.c.updated_at == last.updated_at, tickets.c.id > last.id)
+        wanted = and_(tickets.c.status == status, or_(tickets.c.updated_at > last.updated_at, same))
+    return found

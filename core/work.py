@@ -151,16 +151,6 @@ async def _release(tx: Tx, lease: Lease, values: Mapping[str, Any]) -> None:
         raise StaleLease(lease.name)
 
 
-async def pause(database: Database, name: str, kind: str, until: datetime) -> None:
-    """Let nobody claim this work before `until` (a channel whose relay is down)."""
-
-    async def write(tx: Tx) -> None:
-        await ensure(tx, {name: kind})
-        await tx.run(update(work).where(work.c.name == name).values(not_before=until))
-
-    await database.unit(write)
-
-
 async def paused(tx: Tx, names: Iterable[str]) -> set[str]:
     """Return those of the named pieces of work that are paused now."""
     now = await tx.now()

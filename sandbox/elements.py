@@ -35,12 +35,14 @@ def _listed(block: Json) -> list[Any]:
     return list(block.get("elements", [])) if block["type"] in ("actions", "context_actions") else []
 
 
-def find_element(blocks: list[Json], action_id: str) -> tuple[str, Json]:
-    """The element with that action_id; LookupError says which there are."""
+def find_element(blocks: list[Json], action_id: str, block: str | None = None) -> tuple[str, Json]:
+    """The element with that action_id: of several the one in that block, or the first where none is named. A block that
+    isn't there any more leaves only one that is alone. LookupError says which there are."""
     known = list(elements_of(blocks))
-    for block_id, element in known:
-        if element["action_id"] == action_id:
-            return block_id, element
+    named = [(block_id, element) for block_id, element in known if element["action_id"] == action_id]
+    there = [one for one in named if one[0] == block]
+    if there or (named and (block is None or len(named) == 1)):
+        return (there or named)[0]
     raise LookupError(f"no {action_id!r}; there are {[e['action_id'] for _, e in known]}")
 
 

@@ -137,8 +137,12 @@ ACTS: dict[str, Callable[[Person, Json], Awaitable[Answer | None]]] = {
     "edit": lambda person, b: person.edit(b["channel"], b["ts"], b["text"]),
     "delete": lambda person, b: person.delete(b["channel"], b["ts"]),
     "react": _react,
-    "click": lambda person, b: person.click(b["channel"], b["ts"], b["action_id"], b.get("value")),
-    "click_in_view": lambda person, b: person.click_in_view(b["view"], b["action_id"], b.get("value")),
+    "click": lambda person, b: person.click(
+        b["channel"], b["ts"], b["action_id"], b.get("value"), block=b.get("block")
+    ),
+    "click_in_view": lambda person, b: person.click_in_view(
+        b["view"], b["action_id"], b.get("value"), block=b.get("block")
+    ),
     "shortcut": lambda person, b: person.shortcut(b["callback_id"], b.get("channel"), b.get("ts")),
     "open_home": lambda person, b: person.open_home(b.get("tab", "home")),
     "close_modal": lambda person, b: person.close_modal(b["view"]),

@@ -105,11 +105,14 @@ class Person:
 
     # -- interactions ----------------------------------------------------------------------------------------
 
-    async def click(self, channel: str, ts: str, action_id: str, value: Any = None) -> Answer:
-        """Press a button; with a value choose in a select, an overflow menu, a date picker."""
+    async def click(
+        self, channel: str, ts: str, action_id: str, value: Any = None, *, block: str | None = None
+    ) -> Answer:
+        """Press a button; with a value choose in a select, an overflow menu, a date picker. `block`: of several with
+        that action_id, the one in this block."""
         where = self._channel(channel)
         message = self._seen(where, ts)
-        block_id, element = find_element(message.blocks, action_id)
+        block_id, element = find_element(message.blocks, action_id, block)
         action = action_of(element, block_id, self._meant(element, value))
         state = message_state(message.blocks, message.selected, action)
         payload = self._driver.interactions.block_actions(self.state, message, action, state)
@@ -266,10 +269,12 @@ class Person:
             case _:
                 views.close(view)
 
-    async def click_in_view(self, view_id: str, action_id: str, value: Any = None) -> Answer:
-        """Press a button, or choose, within a modal or the home tab."""
+    async def click_in_view(
+        self, view_id: str, action_id: str, value: Any = None, *, block: str | None = None
+    ) -> Answer:
+        """Press a button, or choose, within a modal or the home tab; `block` as for `click`."""
         view = self._driver.views.find(view_id)
-        block_id, element = find_element(view.body.get("blocks", []), action_id)
+        block_id, element = find_element(view.body.get("blocks", []), action_id, block)
         action = action_of(element, block_id, self._meant(element, value))
         set_in_view(view, action)
         payload = self._driver.interactions.view_actions(self.state, view, action)

@@ -10,11 +10,20 @@ from typing import Any
 
 import pytest
 import structlog
+from hypothesis import settings
 
 from sandbox import Sandbox
+from tests.forks import Forks
 from tests.house import House
 from tests.mariadb import MariaDbServer, Missing, Run, program
 from tests.stores import MariaDbStores, SqliteStores, Store
+
+# Hypothesis tries the same examples in every CI run of the same code, so that CI always judges it the same; on a
+# developer's machine it looks further each time.
+CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
+settings.register_profile("ci", derandomize=True, deadline=None, database=None, print_blob=True)
+if CI:
+    settings.load_profile("ci")
 
 _run = pytest.StashKey[Run]()
 
@@ -26,6 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
             del os.environ[name]
     if not hasattr(config, "workerinput"):
         config.stash[_run] = Run.begin()
+    House.forks = Forks()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -48,6 +58,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """End what the run started."""
+    if House.forks:
+        House.forks.close()
     if run := config.stash.get(_run, None):
         run.end()
 
@@ -63,7 +75,7 @@ def pytest_report_header() -> str:
 
 def without_mariadb(why: Missing) -> None:
     """Skip on a developer's machine; in CI a store left out is an error."""
-    if os.environ.get("CI", "").lower() in ("1", "true", "yes"):
+    if CI:
         pytest.fail(f"CI without MariaDB: {why}", pytrace=False)
     pytest.skip(str(why))
 

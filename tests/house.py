@@ -17,12 +17,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import aiosmtplib
 import httpx
 
 from sandbox import TRIAGE, Sandbox
+from tests.forks import LEASE, LIMIT, Forked, Forks
 from tests.stores import QUEUE, Store, merged
 from tests.waiting import free_port, port_answers
 from tests.writing import mail, toml
@@ -30,6 +31,7 @@ from tests.writing import mail, toml
 ROOT = Path(__file__).parent.parent
 SUPPORT = "support@example.com"
 Entry = dict[str, Any]
+Process = asyncio.subprocess.Process | Forked
 
 
 @dataclass
@@ -62,6 +64,8 @@ class Reply:
 class House:
     """One instance of the service. Several may share a store and a box."""
 
+    forks: ClassVar[Forks | None] = None  # where the tests set it, starts are quick
+
     def __init__(
         self,
         store: Store,
@@ -71,6 +75,7 @@ class House:
         slack: bool | Mapping[str, Any] = True,  # False: off; a mapping: on, with these settings
         command: Sequence[str] = ("serve",),
         env: Mapping[str, str] | None = None,
+        lease: float = 0,  # seconds after which others take over what a dead one held, if not the usual ones
         **settings: Any,
     ) -> None:
         self.store, self.box = store, box
@@ -79,13 +84,13 @@ class House:
         self.log: list[Entry] = []
         self.output: list[str] = []  # what was printed, and what was on stderr but no log entry
         self.command = tuple(command)
-        self._env = dict(env or {})
+        self._env = {**(env or {}), **({LEASE: str(lease)} if lease else {})}
         more = {"slack": slack} if isinstance(slack, Mapping) else {}
         self._settings = self._with_ports(bool(slack) and box is not None, {**settings, **more})
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Process | None = None
         self._readers: list[asyncio.Task[None]] = []
         self._news = asyncio.Condition()
-        self._started: list[asyncio.subprocess.Process] = []  # each leads a session of all that it starts
+        self._started: list[Process] = []  # each leads a session of all that it starts
         self._left: set[int] = set()  # what ran when it was killed
         self._started_at = 0
         folder.mkdir(parents=True, exist_ok=True)
@@ -161,16 +166,7 @@ class House:
         """Start the process; `ready` waits until it works."""
         assert not self.running, "it runs already"
         self._started_at = len(self.log)
-        self._process = await asyncio.create_subprocess_exec(
-            *self._argv(*self.command),
-            cwd=self.folder,
-            env=self._environment(),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,  # all that it starts is in it, or is a child of what is
-            limit=16 * 1024 * 1024,
-        )
+        self._process = await self._spawn(*self.command)
         self._started.append(self._process)
         assert self._process.stdout
         assert self._process.stderr
@@ -179,6 +175,22 @@ class House:
             asyncio.create_task(self._read(self._process.stderr)),
             asyncio.create_task(self._watch(self._process)),
         ]
+
+    async def _spawn(self, *arguments: str, stdin: bytes = b"") -> Process:
+        """Start `relaydesk` in a session of its own: all that it starts is in it, or is a child of what is."""
+        if self.forks and not stdin:
+            arguments = ("--config", str(self.config_file), *arguments)
+            return await self.forks.start(arguments, self.folder, self._environment())
+        return await asyncio.create_subprocess_exec(
+            *self._argv(*arguments),
+            cwd=self.folder,
+            env=self._environment(),
+            stdin=asyncio.subprocess.PIPE if stdin else asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+            limit=LIMIT,
+        )
 
     async def _read(self, stream: asyncio.StreamReader) -> None:
         while line := await stream.readline():
@@ -194,7 +206,7 @@ class House:
                     self.output.append(text)
                 self._news.notify_all()
 
-    async def _watch(self, process: asyncio.subprocess.Process) -> None:
+    async def _watch(self, process: Process) -> None:
         await _exited(process)
         async with self._news:
             self._news.notify_all()
@@ -252,6 +264,9 @@ class House:
         for reader in self._readers:
             reader.cancel()
         self._readers.clear()
+        for process in self._started:
+            if isinstance(process, Forked):
+                process.close()
         self._started.clear()
         self._left.clear()
 
@@ -343,20 +358,16 @@ class House:
 
     async def run(self, *arguments: str, stdin: bytes = b"", timeout: float = 30) -> Ran:
         """Run `relaydesk` with this house's configuration."""
-        process = await asyncio.create_subprocess_exec(
-            *self._argv(*arguments),
-            cwd=self.folder,
-            env=self._environment(),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
+        process = await self._spawn(*arguments, stdin=stdin)
         try:
             out, err = await asyncio.wait_for(process.communicate(stdin), timeout)
         except TimeoutError:
             process.kill()
             await process.wait()
             raise AssertionError(f"relaydesk {' '.join(arguments)}: not done after {timeout:g} s") from None
+        finally:
+            if isinstance(process, Forked):
+                process.close()
         return Ran(process.returncode or 0, out.decode(), err.decode())
 
     async def token(self, email: str) -> str:
@@ -401,7 +412,7 @@ class House:
         return port_answers(self.smtp_port)
 
 
-async def _exited(process: asyncio.subprocess.Process) -> int:
+async def _exited(process: Process) -> int:
     """Wait until the process itself has ended; its own `wait` also waits for children that hold its pipes."""
     while process.returncode is None:
         await asyncio.sleep(0.01)

@@ -251,8 +251,12 @@ class MariaDbStores:
         with closing(self.server.connect(kept.name, autocommit=False)) as connection:
             cursor = connection.cursor()
             cursor.execute("SET foreign_key_checks = 0, sql_mode = 'NO_AUTO_VALUE_ON_ZERO,STRICT_ALL_TABLES'")
+            filled = " UNION ALL ".join(
+                f"(SELECT '{table}' AS name FROM `{table}` LIMIT 1)" for table in kept.tables
+            )
+            cursor.execute(filled)  # most tests leave rows in few tables
             deleted = 0
-            for table in kept.tables:
+            for table in [row["name"] for row in cursor.fetchall()]:
                 deleted += cursor.execute(f"DELETE FROM `{table}` LIMIT {MOST_ROWS_TO_EMPTY}")
                 if deleted >= MOST_ROWS_TO_EMPTY:
                     return False

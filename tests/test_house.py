@@ -39,6 +39,8 @@ pytestmark = pytest.mark.parametrize("store_name", ["sqlite"])
 class Hut(House):
     """A house whose service is the stand-in above."""
 
+    forks = None
+
     def _argv(self, *arguments: str) -> list[str]:
         return [sys.executable, "-c", STAND_IN, *arguments]
 

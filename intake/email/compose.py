@@ -17,6 +17,7 @@ from intake.email import thread_index
 from intake.email import wire_headers as wire
 from intake.email.addresses import domain_of
 from intake.email.compose_body import (
+    LETS_IN,
     TELLS_STAFF,
     ComposeContext,
     make_body,
@@ -103,7 +104,7 @@ def _identity(
     yield wire.field("From", wire.mailbox(shown, context.queue_address))
     yield wire.field("Subject", wire.text("Subject", title))
     yield wire.field("Message-ID", wire.message_id(mail_id))
-    if outgoing.ticket is None or what == "confirm":  # says nothing of a ticket that may not be theirs
+    if outgoing.ticket is None or what in LETS_IN:  # says nothing of a ticket that may not be theirs
         return
     earlier = wire.references([i for i in _answered(outgoing, what) if i != mail_id])
     if earlier:
@@ -173,8 +174,8 @@ def unsubscribe_url(outgoing: Outgoing) -> str:
 
 def _subject(outgoing: Outgoing, context: ComposeContext, what: str, voice: Voice) -> str:
     words = {"service": context.service, "language": voice.language}
-    if what == "confirm":
-        return context.texts.render("confirm.subject", words, voice).strip()
+    if what in LETS_IN:
+        return context.texts.render(f"{what}.subject", words, voice).strip()
     if what == "staff_news":
         news = context.texts.render("staff_news.subject", {**words, **news_values(outgoing, context)}, voice)
         return wire.subject(news.strip(), None, reply=False, untitled="")

@@ -24,6 +24,8 @@ from intake.email.texts import Texts, Voice, amount, prose
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 # Notices that carry the message's words, and files, for staff.
 TELLS_STAFF: Final = frozenset({"staff_new", "staff_reply"})
+# Mails with a link that is a key: they say nothing of any ticket.
+LETS_IN: Final = frozenset({"confirm", "sign_in"})
 # Mails that show the message's own words.
 _SAYS: Final = TELLS_STAFF | {"message", "correction", "staff_message"}
 
@@ -86,7 +88,7 @@ def make_body(outgoing: Outgoing, context: ComposeContext, what: str, title: str
 def _values(outgoing: Outgoing, context: ComposeContext, what: str, voice: Voice) -> dict[str, Any]:
     """The values that every text may use. Whoever confirms is told nothing of what was written in their name."""
     ticket, message, data = outgoing.ticket, outgoing.message, outgoing.data
-    confirm = what == "confirm"
+    confirm = what in LETS_IN
     link = f"{context.base_url.rstrip('/')}/tickets/{ticket.id}" if ticket and context.base_url else ""
     aside = outgoing.desk and ticket is not None and context.answers_count
     return {
@@ -110,6 +112,7 @@ def _values(outgoing: Outgoing, context: ComposeContext, what: str, voice: Voice
         **news_values(outgoing, context),
         "reason": clean(str(data.get("reason") or "")),
         "url": str(data.get("url") or "") if confirm else "",
+        "code": str(data.get("code") or "") if confirm else "",
         "link": link if not confirm else "",
     }
 
@@ -146,12 +149,12 @@ def _shown(
     own = texts.html(leading, values, voice)
     button = None
     if values["url"]:
-        label = texts.render("confirm.button", values, voice).strip()
+        label = texts.render(f"{what}.button", values, voice).strip()
         button = {"url": values["url"], "label": label}
     footer = texts.render("footer", values, voice)
     return {
         **values,
-        "marker": MARKERS.get(voice.language, MARKER) if what != "confirm" else "",
+        "marker": MARKERS.get(voice.language, MARKER) if what not in LETS_IN else "",
         "lead": lead,
         "lead_html": prose(lead) if own is None else own,
         "words": words,

@@ -34,6 +34,7 @@ NOTICES: Final = STAFF | {
     "reminder",
     "reopened",
     "resolved",
+    "sign_in",
     "waiting",
 }
 MAILS: Final = NOTICES | {"alert", "message", "staff_message"}
@@ -48,6 +49,8 @@ PIECES: Final = frozenset(
         "footer",
         "participant",
         "passed_on",
+        "sign_in.button",
+        "sign_in.subject",
         "staff_news.subject",
         "untitled",
     }
@@ -276,6 +279,7 @@ _FULL: Final[dict[str, Any]] = {
     ],
     "reason": "550 no such user",
     "url": "https://desk.example.com/x",
+    "code": "012345",
     "file": "plan.pdf",
     "size": "20.5 MB",
     "until": "2026-03-18 09:30 UTC",

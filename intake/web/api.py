@@ -137,7 +137,7 @@ async def write_message(
     return MessageOut.of(message)
 
 
-@router.put("/tickets/{id}/status", responses=documented(401, 403, 404, 409, 422, 503))
+@router.put("/tickets/{id}/status", responses=documented(401, 403, 404, 409, 422, 429, 503))
 async def set_status(id: TicketId, wanted: StatusIn, actor: Somebody, parts: House) -> TicketOut:
     """Set the status. 409 names in `allowed` what can be set; the status it has already is no event."""
     return TicketOut.of(await parts.manager.assign_status(actor, id, wanted.status))

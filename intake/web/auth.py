@@ -1,4 +1,4 @@
-"""Who asks: a bearer token to an `Actor`. What they may do is the manager's business."""
+"""Who asks: a bearer token, or the cookie of a session, to an `Actor`. What they may do is the manager's business."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import structlog
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from core.failures import NotAllowed
 from core.shapes import Actor
 from intake.web.parts import House
 from intake.web.problems import NotSignedIn
+from intake.web.sessions import CSRF_HEADER, may_change, session_actor
 
 # For the document only: its own reading takes a wrong scheme for no credentials at all.
 _documented = HTTPBearer(auto_error=False, description="A token of `relaydesk token create`")
@@ -18,16 +20,27 @@ Documented = Annotated[HTTPAuthorizationCredentials | None, Security(_documented
 
 
 async def identify(request: Request, parts: House, _: Documented) -> Actor | None:
-    """Return who asks, None where they don't say. Raises `NotSignedIn` where what they say is wrong."""
+    """Return who asks, None where they don't say. Raises `NotSignedIn` where what they say is wrong,
+    `NotAllowed` where a session is to change something without the token of our pages."""
     header = request.headers.get("authorization")
     if header is None:
-        return None
+        return await _by_session(request)
     scheme, _space, token = header.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise NotSignedIn("send 'Authorization: Bearer TOKEN'", error="invalid_request")
     actor = await parts.people.by_token(token.strip())
     if actor is None:
         raise NotSignedIn("this token is unknown, expired or revoked", error="invalid_token")
+    structlog.contextvars.bind_contextvars(user_id=actor.user_id)
+    return actor
+
+
+async def _by_session(request: Request) -> Actor | None:
+    actor = await session_actor(request)
+    if actor is None:
+        return None
+    if not may_change(request):
+        raise NotAllowed(f"send {CSRF_HEADER} with the token that our pages carry")
     structlog.contextvars.bind_contextvars(user_id=actor.user_id)
     return actor
 

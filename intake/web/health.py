@@ -61,6 +61,23 @@ class Readiness:
 Look = Callable[[], Awaitable[Readiness]]
 
 
+async def state_of(name: str, part: Any) -> PartState | None:
+    """Return how a running part is: it accepts work, or what keeps it from that; None where nobody waits for it."""
+    if name == "clock":
+        return PartState(name, State.DOWN if part.trouble else State.OK, part.trouble)
+    if name == "email":
+        short = await part.short_of()
+        state = State.DEGRADED if short else State.OK
+        return PartState("smtp", state if part.ready else State.DOWN, short)
+    if name == "slack":
+        standby = "standby" if part.state == "standby" else ""
+        return PartState(name, State.DEGRADED if part.trouble else State.OK, part.trouble or standby)
+    if name.startswith("imap:"):
+        away = "" if part.ready else part.trouble
+        return PartState(name, State.DEGRADED if away else State.OK, away)
+    return None
+
+
 class LiveOut(BaseModel):
     """The process answers."""
 

@@ -14,7 +14,7 @@ from fastapi import APIRouter, FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from core.parts import Parts
-from intake.web import api, confirm, files, health, problems, unsubscribe
+from intake.web import api, confirm, files, health, pages, problems, signin, unsubscribe
 from intake.web.edge import Edge
 from intake.web.health import Look
 from intake.web.metrics import Metrics
@@ -45,14 +45,17 @@ def build_site(
     site.state.parts = parts
     site.state.readiness = readiness
     site.state.metrics = metrics or Metrics(parts.intake.turned_away)
-    for router in (
+    ours = (
+        pages.negotiated,
         api.router,
         files.router,
         health.router,
         confirm.router,
+        signin.router,
+        pages.router,
         unsubscribe.router,
-        _document(site),
-    ):
+    )
+    for router in (*ours, _document(site)):
         site.include_router(router)
     if slack_events is not None:
         site.include_router(router_for(slack_events))

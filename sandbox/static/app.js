@@ -1,16 +1,25 @@
 // The page: asks for its state each second, and shows what changed.
+import { pass } from "./dates.js";
 import * as mail from "./mail.js";
 import * as slack from "./slack.js";
 
 const $ = (id) => document.getElementById(id);
 
+/** What the address says; a link into the workspace names nobody, and is looked at by who was chosen last. */
+function whereabouts() {
+  const said = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+  const last = localStorage.getItem("as");
+  return last && said.channel ? { as: last, ...said } : said;
+}
+
 const page = {
   state: null,
-  where: Object.fromEntries(new URLSearchParams(location.hash.slice(1))),
+  where: whereabouts(),
 
   go(change) {
     Object.assign(this.where, change);
     history.replaceState(null, "", `#${new URLSearchParams(this.where)}`);
+    if (change.as) localStorage.setItem("as", change.as);
     return refresh();
   },
 
@@ -56,10 +65,11 @@ async function refresh() {
   if (page.state.desk.url) $("desk").href = page.state.desk.url;
   slack.show(page.state.slack);
   mail.show(page.state.mail, page.state.desk);
+  pass();
 }
 
 window.addEventListener("hashchange", () => {
-  page.where = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+  page.where = whereabouts();
   refresh();
 });
 mail.start(page);

@@ -5,9 +5,13 @@ import { field, input, valueOf } from "./inputs.js";
 
 const textOf = (object, names) => (object.type === "mrkdwn" ? mrkdwn(object.text, names) : inlineText(object.text));
 
-/** `context.act(action_id, value)` is called for a click or a choice. */
+/** `context.act(action_id, value, block_id)` is called for a click or a choice: rows of a list share their action_ids. */
 export function blocks(list, context) {
-  return list.map((block) => one(block, context));
+  return list.map((block) => one(block, {
+    ...context,
+    act: (action_id, value) => context.act(action_id, value, block.block_id),
+    selected: context.values ? context.values[block.block_id] || {} : context.selected,
+  }));
 }
 
 function one(block, context) {

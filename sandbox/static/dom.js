@@ -1,4 +1,5 @@
 // Small helpers: elements from code (never from strings of HTML), and Slack's markup as elements.
+import { moment } from "./dates.js";
 
 export function h(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
@@ -19,16 +20,23 @@ const EMOJI = {
   incoming_envelope: "📨", outbox_tray: "📤", inbox_tray: "📥", speech_balloon: "💬", x: "❌", wave: "👋", smile: "😄",
   heart: "❤️", fire: "🔥", question: "❓", pushpin: "📌", paperclip: "📎", red_circle: "🔴", large_green_circle: "🟢",
   large_yellow_circle: "🟡", large_blue_circle: "🔵", white_circle: "⚪", memo: "📝", bell: "🔔", no_entry: "⛔", thinking_face: "🤔",
+  black_circle: "⚫", arrow_up: "⬆️", arrow_right: "➡️", rotating_light: "🚨", writing_hand: "✍️", zzz: "💤", grey_question: "❔", link: "🔗",
+  scroll: "📜", wastebasket: "🗑️", bar_chart: "📊",
   pray: "🙏", rocket: "🚀", raised_hands: "🙌", arrows_counterclockwise: "🔄", mailbox: "📫", robot_face: "🤖", slightly_smiling_face: "🙂",
 };
 
 // For machines without an emoji font: older signs that text fonts have.
-const PLAIN = { white_check_mark: "✔", heavy_check_mark: "✔", incoming_envelope: "✉", email: "✉", envelope: "✉", warning: "⚠", x: "✖", hourglass: "⌛", hourglass_flowing_sand: "⌛", no_entry: "⊘", heart: "♥", memo: "✎" };
+const PLAIN = { white_check_mark: "✔", heavy_check_mark: "✔", incoming_envelope: "✉", email: "✉", envelope: "✉", warning: "⚠", x: "✖", hourglass: "⌛", hourglass_flowing_sand: "⌛", no_entry: "⊘", heart: "♥", memo: "✎", arrow_up: "↑", arrow_right: "→", grey_question: "?" };
+const DOTS = { red_circle: "#c0392b", large_green_circle: "#2e9e6b", large_yellow_circle: "#d9a514", large_blue_circle: "#2f7fd0", white_circle: "#c6ced8", black_circle: "#222b36" };
 
-/** An emoji, else an older sign, else its name, by what the machine can draw. */
+/** An emoji, else an older sign or a dot, else its name, by what the machine can draw. */
 export function emoji(name) {
   const sign = EMOJI[name.split("::")[0]];
-  return [sign, PLAIN[name]].find((one) => one && canDraw(one)) || h("span", { class: "emoji-name" }, name);
+  const drawable = [sign, PLAIN[name]].find((one) => one && canDraw(one));
+  if (drawable || !DOTS[name]) return drawable || h("span", { class: "emoji-name" }, name);
+  const dot = h("span", { class: "dot", role: "img", "aria-label": name });
+  dot.style.background = DOTS[name];
+  return dot;
 }
 
 const known = new Map();
@@ -78,7 +86,8 @@ function token(body, names) {
   const [target, label] = body.split(/\|(.*)/s);
   if (target.startsWith("@")) return h("span", { class: "mention" }, `@${names[target.slice(1)] || target.slice(1)}`);
   if (target.startsWith("#")) return h("span", { class: "mention" }, `#${names[target.slice(1)] || label || target.slice(1)}`);
-  if (target.startsWith("!date")) return document.createTextNode(unescape(label || ""));
+  const date = /^!date\^(\d+)\^([^^]+)/.exec(target);
+  if (date) return moment(Number(date[1]), unescape(date[2]), unescape(label || ""));
   if (target.startsWith("!")) return h("span", { class: "mention" }, unescape(label || `@${target.slice(1)}`));
   return link(unescape(target), unescape(label || target));
 }

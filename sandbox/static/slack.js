@@ -125,7 +125,7 @@ function message(m, slack, inThread) {
 function content(m, slack) {
   const context = {
     names: slack.names, people: slack.people, channels: slack.channels, selected: m.selected,
-    act: (action_id, value) => act("click", { channel: slack.channel.id, ts: m.ts, action_id, value }),
+    act: (action_id, value, block) => act("click", { channel: slack.channel.id, ts: m.ts, action_id, value, block }),
     suggest: (action_id, query) => views.suggest({ channel: slack.channel.id, ts: m.ts, action_id, query }),
   };
   return h("div", { class: "content" }, m.blocks.length ? blocks(m.blocks, context) : mrkdwn(m.text, slack.names));

@@ -21,14 +21,10 @@ export async function suggest(body) {
   return answer ? answer.options : [];
 }
 
-function flat(values) {
-  return Object.assign({}, ...Object.values(values));
-}
-
 function contextOf(view, slack) {
   return {
-    names: slack.names, people: slack.people, channels: slack.channels, selected: flat(view.values), errors: view.errors,
-    act: (action_id, value) => act("click_in_view", { view: view.id, action_id, value }),
+    names: slack.names, people: slack.people, channels: slack.channels, values: view.values, errors: view.errors,
+    act: (action_id, value, block) => act("click_in_view", { view: view.id, action_id, value, block }),
     suggest: (action_id, query) => suggest({ view: view.id, action_id, query }),
   };
 }

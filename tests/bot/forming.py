@@ -33,6 +33,7 @@ class Desk:
     facts: dict[str, LinkFact] = field(default_factory=dict)
     others: list[Ticket] = field(default_factory=list)
     done: set[str] = field(default_factory=set)
+    cards: list[int] = field(default_factory=list)
     away: bool = False
 
     async def who(self, user: str) -> Known:
@@ -51,6 +52,10 @@ class Desk:
     async def beside(self, ticket_id: int, asker: Known) -> list[Ticket]:
         self._there()
         return self.others
+
+    async def card_again(self, ticket_id: int) -> None:
+        self._there()
+        self.cards.append(ticket_id)
 
     async def once_a_day(self, what: str) -> bool:
         self._there()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 
 from bot.blocks import Look
 from bot.cards import gone_to, settable, ticket_card
+from bot.sender import look_of
+from core.config import parse
 from core.shapes import Author, Kind, Outgoing, Priority
 from core.status import Status
 from tests.bot.kit import NOW, TRIAGE, outgoing, ticket
@@ -77,7 +80,7 @@ def test_a_card_looks_as_it_was_agreed(state: str) -> None:
     given, look = STATES[state]
     if state == "of_nothing":
         given = outgoing(Kind.CARD, ticket=given.ticket, requester=None)
-    post = ticket_card(given, look)
+    post = ticket_card(replace(given, delivery_id=7), look)
     check(post)
     assert f"{post.text}\n{transcript(post)}\n" == (GOLDEN / f"card_{state}.txt").read_text(encoding="utf-8")
 
@@ -118,15 +121,13 @@ def test_whatever_fits_is_on_the_card() -> None:
     assert words in shown(ticket_card(card(description=words), LOOK))
 
 
-def test_controls_are_named_anew_with_each_state() -> None:
-    """A select whose block keeps its name would go on showing what somebody chose."""
-    blocks = [
-        x["block_id"]
-        for version in (3, 4)
-        for x in ticket_card(card(version=version), LOOK).blocks
-        if x["type"] == "actions"
-    ]
-    assert blocks == ["ticket:12:3", "ticket:12:4"]
+def test_controls_are_named_anew_each_time() -> None:
+    """A select whose block keeps its name would go on showing what somebody chose: also where the ticket stands as it
+    stood, and only the menu is to be let go."""
+    shown = [card(version=3), replace(card(version=3), delivery_id=8), card(version=4)]
+    blocks = [x["block_id"] for one in shown for x in ticket_card(one, LOOK).blocks if x["type"] == "actions"]
+    assert blocks[0].startswith("ticket:12:")
+    assert len(set(blocks)) == 3
 
 
 @pytest.mark.parametrize(
@@ -171,3 +172,9 @@ def test_tags() -> None:
     assert {"type": "plain_text", "text": "hardware, vpn", "emoji": False} in list(walk(tagged.blocks))
     assert ":label:" not in shown(ticket_card(card(), LOOK))
     assert len(shown(crowded)) < len(shown(tagged)) + 200
+
+
+@pytest.mark.parametrize(("enabled", "leads_to"), [(True, "https://desk.example.com"), (False, "")])
+def test_pages_are_offered_where_there_is_a_site(enabled: bool, leads_to: str) -> None:
+    config = parse({"service": {"base_url": "https://desk.example.com"}, "http": {"enabled": enabled}})
+    assert look_of(config).base_url == leads_to

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from bot.api import Api
 from bot.exposure import Exposure
@@ -69,14 +70,16 @@ async def test_an_exposed_channel_is_closed_and_told_once(
     box: Sandbox, exposure: Exposure, store: Store, how: str
 ) -> None:
     getattr(box.workspace, how)("triage")
-    for _ in range(3):
-        await exposure.check()
+    with capture_logs() as logs:
+        for _ in range(3):
+            await exposure.check()
+    assert [entry["event"] for entry in logs].count("channel_trouble") == 1
     why = await exposure.why_closed(TRIAGE)
     assert why is not None
     assert {"make_public": "public", "share": "another organisation"}[how] in why
     assert "gets no tickets" in exposure.troubles[TRIAGE]
     [row] = store.rows("SELECT value FROM settings WHERE scope = :scope", scope=SCOPE)
-    assert set(json.loads(row["value"])) == {"why", "since"}
+    assert set(json.loads(row["value"])) == {"why", "since", "began"}
     words = told(store)
     assert sorted(channel for channel, _ in words) == ["email", "slack", "slack"]  # manager; channel and Ada
     assert len({text for _, text in words}) == 1
@@ -175,3 +178,104 @@ async def test_no_card_goes_to_a_public_channel_until_it_is_private_again(
     await box.workspace.wait_for(lambda: box.workspace.channel("triage").top, timeout=10)
     assert not any("Confidential" in m.text for m in box.workspace.channel("triage").top)
     assert "gets no tickets" in box.workspace.channel("triage").top[0].text
+
+
+@pytest.mark.parametrize(
+    ("how", "back"), [("archive", "unarchive"), ("kick", "invite"), ("delete_channel", None)]
+)
+async def test_managers_are_told_of_a_channel_that_cannot_be_used(
+    box: Sandbox, exposure: Exposure, store: Store, how: str, back: str | None
+) -> None:
+    """Once, and again after a day, and again when it happens again."""
+    getattr(box.workspace, how)("triage")
+    for _ in range(3):
+        await exposure.check()
+    [(channel, words)] = told(store)
+    assert channel == "email"
+    assert "support" in words
+    assert "waits until then" in words
+    assert "max@example.com" in store.value("SELECT place FROM deliveries")
+    store.execute('UPDATE settings SET value = \'{"told": "2026-01-01T00:00:00+00:00"}\'')
+    await exposure.check()
+    assert len(told(store)) == 2
+    if back is not None:
+        await (box.workspace.user("ada").invite("triage") if how == "kick" else _now(box, back))
+        await exposure.check()
+        assert exposure.troubles == {}
+        assert store.count("settings", "scope = 'slack.shut'") == 0
+        getattr(box.workspace, how)("triage")
+        await exposure.check()
+        assert len(told(store)) == 3
+
+
+async def _now(box: Sandbox, how: str) -> None:
+    getattr(box.workspace, how)("triage")
+
+
+async def test_a_missing_permission_is_no_channel_that_cannot_be_used(
+    box: Sandbox, exposure: Exposure, store: Store
+) -> None:
+    box.workspace.faults.fail("conversations.info", "missing_scope")
+    await exposure.check()
+    assert "permission" in exposure.troubles[TRIAGE]
+    assert told(store) == []
+
+
+@pytest.mark.parametrize("newest_allows", [True, False])
+async def test_instances_that_differ_tell_once(box: Sandbox, store: Store, newest_allows: bool) -> None:
+    """The configuration of the one that began last counts, also where an older one looks first or later."""
+    older = parts_of(box, store, exposed_channels=[] if newest_allows else [TRIAGE])
+    newer = parts_of(box, store, exposed_channels=[TRIAGE] if newest_allows else [])
+    await older.people.sync()
+    apis = [Api(parts.config) for parts in (older, newer)]
+    both = [
+        Exposure(api, parts.database, parts.desk) for api, parts in zip(apis, (older, newer), strict=True)
+    ]
+    box.workspace.make_public("triage")
+    for _ in range(4):
+        for exposure in both:
+            await exposure.check()
+    assert len(told(store)) == (6 if newest_allows else 3)  # closed, and open again; or closed
+    may = [await exposure.why_closed(TRIAGE) is None for exposure in both]
+    assert may == ([False, True] if newest_allows else [False, False])
+    for parts, api in zip((older, newer), apis, strict=True):
+        await api.close()
+        await parts.database.close()
+
+
+async def test_the_channel_hears_of_it_before_what_fails_there(
+    box: Sandbox, exposure: Exposure, store: Store
+) -> None:
+    box.workspace.make_public("triage")
+    await exposure.check()
+    place = f"T0SANDBOX1/{TRIAGE}"
+    assert store.value("SELECT priority FROM deliveries WHERE place = :place", place=place) == 1
+
+
+@pytest.mark.parametrize("store_name", ["sqlite"], indirect=True)
+async def test_what_was_for_a_channel_without_the_bot_is_shown_when_it_is_back(houses: Houses) -> None:
+    """Nothing is given up meanwhile, and nothing waits for the lane's pause then."""
+    house = houses.make()
+    box = house.box
+    assert box is not None
+    await house.start()
+    await house.ready()
+    bob, triage = box.workspace.user("bob"), box.workspace.channel("triage")
+    root = await bob.dm("First")
+    await box.workspace.wait_for(lambda: triage.top, timeout=10)
+    card = triage.top[0].ts
+    box.workspace.kick("triage")
+    await house.logged("channel_shut")
+    await bob.dm("more words", thread_ts=root)
+    await house.send_mail(subject="Meanwhile")
+    await house.logged("delivery_failed", decision="Requeue")
+    assert house.store.count("deliveries", "state = 'failed'") == 0
+    await box.workspace.user("ada").invite("triage")
+    await box.workspace.wait_for(
+        lambda: (
+            any("Meanwhile" in m.text for m in triage.top)
+            and any("more words" in m.text for m in triage.thread(card))
+        ),
+        timeout=20,
+    )
+    assert house.store.count("deliveries", "state = 'failed'") == 0

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from bot import failures
-from bot.failures import from_answer, from_exception
+from bot.failures import Ailing, from_answer, from_exception
 from core.failures import PermanentFailure, Scope, TemporaryFailure, UnknownOutcome
 
 POST, UPDATE = "chat.postMessage", "chat.update"
@@ -31,10 +31,28 @@ def test_a_rate_limit_holds_the_lane_as_long_as_slack_says() -> None:
 
 
 @pytest.mark.parametrize("status", [500, 503, 599])
-def test_an_ailing_slack_holds_the_channel(status: int) -> None:
+def test_an_answer_of_5xx_holds_its_delivery_alone(status: int) -> None:
+    """It may be the fault of that one call: `bot.sender` sees whether others meet it."""
     failure = from_answer(POST, status, None)
-    assert isinstance(failure, TemporaryFailure)
-    assert failure.scope is Scope.CHANNEL
+    assert isinstance(failure, Ailing)
+    assert failure.scope is Scope.DELIVERY
+    assert failure.retry_after is None
+
+
+@pytest.mark.parametrize("error", failures.DENIED)
+def test_what_the_app_may_not_touch_holds_its_delivery_alone(error: str) -> None:
+    failure = from_answer(POST, 200, error)
+    assert isinstance(failure, Ailing)
+    assert failure.scope is Scope.DELIVERY
+
+
+@pytest.mark.parametrize("error", failures.APP_TOKEN)
+def test_the_token_that_was_refused_is_named(error: str) -> None:
+    opening = from_answer("apps.connections.open", 200, error).reason
+    assert "app token" in opening
+    assert "slack.app_token" in opening
+    assert "slack.bot_token" not in opening
+    assert "slack.bot_token" in from_answer("auth.test", 200, error).reason
 
 
 @pytest.mark.parametrize("status", [502, 504])

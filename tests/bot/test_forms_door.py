@@ -147,6 +147,30 @@ async def test_whoever_closes_the_form_is_done_with_it(room: Room, monkeypatch: 
     assert ada.modal is None
 
 
+@pytest.mark.parametrize("name", ["merge", "title", "spam"])
+async def test_the_menu_can_be_used_again(room: Room, name: str) -> None:
+    """A select keeps what was chosen, and tells of no second choice of the same: once the form is there the card is
+    shown anew, also where it couldn't be opened."""
+    space = room.box.workspace
+    ada, ts = space.user("ada"), card(room)
+    await ada.select("triage", ts, "menu", name)
+    await space.wait_for(lambda: room.desk.cards == [12])
+    space.faults.fail("views.open", "internal_error")
+    await ada.select("triage", ts, "menu", name)
+    await space.wait_for(lambda: room.desk.cards == [12, 12])
+    await ada.shortcut("new_ticket")
+    await room.modal("ada", "New ticket")
+    await space.settled()
+    assert room.desk.cards == [12, 12]
+
+
+async def test_a_desk_that_is_away_lets_the_form_be(room: Room) -> None:
+    """The menu stays as it is then."""
+    room.desk.away = True
+    await room.box.workspace.user("ada").select("triage", card(room), "menu", "spam")
+    await room.modal("ada")
+
+
 # -- staff's -----------------------------------------------------------------------------------------------------
 
 

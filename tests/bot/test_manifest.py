@@ -139,6 +139,13 @@ def test_a_missing_scope_is_named_with_what_is_off(scope: str) -> None:
     assert len([use for use in set(probe.USES.values()) if use in problem]) == 1
 
 
+def test_without_addresses_staff_are_to_be_named() -> None:
+    home = Home(team="T1", bot_user="U", bot_id="B", scopes=frozenset(probe.USES) - {"users:read.email"})
+    problem = probe.scopes(home).problem or ""
+    assert "aren't matched by their mail address" in problem
+    assert "slack_user" in problem
+
+
 def test_with_all_scopes_nothing_is_missing() -> None:
     assert (
         probe.scopes(Home(team="T1", bot_user="U", bot_id="B", scopes=frozenset(probe.USES))).problem is None

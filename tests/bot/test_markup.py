@@ -107,7 +107,7 @@ def test_what_goes_out_is_not_live_and_reads_the_same(live: str) -> None:
     assert from_mrkdwn(out, {}) == live
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.text(alphabet=st.sampled_from("ab &<>\n;x"), max_size=300), st.integers(12, 40))
 def test_splitting_loses_nothing_and_cuts_no_entity(words: str, limit: int) -> None:
     pieces = split(escape(words), limit)

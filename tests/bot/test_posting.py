@@ -171,6 +171,38 @@ def after_each(kit: Kit, method: str, do: Callable[[dict[str, Any], dict[str, An
     kit.api.call = call  # type: ignore[method-assign]
 
 
+@pytest.mark.parametrize("part", ["card", "0"])
+async def test_who_was_killed_after_bringing_the_card_back_finds_it(
+    box: Sandbox, kit: Kit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    """There is one card, and one message below it, whatever was posted last."""
+    card = await kit.channel.send(outgoing(Kind.CARD))
+    box.workspace.delete("triage", ts_of(card.remote_id))
+    reply = outgoing(Kind.MESSAGE, message=message("More"), anchor=card.remote_id)
+    post = Poster._post
+
+    async def killed(self: Poster, *given: Any) -> tuple[str, str | None, str | None]:
+        posted = await post(self, *given)
+        if given[4] == part and given[1] != ts_of(card.remote_id):
+            raise UnknownOutcome("killed")
+        return posted
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Poster, "_post", killed)
+        with pytest.raises(UnknownOutcome):
+            await kit.channel.send(reply)
+    other = Kit(box.api_url, tmp_path)
+    seen, sent = await other.channel.look_up(reply)
+    assert seen is (Seen.SENT if part == "0" else Seen.NOT_THERE)
+    if sent is None:
+        sent = await other.channel.send(reply)
+    [top] = box.workspace.channel("triage").top
+    assert sent.card == f"slack:T0SANDBOX1/{TRIAGE}/{top.ts}"
+    [_, below] = box.workspace.thread(top.ts)
+    assert ts_of(sent.remote_id) == below.ts
+    await other.close()
+
+
 async def test_a_card_deleted_between_two_parts(box: Sandbox, kit: Kit) -> None:
     """An admin clears the thread away while a message comes: the rest of it stands below a new card."""
     card = await kit.channel.send(outgoing(Kind.CARD))
@@ -323,8 +355,8 @@ async def test_a_change_whose_layout_is_refused_goes_as_plain_words(box: Sandbox
 
 
 async def test_other_refusals_stay_refusals(box: Sandbox, kit: Kit) -> None:
-    box.workspace.faults.fail("chat.postMessage", "is_archived")
-    with pytest.raises(PermanentFailure, match="archived"):
+    box.workspace.faults.fail("chat.postMessage", "restricted_action")
+    with pytest.raises(PermanentFailure, match="workspace preference"):
         await kit.channel.send(outgoing(Kind.CARD))
 
 

@@ -207,7 +207,18 @@ def test_a_command_after_a_mention_of_the_bot() -> None:
 
 
 def test_an_edited_command_is_not_run_again() -> None:
-    assert isinstance(read_event(changed("!close", triage("!clsoe")), HOME, PEOPLE), Ignored)
+    edit = read_event(changed("!close", triage("!clsoe")), HOME, PEOPLE)
+    assert isinstance(edit, MessageEdited)
+    assert (edit.command, edit.as_new) == ("close", None)
+
+
+@pytest.mark.parametrize("text", ["!note psst", "<@UADA> !note psst"])
+def test_an_edit_into_a_note_by_its_command(text: str) -> None:
+    edit = read_event(changed(text, triage("An answer")), HOME, PEOPLE)
+    assert isinstance(edit, MessageEdited)
+    assert (edit.text, edit.command) == ("psst", "")
+    assert edit.as_new is not None
+    assert edit.as_new.visibility is Visibility.NOTE
 
 
 def test_talk_in_the_triage_channel_is_no_ticket() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from bot.channel import SlackChannel
 from bot.home import time_of
-from bot.reader import Hears
+from bot.reader import TOO_MUCH, WORDLESS, Hears
 from core.shapes import Ignored, Inbound, NewMessage, StaffCommand, Visibility
 from sandbox import Sandbox
 from tests.bot.kit import Kit, until
@@ -90,6 +90,21 @@ async def test_only_a_mention_at_top_level_is_nothing(box: Sandbox, kit: Kit) ->
     assert "only a mention" in await ignored(kit, asked)
 
 
+async def test_only_a_mention_below_apps_messages_is_hinted_at_once(box: Sandbox, kit: Kit) -> None:
+    """It comes as two events, the hint comes with one of them: there is nothing to make a ticket of."""
+    space = box.workspace
+    where = space.channel("general").id
+    root = str((await kit.api.call("chat.postMessage", channel=where, text="Build failed"))["ts"])
+    asked = await space.user("ann").post("general", "@relaydesk", thread_ts=root)
+
+    def of_it(body: Any) -> bool:
+        return bool(body["event"].get("ts") == asked)
+
+    await until(lambda: len([body for body in kit.shelf.bodies if of_it(body)]) == 2)
+    assert all(isinstance(one, Ignored) for one in await last(kit, of_it))
+    assert len([m for m in space.channel("general").ephemerals if m.text == WORDLESS]) == 1
+
+
 async def test_a_thread_that_is_a_ticket_isnt_fetched_again(box: Sandbox, kit: Kit) -> None:
     root = await box.workspace.user("bob").post("general", "The printer burns")
     kit.known.add(named(box, "general", root))
@@ -99,6 +114,50 @@ async def test_a_thread_that_is_a_ticket_isnt_fetched_again(box: Sandbox, kit: K
     again = await box.workspace.user("ann").post("general", "@relaydesk", thread_ts=root)
     assert "only a mention" in await ignored(kit, again)
     assert box.workspace.calls_of("conversations.replies") == []
+
+
+async def test_files_and_a_thread_are_fetched_once(box: Sandbox, kit: Kit) -> None:
+    """A mention is two events: the second finds what the first brought."""
+    bob = box.workspace.user("bob")
+    root = await bob.post("general", "The printer burns", files=[("a.txt", b"a")])
+    asked = await bob.post("general", "@relaydesk help", thread_ts=root, files=[("b.txt", b"b")])
+    first = await written(kit, asked)
+    assert [file.blob is not None for file in (*first.files, *first.thread[0].files)] == [True, True]
+    box.workspace.calls.clear()
+    kit.known.update({named(box, "general", root), named(box, "general", asked)})
+    [*again] = await last(kit, lambda body: body["event"].get("ts") == asked)
+    assert all(isinstance(one, NewMessage) for one in again)
+    assert [file.blob for one in again if isinstance(one, NewMessage) for file in one.files] == [None]
+    assert box.workspace.calls_of("conversations.replies") == []
+
+
+async def test_a_thread_brings_only_so_many_files(
+    box: Sandbox, kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.reader.MOST_FILES", 3)
+    bob = box.workspace.user("bob")
+    root = await bob.post("general", "one", files=[("a.txt", b"a"), ("b.txt", b"b")])
+    await bob.post("general", "two", thread_ts=root, files=[("c.txt", b"c"), ("d.txt", b"d")])
+    asked = await bob.post("general", "@relaydesk help", thread_ts=root)
+    files = [file for one in (await written(kit, asked)).thread for file in one.files]
+    assert [file.blob is not None for file in files] == [True, True, True, False]
+    assert (files[3].name, str(files[3].unavailable).partition(":")[0]) == ("d.txt", TOO_MUCH)
+
+
+async def test_a_thread_brings_only_so_many_bytes(
+    box: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.reader.MOST_TIMES", 1)
+    kit = Kit(box.api_url, tmp_path, max_file_bytes=1_024)
+    await kit.door.start()
+    try:
+        bob = box.workspace.user("bob")
+        root = await bob.post("general", "one", files=[("a.txt", b"a" * 600)])
+        asked = await bob.post("general", "@relaydesk help", thread_ts=root, files=[("b.txt", b"b" * 600)])
+        new = await written(kit, asked)
+        assert [file.blob is not None for file in (*new.files, *new.thread[0].files)] == [True, False]
+    finally:
+        await kit.close()
 
 
 async def test_our_own_words_and_other_apps_stay_out_of_the_thread(box: Sandbox, kit: Kit) -> None:
@@ -149,6 +208,16 @@ async def test_the_emoji_on_a_reply_brings_the_whole_thread(box: Sandbox, kit: K
     assert [one.text for one in new.thread] == ["Lunch?"]
 
 
+async def test_the_emoji_on_what_is_a_ticket_already_fetches_no_files(box: Sandbox, kit: Kit) -> None:
+    bob = box.workspace.user("bob")
+    root = await bob.post("general", "", files=[("a.txt", b"a"), ("b.txt", b"b")])
+    kit.known.add(named(box, "general", root))
+    await bob.react("general", root, "ticket")
+    new = await pointed(kit)
+    assert isinstance(new, NewMessage)  # whoever asks hears which ticket it is
+    assert [file.blob for file in new.files] == [None, None]
+
+
 async def test_the_emoji_at_the_desk_opens_nothing(box: Sandbox, kit: Kit) -> None:
     """Below a card in a channel that isn't the desk's any more, too."""
     ada = box.workspace.user("ada")
@@ -196,14 +265,15 @@ async def test_a_note_with_only_a_file(box: Sandbox, kit: Kit) -> None:
 
 
 async def test_who_joins_or_leaves_the_desk_is_told_to_the_staff_list(box: Sandbox, kit: Kit) -> None:
-    told: list[tuple[str, datetime | None]] = []
+    told: list[tuple[str, datetime | None, str]] = []
 
-    async def changed(channel: str, at: datetime | None) -> None:
-        told.append((channel, at))
+    async def changed(channel: str, at: datetime | None, user: str) -> None:
+        told.append((channel, at, user))
 
     kit.channel = SlackChannel(kit.api, kit.blobs, hears=Hears(staff_changed=changed))
     await box.workspace.user("ada").invite("triage", "bob")
     made = await last(kit, lambda body: body["event"]["type"] == "member_joined_channel")
     assert all(isinstance(one, Ignored) for one in made)
     event = next(b["event"] for b in kit.shelf.bodies if b["event"]["type"] == "member_joined_channel")
-    assert told == [(box.workspace.channel("triage").id, time_of(event["event_ts"]))]
+    bob = box.workspace.user("bob").id
+    assert told == [(box.workspace.channel("triage").id, time_of(event["event_ts"]), bob)]

@@ -101,7 +101,7 @@ PARTS = st.one_of(
 TOKEN = re.compile(r"<((?:https?://|mailto:|tel:)[^<>|\s]+)(?:\|[^<>\n]*)?>")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(PARTS, max_size=4))
 def test_what_is_read_agrees_with_the_plain_text_and_goes_out_dead(parts: list[dict[str, Any]]) -> None:
     message = said(*parts)
@@ -116,7 +116,7 @@ def test_what_is_read_agrees_with_the_plain_text_and_goes_out_dead(parts: list[d
     assert all(">" not in line.lstrip("> ") for line in left.split("\n"))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(WORDS)
 def test_text_without_blocks_agrees_too(words: str) -> None:
     message = {"text": words}
@@ -181,6 +181,30 @@ def test_nothing_of_anybodys_is_live(live: str, frame: str) -> None:
         ("<a href='https://x.example'>a<b>b</b></a>", "<https://x.example|ab>"),
         ("<a href='https://x.example/a|b'>y|z</a>", "<https://x.example/a%7Cb|y|z>"),
         ("<a href='https://evil.example'>bank.example</a>", "bank.example (<https://evil.example>)"),
+        (
+            "<a href='https://evil.example'>https://bank.example\u200b</a>",
+            "https://bank.example\u200b (<https://evil.example>)",
+        ),
+        (
+            "<a href='https://evil.example'>b\u2060ank.example</a>",
+            "b\u2060ank.example (<https://evil.example>)",
+        ),
+        ("<a href='https://evil.example'>bank.example.</a>", "bank.example. (<https://evil.example>)"),
+        ("<a href='https://evil.example'>(bank.example)</a>", "(bank.example) (<https://evil.example>)"),
+        ("<a href='https://evil.example'>to bank.example!</a>", "to bank.example! (<https://evil.example>)"),
+        ("<a href='https://evil.example'>me@bank.example</a>", "me@bank.example (<https://evil.example>)"),
+        (
+            "<a href='mailto:me@evil.example'>me@bank.example</a>",
+            "me@bank.example (<mailto:me@evil.example>)",
+        ),
+        (
+            "<a href='https://a.example/x'>see a.example, v1.2</a>",
+            "<https://a.example/x|see a.example, v1.2>",
+        ),
+        (
+            "<a href='mailto:me@a.example?subject=x'>at a.example</a>",
+            "<mailto:me@a.example?subject=x|at a.example>",
+        ),
         ("<ul><li>a<ol start='9'><li>b<li>c</ol></ul>", "• a\n    9. b\n    10. c"),
         ("<blockquote>a<p>b<ul><li>c</ul></blockquote>", "> a\n>\n> b\n> • c"),
         ("<blockquote><pre>a\n\n b</pre></blockquote>", "> `a`\n>\n>  `b`"),
@@ -223,7 +247,7 @@ def test_a_fence_that_begins_at_the_cut_goes_whole_into_the_next_piece() -> None
     assert pieces[1].endswith("code\n```")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.text(alphabet=st.sampled_from("ab &<>\n`|x"), max_size=300), st.integers(20, 60))
 def test_splitting_ends_and_keeps_the_words(words: str, limit: int) -> None:
     pieces = split(words, limit)

@@ -91,13 +91,17 @@ def test_no_emoji_is_configured() -> None:
         (happened("channel_shared", channel=TRIAGE), What.EXPOSURE, ""),
         (happened("channel_unshared", channel=TRIAGE), What.EXPOSURE, ""),
         (happened("message", subtype="channel_convert_to_public", channel=TRIAGE), What.EXPOSURE, ""),
-        (happened("user_change", user={"id": "U1"}), What.PROFILE, "U1"),
     ],
 )
 def test_news_of_the_desk(payload: dict[str, Any], what: What, user: str) -> None:
     made = found(payload)
     assert (made.what, made.user, made.users, made.files) == (what, user, frozenset(), ())
     assert isinstance(read_event(payload, HOME), Ignored)
+
+
+@pytest.mark.parametrize("kind", ["user_change", "team_join"])
+def test_news_of_a_person_are_not_even_stored(kind: str) -> None:
+    assert why(happened(kind, user={"id": "U1", "profile": {"email": "ann@example.com"}})) in NOBODYS
 
 
 @pytest.mark.parametrize("kind", ["member_joined_channel", "member_left_channel", "channel_shared"])

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from bot.api import Api
-from bot.directory import Directory
+from bot.directory import KEEP, KEEP_MEMBER, Directory
 from bot.home import triage_of
-from bot.staff import KIND, NAME, StaffSync, is_closed
+from bot.staff import ASKED_KIND, KIND, NAME, StaffSync, is_closed
 from core import work
 from core.failures import Unavailable
 from core.parts import Parts, build
@@ -132,7 +132,7 @@ async def test_what_slack_refuses_revokes_nobody(team: Team) -> None:
 
 
 async def test_slack_away(store: Store) -> None:
-    """Nothing answers: whoever asked waits, nobody is revoked, and the work isn't held by anybody."""
+    """Nothing answers: nobody else waits for it, nobody is revoked, it is asked for later, and nobody holds it."""
     settings = {"enabled": True, "bot_token": "xoxb-1", "app_token": "xapp-1", "staff_from_channel": True}
     config = store.config(
         slack=settings | {"api_url": "http://127.0.0.1:1/api/"}, queue=[{**QUEUE, "slack_channel": TRIAGE}]
@@ -141,8 +141,10 @@ async def test_slack_away(store: Store) -> None:
     await parts.people.sync()
     sync = StaffSync(parts.people, parts.database, api, Directory(api))
     try:
+        await sync.changed(TRIAGE, parts.clock.now(), "U0BOB00001")
+        assert await work.claim(parts.database, ASKED_KIND) is not None
         with pytest.raises(Unavailable):
-            await sync.changed(TRIAGE)
+            await sync.read()
         assert await work.claim_named(parts.database, NAME, KIND, due=False) is not None
     finally:
         await api.close()
@@ -150,17 +152,83 @@ async def test_slack_away(store: Store) -> None:
 
 
 async def test_who_comes_is_staff_before_they_write(team: Team) -> None:
-    """`changed` reads at once, for triage channels alone, and once for all that came before it."""
+    """Only who came is looked at, by triage channels alone, and a list of members serves all that came before it."""
     await team.sync.read()
-    asked = len(team.box.workspace.calls_of("conversations.members"))
-    await team.sync.changed("C0GENERAL1")
+    asked, known = (len(team.box.workspace.calls_of(m)) for m in ("conversations.members", "users.info"))
+    await team.sync.changed("C0GENERAL1", None, team.box.workspace.user("ann").id)
     came = team.parts.clock.now()
-    await team.box.workspace.user("bob").join("triage")
-    await team.sync.changed(TRIAGE, came)
+    bob = team.box.workspace.user("bob")
+    await bob.join("triage")
+    await team.sync.changed(TRIAGE, came, bob.id)
     assert (await team.staff())["bob"] == "slack"
     for _ in range(20):
-        await team.sync.changed(TRIAGE, came)
+        await team.sync.changed(TRIAGE, came, bob.id)
+    await team.sync.changed(TRIAGE, came, team.box.workspace.user("ann").id)  # who isn't there (any more)
+    assert "ann" not in await team.staff()
     assert len(team.box.workspace.calls_of("conversations.members")) == asked + 1
+    assert len(team.box.workspace.calls_of("users.info")) == known + 1
+
+
+async def test_who_comes_waits_for_no_other_reading(team: Team) -> None:
+    """Another instance reads who is staff, for minutes; who comes meanwhile is staff at once."""
+    await team.sync.read()
+    assert await work.claim_named(team.parts.database, NAME, KIND, due=False) is not None
+    bob = team.box.workspace.user("bob")
+    await bob.join("triage")
+    async with asyncio.timeout(2):
+        await team.sync.changed(TRIAGE, team.parts.clock.now(), bob.id)
+    assert "bob" in await team.staff()
+
+
+async def test_slack_that_hangs_holds_up_nobody(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who comes while Slack answers nothing in time is staff by the next reading."""
+    monkeypatch.setattr("bot.staff.PATIENCE", 0.2)
+    await team.sync.read()
+    bob = team.box.workspace.user("bob")
+    await bob.join("triage")
+    team.box.workspace.faults.ratelimit("users.info", retry_after=2)
+    async with asyncio.timeout(1.5):
+        await team.sync.changed(TRIAGE, team.parts.clock.now(), bob.id)
+    assert "bob" not in await team.staff()
+    await team.sync.start()
+    async with asyncio.timeout(10):
+        while "bob" not in await team.staff():
+            await asyncio.sleep(0.02)
+
+
+async def test_members_are_not_asked_for_each_time(team: Team) -> None:
+    """Ten minutes later nobody is asked for again but who is new; after some hours everybody is."""
+    clock = [0.0]
+    directory = Directory(team.api, now=lambda: clock[0])
+    sync = StaffSync(team.parts.people, team.parts.database, team.api, directory)
+    calls = team.box.workspace.calls_of
+    await sync.read()
+    first = len(calls("users.info"))
+    assert first >= 2
+    clock[0] += KEEP + 5
+    await team.box.workspace.user("bob").join("triage")
+    await sync.read()
+    assert len(calls("users.info")) == first + 1
+    assert (await directory.person("U0GRACE001")).name
+    assert len(calls("users.info")) == first + 2, "who writes is looked up as often as ever"
+    clock[0] += KEEP_MEMBER + 5
+    await sync.read()
+    assert len(calls("users.info")) == 2 * first + 3
+
+
+async def test_who_leaves_is_staff_no_longer_soon(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reading that is asked for follows."""
+    monkeypatch.setattr("bot.staff.LOOK", 0.1)
+    await team.sync.start()
+    async with asyncio.timeout(10):
+        while "grace" not in await team.staff():
+            await asyncio.sleep(0.02)
+    grace = team.box.workspace.user("grace")
+    await grace.leave("triage")
+    await team.sync.changed(TRIAGE, team.parts.clock.now(), grace.id)
+    async with asyncio.timeout(10):
+        while "grace" in await team.staff():
+            await asyncio.sleep(0.02)
 
 
 async def test_nothing_to_do_where_slack_says_nothing(store: Store, box: Sandbox) -> None:
@@ -182,7 +250,7 @@ async def test_one_reads_at_a_time(team: Team) -> None:
     calls = len(team.box.workspace.calls)
     other = await work.claim_named(team.parts.database, NAME, KIND, due=False)
     assert other is not None
-    waiting = asyncio.create_task(team.sync.changed(TRIAGE))
+    waiting = asyncio.create_task(team.sync.read())
     await asyncio.sleep(0.3)  # time enough to do it, if it weren't held
     assert len(team.box.workspace.calls) == calls
     assert not waiting.done()
@@ -230,18 +298,14 @@ def test_closed_channels(info: dict[str, bool], closed: bool) -> None:
 
 
 async def test_the_directory_forgets(team: Team) -> None:
-    """PLATFORM case 30: that nobody has an address is forgotten with `user_change`, so is who somebody was."""
+    """Who somebody was is kept until their profile changes."""
     space, directory = team.box.workspace, team.directory
-    assert await directory.user_by_email("new@example.com") is None
     assert (await directory.person("U0BOB00001")).email == "bob@example.com"
-    space.change_user("bob", email="new@example.com", real_name="Robert")
-    assert await directory.user_by_email("new@example.com") is None, "kept for a minute"
-    directory.changed({"id": "U0BOB00001", "profile": {"email": "New@example.com"}})
-    assert await directory.user_by_email("new@example.com") == "U0BOB00001"
-    assert (await directory.person("U0BOB00001")).email == "new@example.com"
-    space.change_user("bob", email="newer@example.com")
-    directory.changed({"id": "U0BOB00001"})
-    assert await directory.user_by_email("new@example.com") is None
+    space.change_user("bob", email="New@example.com", real_name="Robert")
+    assert (await directory.person("U0BOB00001")).email == "bob@example.com", "kept for a while"
+    directory.forget("U0BOB00001")
+    again = await directory.person("U0BOB00001")
+    assert (again.email, again.name) == ("new@example.com", "Robert")
 
 
 # -- through the service --------------------------------------------------------------------------------------------

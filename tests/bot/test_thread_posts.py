@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,7 @@ WRITTEN = {
     "note": outgoing(Kind.MESSAGE, message=message("psst", staff=True, visibility=Visibility.NOTE)),
     "outsider": outgoing(Kind.MESSAGE, message=message("hi", outsider=True)),
     "claims": outgoing(Kind.MESSAGE, message=message("hi"), data={"claims": "ada@example.com"}),
+    "late": replace(outgoing(Kind.MESSAGE, message=message("It burns")), overtaken=True),
     "edited": outgoing(Kind.MESSAGE, message=message("It burnt", edited_at=NOW)),
     "deleted": outgoing(Kind.MESSAGE, message=message("It burnt", deleted_at=NOW)),
 }
@@ -185,3 +187,12 @@ def test_formatting_is_shown_and_nothing_in_it_is_live() -> None:
     assert "*burns*" in shown(post)
     assert live([post]) == []
     assert "<!channel>" not in post.text
+
+
+def test_a_line_of_ours_with_somebodys_words_is_one_line_without_marks() -> None:
+    said = "Dan rated this 2 of 5: *SLOW*\n\n&gt; `x`\n~ <!here>"
+    post = thread_posts.line(outgoing(Kind.NOTICE, data={"what": "line", "text": said}))
+    check(post)
+    assert [block["text"]["type"] for block in post.blocks] == ["plain_text"]
+    assert "\n" not in shown(post)
+    assert live([post]) == []

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bot.channel import SlackChannel
 from core.failures import PermanentFailure, TemporaryFailure, UnknownOutcome
 from core.shapes import Attachment, Kind, Outgoing, Seen
 from sandbox import Sandbox
@@ -114,6 +116,28 @@ async def test_another_deliverys_file_of_the_same_name_is_not_taken_for_it(box: 
     await kit.channel.send(up(files, 0, anchor=card))
     await box.workspace.settled()
     assert (await kit.channel.look_up(up(files, 1, anchor=card)))[0] is Seen.NOT_THERE
+
+
+async def test_nor_after_a_crash(box: Sandbox, kit: Kit, tmp_path: Path) -> None:
+    """Nobody remembers what it sent up then: the database knows. A signature's pictures are often of one size."""
+    card = await card_of(kit)
+    files = [await attached(kit, "image.png", b"abcd", n) for n in (1, 2)]
+    first = await kit.channel.send(up(files, 0, anchor=card))
+    await box.workspace.settled()
+    other, second = Kit(box.api_url, tmp_path), up(files, 1, anchor=card)
+    known: set[str] = set()
+    asked: list[tuple[int, list[str]]] = []
+
+    async def taken(given: Outgoing, remotes: Sequence[str]) -> set[str]:
+        asked.append((given.delivery_id, list(remotes)))
+        return known
+
+    channel = SlackChannel(other.api, other.blobs, taken=taken)
+    assert (await channel.look_up(second))[0] is Seen.SENT, "the only one that it could be"
+    known.add(first.remote_id)
+    assert (await channel.look_up(second))[0] is Seen.NOT_THERE
+    assert asked[-1] == (second.delivery_id, [first.remote_id])
+    await other.close()
 
 
 @pytest.mark.parametrize("method", ["files.getUploadURLExternal", "upload"])

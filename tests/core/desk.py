@@ -153,7 +153,7 @@ class TestDesk:
             intake=intake,
             people=people,
             manager=manager,
-            operations=Operations(database, blobs, signals),
+            operations=Operations(database, blobs, desk),
             desk=desk,
             mail=mail,
             slack=slack,

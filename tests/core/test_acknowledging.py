@@ -10,7 +10,7 @@ from core.acknowledging import mailbox_of
 from core.shapes import Auth, Person
 from core.status import Status
 from tests.core.desk import ANN, BOB, EVE, TestDesk
-from tests.core.test_receive import noted
+from tests.core.received import noted
 from tests.stores import Store
 
 

@@ -157,7 +157,7 @@ def _what(was: Seen | None, now: Seen) -> list[tuple[str, str]]:
     return []
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+@pytest.mark.parametrize("seed", [1, 2])
 async def test_they_add_up(store: Store, seed: int) -> None:
     """For any period and queue: each figure is what a recount says, and the sum holds."""
     desk = await TestDesk.open(store, queue=QUEUES, slack={"enabled": False})

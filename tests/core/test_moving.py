@@ -186,14 +186,14 @@ async def test_an_answer_finds_it_in_its_new_queue(desk: TestDesk, store: Store)
 
 
 async def test_one_that_has_ended(desk: TestDesk, store: Store) -> None:
-    """Moves too, and counts in nobody's backlog; a merged one doesn't move."""
+    """Moves too, and counts in nobody's backlog; in a merged one's thread the other one is meant."""
     ticket, other = await dans_ticket(desk), await dans_ticket(desk)
     await typed(desk, ticket, "resolve")
     await typed(desk, ticket, "queue", "billing")
     assert [kind for kind, _ in await events_of(desk, ticket)][-2:] == ["moved", "moved"]
     await typed(desk, other, "merge", str(ticket))
     await typed(desk, other, "queue", "billing")
-    assert "move that one" in whispers(store)[-1]
+    assert f"on #{ticket}, into which this was merged" in whispers(store)[-1]
 
 
 # -- another channel ------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from core.shapes import Kind
 from core.status import Status
 from core.tables import tickets
 from tests.core.desk import BOB, TestDesk
-from tests.core.test_receive import opened
+from tests.core.received import opened
 from tests.stores import Store
 
 

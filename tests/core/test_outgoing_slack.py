@@ -17,8 +17,8 @@ from core.shapes import Evidence, Kind, NewMessage, Outgoing, Ref, Seen, Sent, V
 from core.tables import settings
 from tests.core.commands import dans_ticket, hang_card, root_of
 from tests.core.desk import TRIAGE, Noting, TestDesk, post
+from tests.core.received import ADA, edit, noted
 from tests.core.test_outbox import note, told
-from tests.core.test_receive import ADA, edit, noted
 from tests.stores import Store
 from tests.waiting import until
 

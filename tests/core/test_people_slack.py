@@ -126,14 +126,20 @@ async def test_strangers_open_tickets(desk: TestDesk, person: Person) -> None:
 
 
 async def test_who_became_a_guest_has_no_staff_rights(desk: TestDesk, store: Store) -> None:
-    """An account that was Ada's and is a guest's now acts for nobody but itself; a configured id stays what it is."""
+    """An account that was Ada's and is a guest's now acts for nobody but itself, also where the configuration
+    names it; one of another team with that id is somebody else."""
     assert (await desk.people.known(slack_person("ada", "ada@example.com"))).staff
     guest = replace(slack_person("ada"), guest=True)
     assert not (await desk.people.known(guest)).staff
     await desk.close()
     named = await TestDesk.open(store, staff=[{**STAFF[0], "slack_user": "UADA"}, STAFF[1]])
     try:
-        assert (await named.people.known(guest)).staff
+        assert not (await named.people.known(guest)).staff
+        assert not (await named.people.known(replace(guest, place="T1/C1"))).staff
+        other = Person(kind="slack", address="T2/UADA", name="Fake", team="T2", place="T1/C1#1.0")
+        assert not (await named.people.known(other)).staff
+        assert not (await named.people.known(replace(other, guest=True, place=""))).staff
+        assert (await named.people.known(slack_person("ada", place="T1/C1"))).staff
     finally:
         await named.close()
 

@@ -43,8 +43,19 @@ async def test_a_rating(desk: TestDesk, store: Store, end: str) -> None:
     assert (await events_of(desk, ticket))[-1] == ("rated", {"score": 4, "comment": "Quick & kind"})
     assert store.value("SELECT public FROM events WHERE kind = 'rated'") == 0
     assert lines(store, ticket)[-1] == "Dan rated this 4 of 5: Quick & kind"
-    assert whispers(store)[-1] == "Thank you, your rating is noted: 4 of 5."
+    assert to_requesters(store, ticket)[-1] == "notice:rated"
+    assert whispers(store) == [], "they are thanked once"
     assert "message" not in to_requesters(store, ticket)
+
+
+async def test_who_gets_no_notice_is_thanked_all_the_same(desk: TestDesk, store: Store) -> None:
+    """For a comment that comes later, and for the same score again."""
+    ticket = await resolved(desk)
+    await pressed(desk, ticket, "rate", "2", sender=DAN)
+    await pressed(desk, ticket, "rate", sender=DAN, text="Slow")
+    await pressed(desk, ticket, "rate", "2", sender=DAN)
+    assert whispers(store) == ["Thank you, your rating is noted: 2 of 5."] * 2
+    assert to_requesters(store, ticket).count("notice:rated") == 1
 
 
 async def test_another_one_and_a_comment_later(desk: TestDesk, store: Store) -> None:

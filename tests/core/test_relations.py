@@ -24,7 +24,7 @@ from tests.core.commands import (
     whispers,
 )
 from tests.core.desk import TestDesk, post
-from tests.core.test_receive import texts
+from tests.core.received import texts
 from tests.stores import Store
 
 # -- links ----------------------------------------------------------------------------------------------------------

@@ -5,14 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from core import settling
 from core.failures import Scope, TemporaryFailure
-from core.rests import AGAIN, Rest, age, longer
+from core.rests import AGAIN, Rest, age, longer, of, pause
 from core.retry import Requeue
 from core.shapes import Kind, Outgoing, Seen, Sent
 from core.tables import deliveries, work
+from core.work import paused
 from tests.core.desk import SLACK, Noting, TestDesk
 from tests.core.test_outbox import note, told
 from tests.core.test_retry import decide
@@ -37,6 +38,14 @@ MINUTE = timedelta(minutes=1)
 def test_age_is_the_time_in_which_it_could_have_gone(rest: Rest | None, counts: timedelta) -> None:
     """Of three days since it was noted, those in which its lane rested don't count."""
     assert age(NOW - 3 * DAY, NOW, rest) == counts
+
+
+def test_what_rests_at_the_same_time_counts_once() -> None:
+    """A lane that was closed while the whole channel was away."""
+    made = NOW - 9 * DAY
+    lane, channel = Rest(NOW - 5 * DAY, NOW - 3 * DAY), Rest(NOW - 4 * DAY, NOW - 2 * DAY)
+    assert age(made, NOW, lane, channel) == age(made, NOW, channel, None, lane) == 6 * DAY
+    assert age(made, NOW, Rest(NOW - 5 * DAY, NOW - 2 * DAY), Rest(NOW - 4 * DAY, NOW - 3 * DAY)) == 6 * DAY
 
 
 def test_rests_close_to_each_other_are_one() -> None:
@@ -92,6 +101,42 @@ async def test_what_an_exposed_channel_held_back_goes_once_it_may(desk: TestDesk
     assert [o.delivery_id for o in channel.sent if o.ticket.id == 1] == sorted(
         o.delivery_id for o in channel.sent if o.ticket.id == 1
     )
+
+
+@pytest.mark.parametrize(("channel", "state"), [("slack", "sent"), ("email", "failed")])
+async def test_what_waited_for_the_whole_channel(
+    desk: TestDesk, store: Store, channel: str, state: str
+) -> None:
+    """The app was away over a long weekend: no post is given up for that. A mail is: somebody waits for it."""
+    noting = desk.slack if channel == "slack" else desk.mail
+    place = "C1" if channel == "slack" else "a@b.c"
+    noting.script = [
+        TemporaryFailure("away", timedelta(milliseconds=50), Scope.CHANNEL),
+        TemporaryFailure("busy"),
+    ]
+    await note(desk, told(place, channel=channel))
+    began = desk.clock.now() - 3 * DAY
+    await desk.database.unit(lambda tx: tx.run(update(deliveries).values(created_at=began)))
+    rested = {"rested": [began.isoformat(), desk.clock.now().isoformat()]}
+    name = f"channel:{channel}"
+    await desk.database.unit(
+        lambda tx: tx.run(insert(work).values(name=name, kind="channel", beat=0, data=rested))
+    )
+    await desk.courier.start()
+    await desk.quiet(store)
+    assert store.value("SELECT state FROM deliveries WHERE kind = 'message'") == state
+
+
+async def test_a_channel_that_is_paused_notes_that_it_rests(desk: TestDesk) -> None:
+    """From the first pause to the end of the last."""
+    now = desk.clock.now()
+    for seconds in (30, 90):
+        until_then = now + timedelta(seconds=seconds)
+        await desk.database.unit(lambda tx, end=until_then: pause(tx, "slack", end))  # type: ignore[misc]
+    rest = await desk.database.read(lambda tx: of(tx, "channel:slack"))
+    assert rest is not None
+    assert rest.since <= desk.clock.now() < rest.until == now + timedelta(seconds=90)
+    assert await desk.database.read(lambda tx: paused(tx, ["channel:slack"])) == {"channel:slack"}
 
 
 class Blind(Noting):

@@ -121,7 +121,7 @@ def in_subset(html: str) -> bool:
     return "".join(_TOKEN.findall(html)) == html
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(PIECES, max_size=40).map("".join) | st.text(max_size=80))
 def test_cleaning_never_raises_and_is_done_once(html: str) -> None:
     once = rich.clean(html)
@@ -155,7 +155,7 @@ LINES = st.lists(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(LINES)
 def test_what_lines_make_is_clean(lines: list[Line]) -> None:
     html = rich.of_lines(lines)

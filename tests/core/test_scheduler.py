@@ -16,7 +16,7 @@ from core.jobs import JOBS, Job, Jobs
 from core.scheduler import Scheduler
 from core.status import Status
 from tests.core.desk import TestDesk
-from tests.core.test_receive import event_kinds, noted, opened, status
+from tests.core.received import event_kinds, noted, opened, status
 from tests.stores import Store
 from tests.waiting import until
 

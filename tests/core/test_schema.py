@@ -77,6 +77,18 @@ async def test_what_does_not_fit_is_refused(empty: Database, empty_store: Store)
         await schema.migrate(empty)
 
 
+async def test_who_runs_sees_that_it_is_shut_out(empty: Database, empty_store: Store) -> None:
+    """A newer relaydesk migrates while this one runs; a database that is away meanwhile says nothing."""
+    await schema.migrate(empty)
+    watching = asyncio.create_task(schema.until_shut_out(empty, every=0.01))
+    empty_store.execute(f"UPDATE schema_state SET oldest_code = {schema.CODE}")
+    await asyncio.wait({watching}, timeout=0.2)
+    assert not watching.done()
+    empty_store.execute("UPDATE schema_state SET oldest_code = 99")
+    async with asyncio.timeout(5):
+        await watching
+
+
 async def test_a_restored_backup_holds_what_goes_out(empty: Database, empty_store: Store, tmp_path) -> None:
     """Starts count up; a database that is behind the folder's note sends nothing until an operator says so."""
     await schema.migrate(empty)

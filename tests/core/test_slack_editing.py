@@ -15,9 +15,9 @@ from core.membership import let_in
 from core.shapes import File, Kind, NewMessage, Outgoing, Receipt, Sent, Visibility
 from core.signs import FAILED, SENT, Sign, changes, sign_of
 from core.status import Status
-from tests.core.commands import DAN, KIM, dans_ticket, hang_card, root_of
+from tests.core.commands import DAN, KIM, dans_ticket, hang_card, lines, root_of
 from tests.core.desk import TRIAGE, Noting, TestDesk, post
-from tests.core.test_receive import ADA, deletion, edit, texts
+from tests.core.received import ADA, deletion, edit, texts
 from tests.stores import Store
 from tests.waiting import until
 
@@ -121,6 +121,7 @@ async def test_a_deletion_in_time_stops_it(held: TestDesk, store: Store, side: s
     (told,) = whispers(store)
     assert told["user"] == "UADA"
     assert "nobody was sent it" in told["text"]
+    assert lines(store, ticket) == []
     assert told["place"].partition("#")[0] == f"T1/{TRIAGE}"
     await later(held, store)
     assert out(held, side) == []
@@ -164,9 +165,9 @@ async def test_the_card_says_who_is_answering(held: TestDesk, store: Store, side
     assert cards(held)[-1].answering == ()
 
 
-@pytest.mark.parametrize("how", ["deleted", "note", "failed"])
+@pytest.mark.parametrize("how", ["deleted", "note", "cancelled", "hurried", "failed"])
 async def test_the_card_says_so_no_longer(held: TestDesk, store: Store, how: str) -> None:
-    """Once the answer was stopped or failed either."""
+    """Once the answer was stopped or sent at once (by its author, by an operator), or failed either."""
     ticket = await asked(held, "email")
     await say(held, ticket, "One")
     await held.courier.start()
@@ -177,6 +178,10 @@ async def test_the_card_says_so_no_longer(held: TestDesk, store: Store, how: str
         await held.manager.receive(deletion("7000.0"))
     elif how == "note":
         await change(held, ticket, "One", visibility=Visibility.NOTE)
+    elif how in ("cancelled", "hurried"):
+        answer = store.value("SELECT id FROM deliveries WHERE kind = 'message' AND desk = 0")
+        settle = held.operations.cancel_delivery if how == "cancelled" else held.operations.retry_delivery
+        await settle(answer, await held.staff())
     else:
         held.mail.script = [PermanentFailure("no")]
         held.clock.offset = timedelta(seconds=31)
@@ -193,7 +198,7 @@ def cards(desk: TestDesk) -> list[Outgoing]:
 
 
 async def test_who_deletes_too_late_hears_so(desk: TestDesk, store: Store, side: str) -> None:
-    """The requester has it, and keeps it; its author knows."""
+    """The requester keeps it; its author knows, and so does who reads the thread, where it stands no more."""
     ticket = await asked(desk, side)
     await say(desk, ticket, "Oops")
     await later(desk, store, 0)
@@ -202,6 +207,7 @@ async def test_who_deletes_too_late_hears_so(desk: TestDesk, store: Store, side:
     await desk.quiet(store)
     assert len(out(desk, side)) == before
     assert "had gone out already" in whispers(store)[-1]["text"]
+    assert lines(store, ticket) == ["Ada Lovelace deleted an answer that had gone out: the requester has it."]
 
 
 async def test_a_late_note_takes_words_and_files_back(desk: TestDesk, store: Store) -> None:

@@ -14,7 +14,7 @@ from core.shapes import Evidence, File, Kind, NewMessage, Person, Receipt, Ref, 
 from core.status import Status
 from tests.core.commands import hang_card, root_of
 from tests.core.desk import TestDesk, post, slack_person
-from tests.core.test_receive import ADA, deletion, edit, noted, parts, status, texts
+from tests.core.received import ADA, deletion, edit, noted, parts, status, texts
 from tests.stores import Store
 
 ROOM = "C7"

@@ -15,7 +15,7 @@ from core.status import Status
 from core.tables import settings
 from tests.core.commands import ADA, DAN, dans_ticket, hang_card, pressed, root_of, typed
 from tests.core.desk import TRIAGE, TestDesk, post, slack_person
-from tests.core.test_receive import deletion, noted, status
+from tests.core.received import deletion, noted, status
 from tests.core.test_slack_opening import direct, receive
 from tests.stores import Store
 

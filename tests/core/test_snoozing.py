@@ -141,6 +141,7 @@ async def test_a_batch_at_a_time(store: Store) -> None:
 async def test_its_people_end_it(desk: TestDesk, store: Store, who: str) -> None:
     """A message of the requester's or of a participant's: it's over, and the thread says so."""
     ticket = await dans_ticket(desk)
+    await desk.people.known(KIM)
     await pressed(desk, ticket, "cc", "UKIM")
     await pressed(desk, ticket, "cc", "bob@example.org")
     await typed(desk, ticket, "snooze", "2d")

@@ -26,7 +26,7 @@ from tests.core.commands import (
     whispers,
 )
 from tests.core.desk import TRIAGE, TestDesk, post, slack_person
-from tests.core.test_receive import noted, parts
+from tests.core.received import noted, parts
 from tests.stores import Store
 
 QUEUES = [
@@ -92,6 +92,7 @@ async def _scene(desk: TestDesk, store: Store, verb: str, who: str) -> tuple[int
     requester = ADA if own else DAN
     ticket = await dans_ticket(desk, sender=requester)
     other = await dans_ticket(desk, "Another thing", sender=requester)
+    await desk.people.known(KIM)
     await pressed(desk, ticket, "cc", "UKIM")
     if verb in ("rate", "reopen"):
         await typed(desk, ticket, "resolve")
@@ -298,6 +299,7 @@ async def test_cc_by_address_and_by_mention(desk: TestDesk, store: Store) -> Non
     """They take part from now on, each where they are reached; twice is once."""
     ticket = await dans_ticket(desk)
     await typed(desk, ticket, "cc", "Zoe@example.com")
+    await desk.people.known(KIM)
     await typed(desk, ticket, "cc", "UKIM")
     assert parts(store, ticket) == {"T1/UDAN": "requester", "zoe@example.com": "cc", "T1/UKIM": "cc"}
     assert store.value("SELECT place FROM participants WHERE place LIKE '%UKIM%'") == "T1/UKIM"

@@ -17,7 +17,7 @@ from core.shapes import Held, Inbound, InboxItem, Receipt, Visibility, key_of
 from core.tables import inbox as rows_of
 from core.worker import DEATHS, Worker, shard_name
 from tests.core.desk import BOB, TestDesk, mail
-from tests.core.test_receive import event_kinds, noted, parts, texts
+from tests.core.received import event_kinds, noted, parts, texts
 from tests.stores import Store
 from tests.waiting import until
 

@@ -28,7 +28,7 @@ WORDS = st.text(st.characters(), max_size=300) | st.sampled_from(
 FIELD = re.compile(rb"[A-Za-z-]+: ")
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     title=WORDS,
     name=WORDS,

@@ -19,7 +19,8 @@ from intake.email.texts import LANGUAGES, LAYOUTS, MAILS, NOTICES, OURS, PIECES,
 from tests.mail.test_channel import config
 from tests.mail.test_compose import CONTEXT, message, notice, outgoing, parsed, texts, ticket
 
-REQUESTERS = sorted(name for name in NOTICES if not name.startswith("staff_"))
+# A link to sign in is about no request; it has a test of its own.
+REQUESTERS = sorted(name for name in NOTICES - {"sign_in"} if not name.startswith("staff_"))
 
 
 def made_in(folder: Path, files: dict[str, str]) -> Texts:
@@ -50,6 +51,20 @@ def test_translations_say_the_same_with_the_same_values(name: str, language: str
         assert "{" not in rendered
     if name not in ("message", "staff_told"):
         assert Texts().render(name, SAMPLES[0], Voice(language)) != Texts().render(name, SAMPLES[0])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_link_to_sign_in_comes_in_their_language_and_names_no_ticket(language: str) -> None:
+    data = {"url": "https://desk.example.com/sign-in/TOKEN", "code": "012345"}
+    mail = compose_mail(notice("sign_in", language=language, data=data), CONTEXT)
+    plain, html = texts(mail)
+    own = {"en": "Sign in", "de": "Anmelden", "fr": "Se connecter", "es": "Iniciar sesión"}
+    assert own[language] in html
+    assert "https://desk.example.com/sign-in/TOKEN" in plain
+    assert "012345" in plain
+    assert "#12" not in plain + html + str(parsed(mail)["Subject"])
+    assert parsed(mail)["Reply-To"] is None
+    assert parsed(mail)["Auto-Submitted"] == "auto-generated"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

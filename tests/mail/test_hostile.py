@@ -120,14 +120,14 @@ def multi(children: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
 part = st.recursive(leaf(), multi, max_leaves=10)
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(field(), max_size=12).map(b"".join), part, st.sampled_from([None, "", "a@b.example"]))
 def test_built_mails(head: bytes, body: bytes, sender: str | None) -> None:
     wrong, _ = problem(head + body, sender)
     assert wrong == ""
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.sampled_from(own()), st.integers(0, 2**32))
 def test_spoilt_mails(seed: bytes, number: int) -> None:
     raw = mutated(seed, own(), Random(number), 100_000)

@@ -100,7 +100,7 @@ SIGNED = st.sampled_from(
 AS_TEXT = st.sampled_from([None, "plain"])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(OWN, min_size=1, max_size=5), SIGNED, st.sampled_from([QUOTED, OUTLOOK]), HISTORY, AS_TEXT)
 def test_nothing_that_was_cut_away_comes_back(
     own: list[str], signed: str, frame: str, history: str, kind: str | None

@@ -45,6 +45,7 @@ async def test_slack_repeats_its_events(house: House) -> None:
     root = await box.workspace.user("bob").dm("Once, please")
     await box.workspace.user("bob").dm("and this", thread_ts=root)
     await house.logged("work_one", outcome="joined", timeout=15)
+    await house.logged("delivered", kind="card")
     await box.workspace.settled()
     assert house.store.count("tickets") == 1
     assert house.store.count("messages") == 2

@@ -12,11 +12,11 @@ from tests.conftest import Houses
 pytestmark = pytest.mark.parametrize("store_name", ["mariadb"], indirect=True)
 
 
-@pytest.mark.slow
 async def test_two_instances_share_and_one_dies(houses: Houses, store_name: str) -> None:
     """Mail comes in at both; one is killed in the middle; each mail is one ticket, one card, one acknowledgement."""
-    first = await houses(slack={"pace": "0s"})
-    second = houses.make(slack={"pace": "0s"}, service={"data_dir": str(first.folder / "other")})
+    first = await houses(slack={"pace": "0s"}, lease=6)
+    data = str(first.folder / "other")
+    second = houses.make(slack={"pace": "0s"}, service={"data_dir": data}, lease=6)
     await second.start()
     await second.ready()
     box = first.box
@@ -49,6 +49,14 @@ async def test_two_instances_share_and_one_dies(houses: Houses, store_name: str)
     assert len(box.workspace.channel("triage").top) == wanted
     worked = [len(h.entries("work_one", channel="email")) for h in (first, second)]
     assert all(worked), f"one did nothing: {worked}"
+
+
+async def test_who_is_shut_out_by_a_newer_schema_stops(houses: Houses, store_name: str) -> None:
+    """A newer relaydesk has migrated: this one drains, says why, and is no success for whoever started it."""
+    house = await houses(slack=False)
+    house.store.execute("UPDATE schema_state SET oldest_code = 99")
+    await house.logged("shut_out", timeout=20)
+    await house.logged("stopped", timeout=20)
 
 
 async def test_a_migration_by_several_at_once_is_one(empty_store, tmp_path, store_name: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from core import outbox, work
+from core import outbox, views, work
 from core.database import Tx
 from core.evidence import look_up
 from core.shapes import key_of
@@ -31,24 +31,26 @@ def _fill(store: Store, already: int, wanted: int) -> None:
     with closing(store.server.connect(store.database)) as connection, connection.cursor() as cursor:
         user = store.value("SELECT MIN(id) FROM users")
         statuses = ("new", "open", "pending", "resolved", "closed")
-        for number in range(already, wanted):
-            at = now - timedelta(minutes=number)
-            cursor.execute(
-                "INSERT INTO tickets (queue, title, description, status, priority, channel, requester_id, "
-                "requester_address, created_at, updated_at, public_updated_at) "
-                "VALUES ('support', 't', 'd', %s, 'normal', 'email', %s, 'x@y.example', %s, %s, %s)",
-                (statuses[number % 5], user, at, at, at),
-            )
-            ticket = cursor.lastrowid
-            cursor.execute(
-                "INSERT INTO links (`key`, kind, ticket_id) VALUES (%s, 'received', %s)",
-                (key_of(f"filler {number}"), ticket),
-            )
-            cursor.execute(
-                "INSERT INTO deliveries (lane, channel, ticket_id, place, kind, desk, priority, seq, state, "
-                "created_at, data) VALUES ('slack:filler', 'slack', %s, 'C1', 'card', 1, 5, %s, 'sent', %s, '{}')",
-                (ticket, number, at),
-            )
+        times = {number: now - timedelta(minutes=number) for number in range(already, wanted)}
+        cursor.executemany(
+            "INSERT INTO tickets (queue, title, description, status, priority, channel, requester_id, "
+            "requester_address, created_at, updated_at, public_updated_at) "
+            "VALUES ('support', 't', 'd', %s, 'normal', 'email', %s, 'x@y.example', %s, %s, %s)",
+            [(statuses[number % 5], user, at, at, at) for number, at in times.items()],
+        )
+        cursor.execute(
+            "SELECT id FROM tickets WHERE title = 't' ORDER BY id DESC LIMIT %s", (wanted - already,)
+        )
+        tickets = [row["id"] for row in cursor.fetchall()][::-1]
+        cursor.executemany(
+            "INSERT INTO links (`key`, kind, ticket_id) VALUES (%s, 'received', %s)",
+            [(key_of(f"filler {number}"), ticket) for number, ticket in zip(times, tickets, strict=True)],
+        )
+        cursor.executemany(
+            "INSERT INTO deliveries (lane, channel, ticket_id, place, kind, desk, priority, seq, state, "
+            "created_at, data) VALUES ('slack:filler', 'slack', %s, 'C1', 'card', 1, 5, %s, 'sent', %s, '{}')",
+            [(ticket, number, at) for ticket, (number, at) in zip(tickets, times.items(), strict=True)],
+        )
         connection.commit()
         cursor.execute("ANALYZE TABLE tickets, links, deliveries")
 
@@ -119,6 +121,39 @@ async def _global_reads(desk: TestDesk, cursor: Any) -> int:
         await desk.write("counted")
         best = min(best, total() - before)
     return best
+
+
+async def test_the_threads_of_open_tickets(
+    desk: TestDesk, store: Store, store_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of them, page by page, and what is closed costs nothing."""
+    monkeypatch.setattr(views, "ROOTS", 7)
+    user, at = store.value("SELECT MIN(id) FROM users"), "2026-11-01 12:00:00"
+    rows = [
+        f"({n}, 'support', 't', 'd', '{_status(n)}', 'normal', 'email', {user}, 'x', '{at}', '{at}', '{at}')"
+        for n in range(1, 1001)
+    ]
+    store.execute(
+        "INSERT INTO tickets (id, queue, title, description, status, priority, channel, requester_id, "
+        f"requester_address, created_at, updated_at, public_updated_at) VALUES {', '.join(rows)}"
+    )
+    cards = [f"(UNHEX(SHA2('card {n}', 256)), 'card', {n}, 'T1/C1/{n}.1')" for n in range(1, 1001)]
+    store.execute(f"INSERT INTO links (`key`, kind, ticket_id, remote) VALUES {', '.join(cards)}")
+    store.execute("ANALYZE TABLE tickets, links")
+    got: list[str] = []
+
+    async def read(tx: Tx) -> None:
+        got[:] = await views.open_roots(tx)
+
+    handled = await _handled(desk, read)
+    assert sorted(got) == sorted(f"T1/C1/{n}.1" for n in range(1, 1001) if _status(n) != "closed")
+    assert len(got) == 50
+    assert handled < 50 * 8, handled
+
+
+def _status(number: int) -> str:
+    """Of twenty tickets one is open."""
+    return "closed" if number % 20 else ("new", "open", "pending", "resolved")[number // 20 % 4]
 
 
 def test_work_is_claimed_by_its_index(store_name: str) -> None:

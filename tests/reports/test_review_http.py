@@ -18,8 +18,8 @@ from core.tables import settings, users
 from core.views import TicketCriteria
 from intake.web.site import WebDoor, build_site
 from tests.core.desk import BOB, EVE, TestDesk
+from tests.core.received import opened, parts
 from tests.core.test_manager import as_person
-from tests.core.test_receive import opened, parts
 from tests.interfaces.counter import ANN, REPORT, Counter, counter_on, on_sqlite
 from tests.stores import Store
 from tests.web.stage import all_is_well, client, parts_with

@@ -15,9 +15,9 @@ from intake.email.channel import EmailChannel
 from intake.email.composed import ComposedMail
 from intake.email.read import read_mail
 from tests.core.desk import BOB, TestDesk
+from tests.core.received import ADA_MAIL, event_kinds, noted, opened
 from tests.core.test_courier import go
 from tests.core.test_manager import as_person
-from tests.core.test_receive import ADA_MAIL, event_kinds, noted, opened
 from tests.mail.test_channel import config
 from tests.mail.test_compose import notice, texts
 from tests.mail.test_relay import FakeRelay, relayed

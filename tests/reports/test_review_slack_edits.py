@@ -18,8 +18,8 @@ from core.tables import deliveries, links
 from sandbox import Sandbox
 from tests.bot.kit import HOME, Kit, message, outgoing
 from tests.core.desk import TRIAGE, TestDesk, post
+from tests.core.received import ADA, DAN, carded, deletion, edit, event_kinds, noted, opened, texts
 from tests.core.test_courier import go
-from tests.core.test_receive import ADA, DAN, carded, deletion, edit, event_kinds, noted, opened, texts
 from tests.stores import Store
 
 SLY = "sly words"

@@ -18,7 +18,7 @@ from core.shapes import NewMessage
 from core.status import Ticket
 from core.tables import deliveries
 from tests.core.desk import ANN, TRIAGE, TestDesk, post, slack_person
-from tests.core.test_receive import event_kinds, opened
+from tests.core.received import event_kinds, opened
 from tests.interfaces.counter import on_sqlite
 from tests.stores import Store
 

@@ -58,6 +58,7 @@ async def test_the_page_loads_nothing_from_elsewhere(box: Sandbox, http: aiohttp
         "style.css",
         "slack.css",
         "app.js",
+        "dates.js",
         "dom.js",
         "slack.js",
         "mail.js",
@@ -158,6 +159,33 @@ async def test_home_tab_forms_and_shortcuts(
     )
     assert slack["commands"] == ["/ticket"]
     assert [s["callback_id"] for s in slack["shortcuts"]] == ["new_ticket", "make_ticket"]
+
+
+async def test_rows_that_share_their_actions(
+    box: Sandbox, app: App, client: AsyncWebClient, http: aiohttp.ClientSession
+) -> None:
+    """The control of the row is pressed that was pressed; in a row that is gone, none of another."""
+    pressed: list[str] = []
+
+    @app.bolt.action("take")
+    async def take(ack: Any, body: dict[str, Any]) -> None:
+        await ack()
+        pressed.append(body["actions"][0]["block_id"])
+
+    button = {"type": "button", "action_id": "take", "text": {"type": "plain_text", "text": "Take"}}
+    rows = [{"type": "actions", "block_id": f"row {n}", "elements": [button]} for n in (1, 2)]
+    await client.views_publish(user_id="U0ADA00001", view={"type": "home", "blocks": rows})
+    home = box.workspace.user("ada").home
+    assert home is not None
+    body = {"user": "ada", "view": home.id, "action_id": "take"}
+    for block, status in (("row 2", 200), ("row 1", 200), ("row 3", 400)):
+        async with http.post("/sandbox/act/click_in_view", json=body | {"block": block}) as answer:
+            assert answer.status == status
+    assert pressed == ["row 2", "row 1"]
+    await client.views_publish(user_id="U0ADA00001", view={"type": "home", "blocks": rows[:1]})
+    async with http.post("/sandbox/act/click_in_view", json=body | {"block": "row 0"}) as answer:
+        assert answer.status == 200  # a block that was named anew meanwhile
+    assert pressed[2:] == ["row 1"]
 
 
 async def test_mails_are_shown_in_all_forms(box: Sandbox, http: aiohttp.ClientSession) -> None:

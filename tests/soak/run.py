@@ -24,6 +24,7 @@ class Soak:
     seed: int
     memory: Memory
     faults: list[str]
+    late: int  # messages that came so late that their copies say so
     seconds: float
     misbehaved: dict[str, int]
 
@@ -33,7 +34,7 @@ class Soak:
         return max(self.memory.acks, default=0.0)
 
 
-async def soak(store: Store, folder: Path, *, seed: int, acts: int, chaos: bool = True) -> Soak:
+async def soak(store: Store, folder: Path, *, seed: int, acts: int, **rates: float) -> Soak:
     """Let fifty people do `acts` things while the wire duplicates, reorders, limits, forgets and drops."""
     box = Sandbox()
     await box.start()
@@ -49,16 +50,15 @@ async def soak(store: Store, folder: Path, *, seed: int, acts: int, chaos: bool 
     try:
         async with House(store, folder, box, slack=slack) as house:
             await house.ready()
-            trouble = box.chaos(seed) if chaos else None
+            trouble = box.chaos(seed, **rates)
             crowd = Crowd(box, memory, random.Random(seed), acts)
             await crowd.play()
-            await rest(box, store, 300)  # what is left is sent over the same wire
-            if trouble is not None:
-                trouble.stop()
+            await rest(box, store, 300 + acts)  # what is left is sent over the same wire
+            trouble.stop()
             await rest(box, store, 60)
-            faults = Verdict(box, memory, store).judge()
+            verdict = Verdict(box, memory, store)
+            faults = await verdict.judge()
             await house.terminate()
     finally:
         await box.stop()
-    misbehaved = dict(trouble.counts) if trouble is not None else {}
-    return Soak(seed, memory, faults, time.monotonic() - began, misbehaved)
+    return Soak(seed, memory, faults, verdict.late, time.monotonic() - began, dict(trouble.counts))

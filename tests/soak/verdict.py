@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
+from core import views
+from core.database import Database
+from core.shapes import Actor, Role
 from sandbox import TRIAGE, Sandbox
 from sandbox.shapes import Message
 from tests.soak.written import Memory, Written
 
+LATE = "came late: written before what stands above"
 TOKEN = re.compile(r"\bw\d{5}z\b")
 Rows = dict[str, dict[str, Any]]
 
@@ -37,11 +42,18 @@ class Verdict:
 
     def __init__(self, box: Sandbox, memory: Memory, store: Any) -> None:
         self.box, self.memory = box, memory
+        self.store = store
         self.faults: list[str] = []
+        self.late = 0
+        """Copies that say that they came late."""
         self.rows = self._rows(store)
         self.left = store.rows(
             "SELECT id, kind, state, last_error FROM deliveries WHERE state NOT IN ('sent', 'cancelled')"
         )
+        self.renamed: set[int] = {
+            int(row["ticket_id"])
+            for row in store.rows("SELECT ticket_id FROM messages WHERE seq = 1 AND deleted_at IS NOT NULL")
+        }
         self.opening: set[int] = {
             int(row["id"]) for row in store.rows("SELECT id FROM messages WHERE seq = 1")
         }
@@ -55,11 +67,11 @@ class Verdict:
         )
         return {str(row["remote"]): row for row in rows}
 
-    def judge(self) -> list[str]:
+    async def judge(self) -> list[str]:
         """Look at everything; return what is wrong."""
         for message in self.memory.messages:
             self._desk_has(message)
-        self._in_order_on_the_desk()
+        await self._in_order_on_the_desk()
         self._on_the_other_side()
         for row in self.left:
             self.faults.append(f"delivery {row['id']} ({row['kind']}) is {row['state']}: {row['last_error']}")
@@ -80,18 +92,30 @@ class Verdict:
         if not message.deleted and message.note != (row["visibility"] == "note"):
             self.faults.append(f"{message.words}: note {message.note}, on the desk {row['visibility']}")
 
-    def _in_order_on_the_desk(self) -> None:
+    async def _in_order_on_the_desk(self) -> None:
         """Within a ticket, what was written in one conversation stands in the order of writing."""
+        stands = await self._stands()
         seen: dict[tuple[int, str], list[tuple[int, str, str]]] = defaultdict(list)
         for message in self.memory.messages:
             if (row := self.rows.get(message.remote)) is not None:
                 place = (int(row["ticket_id"]), message.channel)
-                seen[place].append((int(row["seq"]), message.ts, message.words))
+                seen[place].append((stands[int(row["id"])], message.ts, message.words))
         for (ticket, _), written in seen.items():
             written.sort()
             for (_, before, _), (_, after, words) in pairwise(written):
                 if before > after:
                     self.faults.append(f"{words}: out of order on ticket {ticket}")
+
+    async def _stands(self) -> dict[int, int]:
+        """At which place of its ticket each message is shown."""
+        database = Database(self.store.config().database)
+        staff = Actor(user_id=None, role=Role.AGENT, channel="test")
+        found: dict[int, int] = {}
+        for ticket in {int(row["ticket_id"]) for row in self.rows.values()}:
+            messages = await database.read(partial(views.thread, ticket_id=ticket, viewer=staff))
+            found |= {message.id: place for place, message in enumerate(messages)}
+        await database.close()
+        return found
 
     def _on_the_other_side(self) -> None:
         where = self._posts()
@@ -102,6 +126,10 @@ class Verdict:
             for words in (message.words, *message.once):
                 posts = where.get(words, [])
                 copies = [p for p in posts if self._is_copy(message, p)]
+                if message.side == "asker" and not opened and int(row["ticket_id"]) in self.renamed:
+                    copies = [
+                        p for p in copies if p.is_reply
+                    ]  # its card shows the first words that still stand
                 want = 1 if words == message.words and not message.deleted and not message.note else 0
                 if message.deleted and message.side == "desk":
                     continue  # what the requester has read stays with them: of a deletion only staff are told
@@ -134,7 +162,7 @@ class Verdict:
         return found
 
     def _copies_in_order(self, where: dict[str, list[Message]]) -> None:
-        threads: dict[tuple[str, str, str], list[tuple[str, int, str]]] = defaultdict(list)
+        threads: dict[tuple[str, str, str], list[tuple[str, str, str]]] = defaultdict(list)
         for message in self.memory.messages:
             row = self.rows.get(message.remote)
             if row is None or message.deleted or message.note or int(row["id"]) in self.opening:
@@ -142,7 +170,10 @@ class Verdict:
             for post in where.get(message.words, []):
                 if self._is_copy(message, post) and post.is_reply:
                     key = (post.channel, str(post.thread_ts), message.side)
-                    threads[key].append((post.ts, int(row["seq"]), message.words))
+                    if LATE in shown(post):
+                        self.late += 1  # what was posted can't be moved: it says so
+                    else:
+                        threads[key].append((post.ts, message.ts, message.words))
         for (_, root, _), copies in threads.items():
             copies.sort()
             for (_, before, _), (_, after, words) in pairwise(copies):

@@ -1,0 +1,157 @@
+"""HTML pages: templates, the headers of every page, errors as pages, and which requests want one.
+
+No page has a script or a style in it; everything that people wrote is escaped, or formatted by `core.rich` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from datetime import datetime
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.routing import APIRoute
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Scope
+
+from core import rich
+from core.failures import NotAllowed, NotFound, TooMany, Unavailable
+from intake.web.parts import parts_of
+from intake.web.problems import NotSignedIn, problem_of
+
+POLICY: Final = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+HEADERS: Final = {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"}
+HERE: Final = Path(__file__).parent
+CSS: Final = (HERE / "static" / "pages.css").read_bytes()
+CSS_URL: Final = f"/static/pages.{sha256(CSS).hexdigest()[:12]}.css"
+_UNITS: Final = ("B", "kB", "MB", "GB")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(size=size, formatted=formatted)
+    environment.globals["css"] = CSS_URL
+    return environment
+
+
+def formatted(html: str) -> Markup:
+    """Return a message's formatting as the page shows it: written anew by `core.rich`, whatever was kept."""
+    written = rich.clean(html).replace("<a href=", '<a rel="nofollow noopener noreferrer" href=')
+    return Markup(written)  # noqa: S704  # `rich.clean` escapes all text and knows no other attribute
+
+
+def size(count: int) -> str:
+    """A file's size in steps of 1,000: "20.5 MB"."""
+    value, unit = float(count), 0
+    while value >= 1000 and unit < len(_UNITS) - 1:
+        value, unit = value / 1000, unit + 1
+    return f"{value:.1f}".removesuffix(".0") + f" {_UNITS[unit]}"
+
+
+def page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """Return the page that a template makes. `viewer` and `csrf`, where given, put *Sign out* into its head."""
+    config = parts_of(request).config
+    zone = ZoneInfo(config.service.timezone)
+
+    def when(at: datetime) -> Markup:
+        there = at.astimezone(zone)
+        return Markup('<time datetime="{}">{} {}</time>').format(
+            at.isoformat(), f"{there:%Y-%m-%d %H:%M}", there.tzname() or ""
+        )
+
+    shown = {"service": config.service.name, "viewer": None, "csrf": "", "when": when, **values}
+    html = _environment().get_template(f"{name}.html.j2").render(shown)
+    return HTMLResponse(html, status, HEADERS)
+
+
+def see_other(path: str) -> RedirectResponse:
+    """Lead to another page of ours, by GET."""
+    return RedirectResponse(path, 303, HEADERS)
+
+
+def to_sign_in(request: Request) -> RedirectResponse:
+    """Lead to the sign-in page, and from there back to what was asked for."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return see_other(f"/sign-in?next={quote(request.url.path + query, safe='/')}")
+
+
+def message(request: Request, title: str, text: str, status: int) -> HTMLResponse:
+    """Return a page that says one thing."""
+    return page(request, "message", status, title=title, text=text)
+
+
+def wants_html(scope: Scope) -> bool:
+    """Whether a request's Accept prefers `text/html` over JSON; what takes anything gets JSON. Pure."""
+    accept = ",".join(v.decode("latin-1") for k, v in scope.get("headers", ()) if k == b"accept")
+    given: dict[str, float] = {}
+    for part in accept.split(","):
+        name, *parameters = [piece.strip().lower() for piece in part.split(";")]
+        given[name] = _quality(parameters)
+    wild = given.get("*/*", 0.0)
+    json = given.get("application/json", given.get("application/*", wild))
+    html = given.get("text/html", given.get("text/*", wild))
+    return html > json
+
+
+def _quality(parameters: list[str]) -> float:
+    for one in parameters:
+        name, _, value = one.partition("=")
+        if name.strip() == "q":
+            try:
+                return min(max(float(value), 0.0), 1.0)
+            except ValueError:
+                return 0.0
+    return 1.0
+
+
+class PageRoute(APIRoute):
+    """A route whose failures are pages, too. Missing and forbidden look alike."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """See FastAPI."""
+        handle = super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except NotSignedIn:
+                return to_sign_in(request)
+            except (NotFound, NotAllowed, RequestValidationError):
+                return message(request, "Not found", "There is no such page, or it isn't yours to see.", 404)
+            except (TooMany, Unavailable) as exc:
+                problem = problem_of(exc)
+                response = message(request, problem.title, problem.detail, problem.status)
+                response.headers.update(problem.headers)
+                return response
+
+        return answer
+
+
+class NegotiatedRoute(PageRoute):
+    """A page at a path that is a JSON request's, too: for who prefers HTML."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """See Starlette."""
+        if scope.get("method") != "GET" or not wants_html(scope):
+            return Match.NONE, {}
+        return super().matches(scope)

@@ -1,0 +1,218 @@
+"""Pages of tickets: who sees what, and that nothing people wrote becomes part of a page."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from core.rich import clean
+from core.shapes import Event, File, Visibility
+from intake.web.pages import said
+from intake.web.render import formatted, wants_html
+from tests.interfaces.counter import ANN, BEN, Counter, counter_on, on_sqlite
+from tests.stores import Store
+from tests.web.browser import HTML, browser, signs_in
+
+XSS = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "'-alert(1)-'",
+    "{{ 7 * 7 }}{% raw %}",
+    "javascript:alert(1)",
+    "</title><svg onload=alert(1)>",
+)
+SECRET = "the-note-that-nobody-outside-sees"
+
+
+@pytest.fixture
+async def desk(store: Store) -> AsyncIterator[Counter]:
+    """A served desk."""
+    async with counter_on(store) as counter:
+        yield counter
+
+
+def headers_are_right(answer: httpx.Response) -> None:
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert "script-src" not in policy
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"
+    assert "<script" not in answer.text
+    assert "style=" not in answer.text
+
+
+async def test_a_ticket_as_each_may_see_it(desk: Counter) -> None:
+    ticket = await desk.opened()
+    path, manager = f"/tickets/{ticket['id']}", desk.parts.manager
+    ada = await desk.staff()
+    files = [File(name="plan.txt", content_type="text/plain", size=4, content=b"plan")]
+    await manager.exchange_messages(ada, ticket["id"], "We look into it.", files=files)
+    await manager.exchange_messages(ada, ticket["id"], SECRET, visibility=Visibility.NOTE)
+    await desk.grace.put(f"{path}/assignee", json={"username": "grace"})
+    theirs = (await desk.ann.get(path, headers=HTML)).text
+    staffs = (await desk.grace.get(path, headers=HTML)).text
+    for words in (
+        "The printer is on fire",
+        "It burns.",
+        "We look into it.",
+        "plan.txt",
+        "grace",
+        "normal",
+        "support",
+    ):
+        assert words in theirs
+        assert words in staffs
+    assert SECRET in staffs
+    assert SECRET not in theirs
+    assert "History" in staffs
+    assert "History" not in theirs
+    assert "ada@example.com" not in theirs
+    link = theirs.partition('href="/attachments/')[2].partition('"')[0]
+    assert (await desk.ann.get(f"/attachments/{link}")).content == b"plan"
+    assert (await desk.ben.get(f"/attachments/{link}")).status_code == 404
+
+
+async def test_missing_and_forbidden_look_alike(desk: Counter) -> None:
+    ticket = await desk.opened()
+    async with browser(desk) as http:
+        await signs_in(desk, http, BEN)
+        answers = [
+            await http.get(f"/tickets/{one}") for one in (ticket["id"], ticket["id"] + 1000, "x", 2**70, 0)
+        ]
+        assert {a.status_code for a in answers} == {404}
+        assert len({a.text for a in answers}) == 1
+        for answer in answers:
+            headers_are_right(answer)
+        listed = await http.get("/")
+        assert ticket["title"] not in listed.text
+        mine = await desk.opened(desk.ben, title="Mouse <b>")
+        listed = await http.get("/")
+        assert f'<a href="/tickets/{mine["id"]}" dir="auto">Mouse &lt;b&gt;</a>' in listed.text
+        headers_are_right(listed)
+
+
+@on_sqlite
+async def test_rights_are_those_of_now(desk: Counter) -> None:
+    """Who is staff no longer sees no other's ticket, though they are still signed in."""
+    ticket = await desk.opened()
+    async with browser(desk) as http:
+        await signs_in(desk, http, "grace@example.com")
+        assert (await http.get(f"/tickets/{ticket['id']}")).status_code == 200
+        desk.store.execute("UPDATE users SET role = 'requester' WHERE username = 'grace'")
+        assert (await http.get(f"/tickets/{ticket['id']}")).status_code == 404
+
+
+@on_sqlite
+@pytest.mark.parametrize("evil", XSS)
+async def test_what_people_write_is_text(desk: Counter, evil: str) -> None:
+    ticket = await desk.opened(title=f"T {evil}", description=f"D {evil}")
+    path, ada = f"/tickets/{ticket['id']}", await desk.staff()
+    files = [File(name=f"{evil}.txt", content_type="text/html", size=1, content=b"x")]
+    await desk.parts.manager.exchange_messages(ada, ticket["id"], f"M {evil}", files=files)
+    desk.store.execute("UPDATE users SET name = :name", name=f"N {evil}")
+    desk.store.execute(
+        "UPDATE messages SET rich = :rich WHERE seq = 1", rich=f"<p onclick=alert(1)>R {evil}</p>"
+    )
+    for by in (desk.ann, desk.ada):
+        answer = await by.get(path, headers=HTML)
+        assert answer.status_code == 200
+        headers_are_right(answer)
+        for bad in ("<script", "<img", "<svg", "onclick=", 'href="javascript'):
+            assert bad not in answer.text
+        assert "{{ 7 * 7 }}" in answer.text or "{{" not in evil
+    async with browser(desk) as http:
+        for query in ({"next": evil}, {"next": f"/{evil}"}):
+            headers_are_right(await http.get("/sign-in", params=query))
+
+
+def test_formatting_is_the_subset_alone() -> None:
+    shown = formatted(
+        '<p>a <b>b</b> <a href="https://x.example/?a=1&amp;b" onclick="x()">c</a></p><script>x</script>'
+    )
+    assert shown == (
+        '<p>a <b>b</b> <a rel="nofollow noopener noreferrer" href="https://x.example/?a=1&amp;b">c</a></p>'
+    )
+    assert "<a" not in formatted('<a href="javascript:alert(1)">x</a>')
+    assert formatted(clean("<p>&lt;a href=x&gt;</p>")) == "<p>&lt;a href=x&gt;</p>"
+
+
+@pytest.mark.parametrize(
+    ("accept", "html"),
+    [
+        ("", False),
+        ("*/*", False),
+        ("application/json", False),
+        ("text/html", True),
+        (HTML["Accept"], True),
+        ("text/html;q=0.5, application/json", False),
+        ("application/json;q=0.5, text/html", True),
+        ("text/html, application/json", False),
+        ("text/*", True),
+        ("text/html;q=x", False),
+        ("text/html;q=0, */*", False),
+        (";;;,,", False),
+    ],
+)
+def test_who_wants_a_page(accept: str, html: bool) -> None:
+    assert wants_html({"headers": [(b"accept", accept.encode())] if accept else []}) is html
+
+
+@on_sqlite
+async def test_json_stays_json(desk: Counter) -> None:
+    """And the document of the requests knows nothing of pages."""
+    ticket = await desk.opened()
+    path = f"/tickets/{ticket['id']}"
+    for accept in ("*/*", "application/json"):
+        answer = await desk.ann.get(path, headers={"Accept": accept})
+        assert answer.headers["content-type"] == "application/json"
+        assert (await desk.nobody.get(path, headers={"Accept": accept})).status_code == 401
+    assert (
+        await desk.ann.put(f"{path}/status", json={"status": "resolved"}, headers=HTML)
+    ).status_code == 200
+    paths = (await desk.nobody.get("/openapi.json")).json()["paths"]
+    assert not [one for one in paths if one.startswith(("/sign", "/static", "/ui")) or one == "/"]
+
+
+@on_sqlite
+async def test_the_style_is_ours_and_kept(desk: Counter) -> None:
+    async with browser(desk) as http:
+        form = await http.get("/sign-in")
+        headers_are_right(form)
+        sheet = form.text.partition('rel="stylesheet" href="')[2].partition('"')[0]
+        style = await http.get(sheet)
+        assert style.headers["content-type"].startswith("text/css")
+        assert "immutable" in style.headers["cache-control"]
+        assert (await http.get("/static/../site.py")).status_code == 404
+        assert (await http.get("/static/..%2fsite.py")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({}, ""),
+        ({"from": "new", "to": "open"}, "new → open"),
+        ({"from": None, "to": "ada"}, "nobody → ada"),
+        ({"reason": "550 no such user"}, "550 no such user"),
+        ({"reason": "x" * 1000}, "x" * 300),
+    ],
+)
+def test_what_the_history_says(data: dict[str, Any], words: str) -> None:
+    event = Event(id=1, ticket_id=1, at=datetime.now(UTC), kind="moved", actor="", public=True, data=data)
+    assert said(event) == words
+
+
+@on_sqlite
+async def test_somebody_without_a_session_is_led_to_sign_in(desk: Counter) -> None:
+    async with browser(desk) as http:
+        for path in ("/", "/tickets/7", "/tickets/7?a=b"):
+            answer = await http.get(path)
+            assert answer.status_code == 303
+            assert answer.headers["location"].startswith("/sign-in?next=")
+        assert ANN not in answer.text
