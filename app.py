@@ -411,23 +411,28 @@ def sandbox(config_file: str | None) -> int:
 
 
 async def _sandbox(config_file: str | None) -> int:
+    from core import ways
     from core.config import beside, load, parse
     from sandbox import Sandbox
-    from sandbox.tryout import http_port_from, overlay, ports, words
+    from sandbox.tryout import http_port_from, overlay, words
 
     load(config_file)  # the file's own mistakes are told as such
     box = Sandbox(http_port=http_port_from(os.environ))
     await box.start()
 
     async def started(service: Service) -> None:
+        async def way(ticket: int | None) -> dict[str, Any]:
+            return (await service.parts.database.read(lambda tx: ways.read(tx, ticket))).as_json()
+
         mail, web = ("127.0.0.1", service.mail_port), f"http://127.0.0.1:{service.http_port}"
-        box.connect_desk(mail)
+        box.connect_desk(mail, web)
+        box.watch(way)
         sys.stdout.write(words(box, mail, web))
         sys.stdout.flush()
 
     try:
         file = config_file or os.environ.get("RELAYDESK_CONFIG")
-        data = overlay(file, box, ports(os.environ))
+        data = overlay(file, box, os.environ)
         data = beside(data, file) if file else data
         everything = frozenset({"email", "slack", "web", "worker", "scheduler", "courier"})
         return await _serve(parse(data, environ=os.environ, source="sandbox"), everything, around=started)
