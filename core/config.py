@@ -95,6 +95,9 @@ class Http(Section):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     max_body_bytes: int = Field(default=33_554_432, ge=1024)
+    requests_per_token: int = Field(default=6000, ge=1)
+    requests_per_address: int = Field(default=6000, ge=1)
+    posts_per_address: int = Field(default=300, ge=1)
 
 
 class Worker(Section):

@@ -15,6 +15,8 @@ class Slack(Section):
     bot_token: str = Field(default="", repr=False)
     app_token: str = Field(default="", repr=False)
     signing_secret: str = Field(default="", repr=False)
+    client_id: str = Field(default="", max_length=200)
+    client_secret: str = Field(default="", repr=False)
     api_url: str = "https://slack.com/api/"
     group_window: Duration = timedelta(seconds=90)
     reply_hold: Duration = timedelta()
@@ -37,6 +39,8 @@ class Slack(Section):
             raise ValueError(
                 "slack.enabled needs slack.app_token (Socket Mode) or slack.signing_secret (HTTP)"
             )
+        if bool(self.client_id) != bool(self.client_secret):
+            raise ValueError("slack.client_id and slack.client_secret go together")
         if not timedelta() <= self.reply_hold <= timedelta(seconds=60):
             raise ValueError("slack.reply_hold is 0s to 60s")
         return self

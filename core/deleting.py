@@ -25,6 +25,8 @@ from core.tables import (
     messages,
     participants,
     ratings,
+    search,
+    search_due,
     tags,
     tickets,
 )
@@ -67,7 +69,7 @@ async def delete_ticket(tx: Tx, *, desk: Desk, ticket_id: int, before: datetime)
     blobs = await _blobs(tx, family)
     ids = select(messages.c.id).where(messages.c.ticket_id.in_(family))
     rows += await tx.changed(delete(attachments).where(attachments.c.message_id.in_(ids)))
-    for table in (messages, events, deliveries, participants, ratings, tags):
+    for table in (messages, events, deliveries, participants, ratings, tags, search, search_due):
         rows += await tx.changed(delete(table).where(table.c.ticket_id.in_(family)))
     if merged:
         rows += await tx.changed(delete(tickets).where(tickets.c.id.in_(merged)))

@@ -191,7 +191,7 @@ JOBS: Final = (
 
 def jobs_of(config: Config) -> tuple[AnyJob, ...]:
     """Return all jobs of a service, those of the configuration too. (Their modules need this one.)"""
-    from core import digests, reminding, retention, rollups, target_watch, unassigned
+    from core import digests, indexing, reminding, retention, rollups, target_watch, unassigned
 
-    timers = (*target_watch.JOBS, *reminding.JOBS, *rollups.JOBS, *retention.JOBS)
+    timers = (*target_watch.JOBS, *reminding.JOBS, *rollups.JOBS, *retention.JOBS, *indexing.JOBS)
     return (*JOBS, *timers, *unassigned.jobs_of(config), *digests.jobs_of(config))

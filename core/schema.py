@@ -31,7 +31,7 @@ CODE: Final = 3  # what this code knows; a schema says the oldest code that may 
 # Code 1 takes what staff mail to a ticket's note address for an answer to the customer; code 2 sets forms and reactions
 # of Slack aside as nothing to do, and takes what staff write below an old card for a requester's words.
 OLDEST: Final = 3
-HEAD: Final = "0004"
+HEAD: Final = "0005"
 WATCH: Final = 5.0  # seconds between looks whether the schema still takes this code
 _LEASE = "schema"
 

@@ -155,6 +155,21 @@ class Sessions:
 
         return await self._database.unit(unit)
 
+    async def enter_staff(self, identity: bytes, goal: str) -> Entered | None:
+        """Begin a session for the staff member behind an identity that its channel has proven; None for anybody
+        else."""
+        session = secrets.token_urlsafe(32)
+
+        async def unit(tx: Tx) -> Entered | None:
+            known = await find(tx, identity)
+            if known is None or known.role not in (Role.AGENT, Role.MANAGER):
+                return None
+            await _forget_old(tx, known.user_id)
+            await _keep(tx, known.user_id, session, SESSION, SESSION_LIVES, {"next": safe_path(goal)})
+            return Entered(session, safe_path(goal))
+
+        return await self._database.unit(unit)
+
     async def actor(self, session: str) -> Actor | None:
         """Return whose session it is, with the rights that they have now; None where it has ended."""
 

@@ -391,3 +391,26 @@ reports = Table(
     Index("ix_reports_made_at", "made_at"),
     **OPTIONS,
 )
+
+def _on_a_server(*_: Any, dialect: Any, **__: Any) -> bool:
+    return str(dialect.name) != "sqlite"
+
+
+search = Table(
+    "search",
+    metadata,
+    Column("ticket_id", BigId, primary_key=True, autoincrement=False),
+    Column("words", LongText, nullable=False),
+    # SQLite has a virtual table and triggers beside it (migration 0005).
+    Index("ft_search_words", "words", mysql_prefix="FULLTEXT", mariadb_prefix="FULLTEXT").ddl_if(
+        callable_=_on_a_server
+    ),
+    **KEYED,
+)
+
+search_due = Table(
+    "search_due",
+    metadata,
+    Column("ticket_id", BigId, primary_key=True, autoincrement=False),
+    **KEYED,
+)

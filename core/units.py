@@ -14,7 +14,7 @@ from typing import Any, Final
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from core import bundling, targets, views
+from core import bundling, searching, targets, views
 from core.audience import Happened, Scene, personal, told, with_files
 from core.config import Queue
 from core.database import Rerun, Tx
@@ -127,6 +127,8 @@ async def save(tx: Tx, before: Ticket, after: Ticket, *, public: bool) -> Ticket
     values |= {name: counted[name] for name in counted if counted[name] != was[name]}
     if values:
         await tx.run(update(tickets).where(tickets.c.id == before.id).values(**values))
+    if after.title != before.title:
+        await searching.changed(tx, after.id)
     return after
 
 
@@ -221,6 +223,7 @@ async def add_message(tx: Tx, desk: Desk, ticket: Ticket, seq: int, words: Words
             update(messages).where(messages.c.id == message_id).values(mail_id=mail_id, mail_date=now)
         )
         await add_links(tx, ticket.id, message_id, [(f"mail:{mail_id}", "sent", mail_id)])
+    await searching.changed(tx, ticket.id)
     return message_id
 
 
