@@ -60,8 +60,9 @@ class Found:
 
 
 def spans(wanted: Wanted, now: datetime, zone: ZoneInfo) -> tuple[Period, Period]:
-    """Return the period, which ends now at the latest, and the one that it is compared with: as much of the day or
-    month before where this one isn't over, else the same number of days. Raises `Invalid`. Pure."""
+    """Return the period, which ends now at the latest, and the one that it is compared with: as much of the days or the
+    month before where this one isn't over, else the same number of days. All begin with a day, and "the last 7 days"
+    are today and six before: of days that are over the figures are at hand. Raises `Invalid`. Pure."""
     there = now.astimezone(zone).replace(tzinfo=None)
     today = there.date()
     match wanted.period:
@@ -70,7 +71,9 @@ def spans(wanted: Wanted, now: datetime, zone: ZoneInfo) -> tuple[Period, Period
         case "yesterday":
             return _days(today - _DAY, today - _DAY, now, zone)
         case "7d" | "28d" | "90d":
-            return digests.periods(timedelta(days=int(wanted.period[:-1])), zone, now)
+            length = timedelta(days=int(wanted.period[:-1]))
+            first = today + _DAY - length
+            return _so_far(first, first - length, there, now, zone)
         case "this-month":
             first = today.replace(day=1)
             return _so_far(first, (first - _DAY).replace(day=1), there, now, zone)
