@@ -26,7 +26,9 @@ def mark_of(*words: str, files: Sequence[File] = ()) -> str:
 def check_same(kept: str | None, mark: str) -> None:
     """Raise `KeyUsed` where the key stands for another request. What an older version kept has no mark. Pure."""
     if kept and kept != mark:
-        raise KeyUsed("this was sent already with other words, under the same Idempotency-Key; send it with a new one")
+        raise KeyUsed(
+            "this was sent already with other words, under the same Idempotency-Key; send it with a new one"
+        )
 
 
 def as_opened(ticket: Ticket, *, queue: str, title: str, description: str, priority: Priority) -> Ticket:

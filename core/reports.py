@@ -58,9 +58,7 @@ class Reports:
             earlier = await _by_key(tx, link, mark)
             if earlier is not None:
                 shown = units.title_of(title, description)
-                return as_opened(
-                    earlier, queue=name, title=shown, description=description, priority=priority
-                )
+                return as_opened(earlier, queue=name, title=shown, description=description, priority=priority)
             if actor is None:
                 await self._brake_reports(tx, source)
             return await self._opened(

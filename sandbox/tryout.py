@@ -64,6 +64,8 @@ def overlay(config_file: str | None, box: Sandbox, environ: Mapping[str, str]) -
         "bot_token": box.bot_token,
         "app_token": box.app_token,
         "signing_secret": box.signing_secret,
+        "client_id": box.client_id,
+        "client_secret": box.client_secret,
         "api_url": box.api_url,
     }
     for queue in data["queue"][:1]:

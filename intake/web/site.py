@@ -14,9 +14,25 @@ from fastapi import APIRouter, FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from core.parts import Parts
-from intake.web import api, confirm, files, health, pages, problems, signin, unsubscribe
+from intake.web import (
+    api,
+    confirm,
+    desk,
+    desk_acts,
+    desk_failed,
+    files,
+    health,
+    pages,
+    problems,
+    reports_page,
+    signin,
+    slack_signin,
+    status_page,
+    unsubscribe,
+)
 from intake.web.edge import Edge
 from intake.web.health import Look
+from intake.web.limits import Limits
 from intake.web.metrics import Metrics
 from intake.web.slack_events import SlackEvents, router_for
 
@@ -49,10 +65,16 @@ def build_site(
         pages.negotiated,
         api.router,
         files.router,
+        status_page.router,
         health.router,
         confirm.router,
+        slack_signin.router,
         signin.router,
         pages.router,
+        desk.router,
+        desk_acts.router,
+        desk_failed.router,
+        reports_page.router,
         unsubscribe.router,
     )
     for router in (*ours, _document(site)):
@@ -60,6 +82,7 @@ def build_site(
     if slack_events is not None:
         site.include_router(router_for(slack_events))
     problems.install(site)
+    site.add_middleware(Limits, config=parts.config.http)
     site.add_middleware(Edge, metrics=site.state.metrics, limit=parts.config.http.max_body_bytes)
     return site
 
