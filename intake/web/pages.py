@@ -29,7 +29,7 @@ _LONGEST: Final = 300
 async def home(request: Request, actor: Somebody, parts: House) -> Response:
     """Show the tickets that the viewer sees, newest activity first."""
     found = await parts.manager.view_tickets(actor, TicketCriteria(limit=LISTED))
-    return page(request, "tickets", tickets=found.tickets, more=bool(found.cursor), **_head(request, actor))
+    return page(request, "tickets", tickets=found.tickets, more=bool(found.cursor), **head_of(request, actor))
 
 
 @negotiated.get("/tickets/{id}")
@@ -43,11 +43,11 @@ async def ticket(id: TicketId, request: Request, actor: Somebody, parts: House) 
         ticket=detail.ticket,
         messages=detail.messages,
         events=events,
-        **_head(request, actor),
+        **head_of(request, actor),
     )
 
 
-def _head(request: Request, actor: Actor) -> dict[str, Any]:
+def head_of(request: Request, actor: Actor) -> dict[str, Any]:
     """What the head of a page shows of its viewer. Who came with an API token has nothing to sign out of."""
     cookies = cookies_of(request)
     session = cookies.read(request, cookies.session)

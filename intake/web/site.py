@@ -14,7 +14,7 @@ from fastapi import APIRouter, FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from core.parts import Parts
-from intake.web import api, confirm, files, health, pages, problems, signin, unsubscribe
+from intake.web import api, confirm, files, health, pages, preferences, problems, signin, unsubscribe
 from intake.web.edge import Edge
 from intake.web.health import Look
 from intake.web.metrics import Metrics
@@ -53,6 +53,7 @@ def build_site(
         confirm.router,
         signin.router,
         pages.router,
+        preferences.router,
         unsubscribe.router,
     )
     for router in (*ours, _document(site)):
