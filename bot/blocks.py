@@ -34,13 +34,14 @@ _CHANNEL = re.compile(r"[CG][A-Z0-9]{2,}")
 @dataclass(frozen=True, slots=True)
 class Look:
     """What all posts share: where links lead, the service's name, our team; which channel serves which queue ("":
-    none), in the order of the configuration; whether the app may upload files."""
+    none), in the order of the configuration; whether the app may upload files; the operator's own texts."""
 
     base_url: str
     name: str
     team: str = ""
     triage: Mapping[str, str] = field(default_factory=dict)
     uploads: bool = True
+    texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def channel_of(self, queue: str) -> str | None:
         """Return the triage channel of a queue, as the desk has it: an unknown queue's is the first one's. None where

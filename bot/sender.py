@@ -43,7 +43,7 @@ def look_of(config: Config) -> Look:
     """Return what all posts of this desk share. Only the HTTP door has pages to open."""
     triage = {queue.name: queue.slack_channel for queue in config.queue}
     base_url = config.service.base_url if config.http.enabled else ""
-    return Look(base_url, config.service.name, triage=triage)
+    return Look(base_url, config.service.name, triage=triage, texts=config.slack.texts)
 
 
 class Sender:

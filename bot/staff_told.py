@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from bot.blocks import NAME, Post, section
+from bot.blocks import NAME, Look, Post, section
 from bot.markup import FALLBACK_LIMIT, brief, escape, fallback
 from core.shapes import Outgoing
+from core.slack_texts import spoken
 
 REASON: Final = 160
 ROOM: Final = 9_000  # characters of all lines
-# By a line's `news`; `first`, `next` and `resolve` name targets. Each language has each of English's.
+# By a line's `news`; `first`, `next` and `resolve` name targets. Each language has each of English's. An operator's own
+# come before them (`core.slack_texts`).
 TEXTS: Final[dict[str, dict[str, str]]] = {
     "en": {
         "assigned": "#{id} {title}: assigned to you by {by}",
@@ -66,11 +67,10 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
 NEWS: Final = ("assigned", "reply", "near", "missed", "failed")
 
 
-def news(outgoing: Outgoing) -> Post:
+def news(outgoing: Outgoing, look: Look) -> Post:
     """Somebody's news: what others wrote in it isn't live."""
     data = outgoing.data
-    language = re.split("[-_]", str(data.get("language") or "").lower(), maxsplit=1)[0]
-    texts = TEXTS.get(language, TEXTS["en"])
+    texts = spoken(str(data.get("language") or ""), TEXTS, look.texts)
     said, left = [escape(worded(line, texts)) for line in data.get("lines") or ()], int(data.get("more") or 0)
     while sum(map(len, said)) > ROOM:  # what is full of signs that Slack wants written out
         said.pop()

@@ -1,8 +1,8 @@
-"""What requesters are told in Slack, in their language: fixed texts, and the buttons that go with some. Pure."""
+"""What requesters are told in Slack, in their language: texts, and the buttons that go with some. Pure."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 from bot.blocks import Json, Look, Post, actions, button, first_words, plain, section, texts_only, titled
@@ -10,12 +10,14 @@ from bot.markup import brief, escape
 from bot.staff_told import news
 from core.bundling import WHAT
 from core.shapes import Outgoing
+from core.slack_texts import spoken
 from core.status import Ticket
 
 WORDS: Final = 600  # characters of the words that a receipt repeats
 SCORES: Final = (1, 2, 3, 4, 5)
 
-# By `data["what"]`; `ask` and what follows are parts of others. Each language has each of English's.
+# By `data["what"]`; `ask` and what follows are parts of others. Each language has each of English's. An operator's own
+# come before them (`core.slack_texts`).
 TEXTS: Final[dict[str, dict[str, str]]] = {
     "en": {
         "ack": "Thank you, we have your message: it's ticket #{id}. Answers come here, in this thread.",
@@ -104,24 +106,19 @@ def told(outgoing: Outgoing, look: Look) -> Post:
     """A fixed text to a requester, in plain words; what is nobody's template comes as it is."""
     data, what = outgoing.data, str(outgoing.data.get("what") or "")
     if what == WHAT:
-        return news(outgoing)
+        return news(outgoing, look)
     if ready := data.get("text"):
         return texts_only(escape(str(ready)))
     if what not in KNOWN or outgoing.ticket is None:
         about = f": {titled(outgoing.ticket)}" if outgoing.ticket else ""
         text = f"{what.replace('_', ' ') or 'news'}{about}"
         return texts_only(escape(text[:1].upper() + text[1:]))
-    texts = spoken(outgoing.language)
+    texts = spoken(outgoing.language, TEXTS, look.texts)
     ticket: Ticket = outgoing.ticket
     named = "reminder_only" if what == "reminder" and data.get("closes") is False else what
     text = texts[named].format(id=ticket.id, score=_number(data.get("score")), into=_number(data.get("into")))
     more = [*_shown(ticket, what, data), *_controls(ticket, what, data, texts)]
     return Post(text, (section(text), *more)) if more else Post(text)
-
-
-def spoken(language: str) -> dict[str, str]:
-    """Return the texts of a language ("de", "de-AT"), else English."""
-    return TEXTS.get(re.split("[-_]", language.lower(), maxsplit=1)[0], TEXTS["en"])
 
 
 def _shown(ticket: Ticket, what: str, data: Any) -> list[Json]:
@@ -134,7 +131,7 @@ def _shown(ticket: Ticket, what: str, data: Any) -> list[Json]:
     return blocks
 
 
-def _controls(ticket: Ticket, what: str, data: Any, texts: dict[str, str]) -> list[Json]:
+def _controls(ticket: Ticket, what: str, data: Any, texts: Mapping[str, str]) -> list[Json]:
     if what == "ack" and (other := _offered(data)):
         label = f"{texts['belongs'].format(other=other)}: {brief(str(data['offer'].get('title') or ''), 40)}"
         merge = button(label.removesuffix(": "), "belongs", str(other))

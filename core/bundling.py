@@ -61,12 +61,13 @@ async def _tell_one(tx: Tx, desk: Desk, news: Sequence[Personal]) -> None:
     )
     lane = lane_of(desk.specs[told.channel], told, 0)
     now = await tx.now()
+    work = {lane: lane_kind(told.channel)}
+    if await _add(tx, work, lines, now, now + wait):
+        return
     if wait:
-        if await _add(tx, lane, lines, now):
-            return
         # Whoever else begins a message for them waits here, and finds this one.
-        await enqueue_work(tx, {lane: lane_kind(told.channel)}, now)
-        if await _add(tx, lane, lines, now):
+        await enqueue_work(tx, work, now)
+        if await _add(tx, work, lines, now, now + wait):
             return
     noted = Noted(
         ticket_id=0,
@@ -79,10 +80,13 @@ async def _tell_one(tx: Tx, desk: Desk, news: Sequence[Personal]) -> None:
         tx.after_commit.append(desk.signals.outbox.set)
 
 
-async def _add(tx: Tx, lane: str, lines: Sequence[Mapping[str, Any]], now: datetime) -> bool:
-    """Add lines to the message that waits in this lane; False where there is none, or it is being sent by now."""
+async def _add(
+    tx: Tx, work: Mapping[str, str], lines: Sequence[Mapping[str, Any]], now: datetime, until: datetime
+) -> bool:
+    """Add lines to the message that waits in this lane, which then waits no longer than they do (`until`): quiet hours
+    may have been given up meanwhile. False where there is none, or it is being sent by now."""
     waits = (
-        deliveries.c.lane == lane,
+        deliveries.c.lane.in_(work),
         deliveries.c.ticket_id == 0,
         deliveries.c.state.in_(("queued", "held")),
         deliveries.c.wait_until > now,
@@ -95,6 +99,10 @@ async def _add(tx: Tx, lane: str, lines: Sequence[Mapping[str, Any]], now: datet
         return False
     data = await tx.scalar(select(deliveries.c.data).where(mine))  # ours alone until we commit
     await tx.run(update(deliveries).where(mine).values(data=joined(data, lines)))
+    longer = update(deliveries).where(mine, deliveries.c.wait_until > until)
+    if await tx.changed(longer.values(wait_until=until)):
+        await tx.run(update(deliveries).where(mine, deliveries.c.due_at > until).values(due_at=until))
+        await enqueue_work(tx, work, until)
     return True
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from core.config_section import Section
 from core.durations import Duration, Positive
+from core.slack_texts import check
 
 
 class Slack(Section):
@@ -30,6 +31,13 @@ class Slack(Section):
     staff_usergroup: str = Field(default="", pattern=r"^(S[A-Z0-9]{1,30})?$")
     staff_from_channel: bool = False
     exposed_channels: tuple[str, ...] = ()
+    texts: dict[str, dict[str, str]] = Field(default_factory=dict)  # by language: `core.slack_texts`
+
+    @field_validator("texts")
+    @classmethod
+    def _texts(cls, value: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+        check(value)
+        return value
 
     @model_validator(mode="after")
     def _tokens(self) -> Slack:

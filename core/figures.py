@@ -155,14 +155,15 @@ def _by_queue(parts: Mapping[str, Series], ends: Mapping[str, int]) -> tuple[Gro
 
 async def _groups(tx: Tx, whole: Series) -> dict[str, tuple[Group, ...]]:
     """By each dimension: priorities the most pressing first, the others by how much they did."""
-    ids = [int(key) for key in whole.groups["assignee"] if key]
+    by = {dimension: whole.by(dimension) for dimension in DIMENSIONS}
+    ids = [int(key) for key in by["assignee"] if key]
     rows = await tx.all(select(users.c.id, users.c.username, users.c.name).where(users.c.id.in_(ids)))
     names = {str(row.id): row.username or row.name for row in rows}
     found: dict[str, tuple[Group, ...]] = {}
-    for dimension in DIMENSIONS:
+    for dimension, counted in by.items():
         groups = [
             _group(names.get(key, key) if dimension == "assignee" else key, counts)
-            for key, counts in whole.groups[dimension].items()
+            for key, counts in counted.items()
         ]
         if dimension == "priority":
             groups.sort(key=lambda group: -list(Priority).index(Priority(group.name)))

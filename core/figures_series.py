@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from operator import add
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+from core import packed
 from core.figures_shapes import EFFECT, Rating, Share, Spread, spread
 from core.histogram import Histogram
 
@@ -16,22 +16,30 @@ QUARTERS: Final = 96  # of a day: every zone's clock differs from UTC by some of
 _QUARTER: Final = timedelta(minutes=15)
 SPREADS: Final = ("first_response", "first_response_business", "resolution", "resolution_business")
 DIMENSIONS: Final = ("channel", "priority", "assignee", "tag")
+# What is counted by dimension, in the order in which it's stored.
+GROUPED: Final = (
+    *("opened", "reopened", "resolved", "first"),
+    *(f"{what}:{which}" for what in ("first", "next", "resolution") for which in ("of", "met")),
+)
 Counts = Counter[str]
+_Key = TypeVar("_Key")
 
 
 @dataclass(slots=True)
 class Series:
     """One queue's. `counts`: events by kind; `first`: first answers; `first:met` of `first:of`, likewise `next` and
-    `resolution`; `rated:1` to `rated:5`. `groups`: counts by dimension and key (an assignee's is their user id).
-    `exact`: durations in seconds as they were read; `stored`: those of days that were rolled up. `arrivals`: what came
-    in by day and quarter of an hour, both of UTC.
+    `resolution`; `rated:1` to `rated:5`. `groups`: counts by dimension and key (an assignee's is their user id) as they
+    were read; `rolled`: those of days that were rolled up, counters of `packed` by dimension and keys. `exact`:
+    durations in seconds as they were read; `stored`: those of days that were rolled up. `arrivals`: what came in by day
+    of UTC, a counter of `packed` for each quarter of an hour.
     """
 
     counts: Counts = field(default_factory=Counter)
     groups: dict[str, dict[str, Counts]] = field(default_factory=lambda: {name: {} for name in DIMENSIONS})
+    rolled: dict[tuple[str, tuple[str, ...]], int] = field(default_factory=dict)
     exact: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     stored: dict[str, Histogram] = field(default_factory=dict)
-    arrivals: dict[str, list[int]] = field(default_factory=dict)
+    arrivals: dict[str, int] = field(default_factory=dict)
 
     def count(self, what: str, keys: Mapping[str, Iterable[str]] | None = None, n: int = 1) -> None:
         """Count something, also below the keys of each dimension."""
@@ -45,10 +53,8 @@ class Series:
 
     def arrived(self, at: datetime) -> None:
         """Count a ticket that came in."""
-        day = at.date().isoformat()
-        if day not in self.arrivals:
-            self.arrivals[day] = [0] * QUARTERS
-        self.arrivals[day][at.hour * 4 + at.minute // 15] += 1
+        day, quarter = at.date().isoformat(), at.hour * 4 + at.minute // 15
+        self.arrivals[day] = self.arrivals.get(day, 0) + (1 << quarter * packed.BITS)
 
     def merge(self, other: Series) -> None:
         """Add the other's to these."""
@@ -57,32 +63,34 @@ class Series:
             mine = self.groups[dimension]
             for name, counts in groups.items():
                 _add(mine.setdefault(name, Counter()), counts)
+        _add(self.rolled, other.rolled)
         for name, durations in other.exact.items():
             self.exact[name] += durations
         for name, histogram in other.stored.items():
             self.stored.setdefault(name, Histogram()).merge(histogram)
-        self._arrive(other.arrivals)
+        _add(self.arrivals, other.arrivals)
 
     def add(self, stored: Mapping[str, Any]) -> None:
         """Add what `as_json` gave, as it is read: a year has hundreds of these."""
         _add(self.counts, stored["counts"])
-        for dimension, groups in stored["groups"].items():
-            mine = self.groups[dimension]
-            for name, counts in groups.items():
-                if name in mine:
-                    _add(mine[name], counts)
-                else:
-                    mine[name] = Counter(counts)
+        for dimension, (names, counters) in stored["groups"].items():
+            key = (dimension, tuple(names))
+            self.rolled[key] = self.rolled.get(key, 0) + packed.read(counters)
         for name, histogram in stored["histograms"].items():
             if name not in self.stored:
                 self.stored[name] = Histogram()
             self.stored[name].add_json(histogram)
-        self._arrive(stored["arrivals"])
+        for day, quarters in stored["arrivals"].items():
+            self.arrivals[day] = self.arrivals.get(day, 0) + packed.read(quarters)
 
-    def _arrive(self, arrivals: Mapping[str, list[int]]) -> None:
-        for day, quarters in arrivals.items():
-            had = self.arrivals.get(day)
-            self.arrivals[day] = quarters if had is None else list(map(add, had, quarters))
+    def by(self, dimension: str) -> dict[str, Counts]:
+        """Return what is counted below each key of a dimension, whether it was read or rolled up."""
+        found = {name: Counter(counts) for name, counts in self.groups[dimension].items()}
+        for (which, names), counters in self.rolled.items():
+            if which == dimension:
+                for name, counts in zip(names, _tables(counters, len(names)), strict=True):
+                    _add(found.setdefault(name, Counter()), counts)
+        return found
 
     @property
     def effect(self) -> int:
@@ -115,10 +123,23 @@ class Series:
                 histograms[name] = whole.as_json()
         return {
             "counts": dict(self.counts),
-            "groups": {name: groups for name, groups in self.groups.items() if groups},
+            "groups": {name: _stored(groups) for name in DIMENSIONS if (groups := self.by(name))},
             "histograms": histograms,
-            "arrivals": self.arrivals,
+            "arrivals": {day: packed.write(quarters) for day, quarters in self.arrivals.items()},
         }
+
+
+def _stored(groups: Mapping[str, Counts]) -> tuple[list[str], str]:
+    """The keys of a dimension, in order so that days have the same ones, and the counters of one after the other."""
+    names = sorted(groups)
+    return names, packed.write(packed.pack([groups[name][what] for name in names for what in GROUPED]))
+
+
+def _tables(counters: int, count: int) -> Iterable[Mapping[str, int]]:
+    """The counts of so many keys."""
+    whole, width = packed.unpack(counters, count * len(GROUPED)), len(GROUPED)
+    for start in range(0, len(whole), width):
+        yield dict(zip(GROUPED, whole[start : start + width], strict=True))
 
 
 def share(counts: Mapping[str, int], what: str) -> Share:
@@ -134,29 +155,29 @@ def total(parts: Iterable[Series]) -> Series:
     return whole
 
 
-def _add(mine: Counts, others: Mapping[str, int]) -> None:
+def _add(mine: dict[_Key, int], others: Mapping[_Key, int]) -> None:
     for what, n in others.items():
         mine[what] = mine.get(what, 0) + n
 
 
-def week(arrivals: Mapping[str, Sequence[int]], zone: tzinfo) -> tuple[tuple[int, ...], ...]:
+def week(arrivals: Mapping[str, int], zone: tzinfo) -> tuple[tuple[int, ...], ...]:
     """Return what came in by weekday (Monday first) and hour of a zone."""
     hours = [[0] * 24 for _ in range(7)]
-    alike: dict[tuple[int, timedelta], list[Sequence[int]]] = defaultdict(list)
+    alike: dict[tuple[int, timedelta], int] = defaultdict(int)
     for day, quarters in arrivals.items():
         start = datetime.combine(date.fromisoformat(day), datetime.min.time(), UTC)
         offset, later = _offset(start, zone), _offset(start + timedelta(days=1), zone)
         if offset == later:
-            alike[start.weekday(), offset].append(quarters)
+            alike[start.weekday(), offset] += quarters
         else:  # the clocks change on this day
-            for number, n in enumerate(quarters):
+            for number, n in enumerate(packed.unpack(quarters)):
                 there = (start + number * _QUARTER).astimezone(zone)
                 hours[there.weekday()][there.hour] += n
-    for (weekday, offset), days in alike.items():
+    for (weekday, offset), quarters in alike.items():
         shift = weekday * QUARTERS + offset // _QUARTER
-        for number, column in enumerate(zip(*days, strict=True)):
+        for number, n in enumerate(packed.unpack(quarters)):
             slot = (shift + number) % (7 * QUARTERS)
-            hours[slot // QUARTERS][slot % QUARTERS // 4] += sum(column)
+            hours[slot // QUARTERS][slot % QUARTERS // 4] += n
     return tuple(tuple(day) for day in hours)
 
 

@@ -10,41 +10,40 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
+from core import packed
 from core.figures_shapes import NO_SPREAD, Spread, rank_of_p90
 
 RATIO: Final = 1.05
 WITHIN: Final = 0.025  # the share by which a percentile may be off
 _LOG: Final = math.log(RATIO)
-_ZERO: Final = -1  # the bucket of what took under a second
 
 
 class Histogram:
     """So many values in each bucket. Adding and merging change it in place."""
 
-    __slots__ = ("_counts",)
+    __slots__ = ("_buckets",)
 
     def __init__(self) -> None:
-        self._counts: dict[int, int] = {}
+        self._buckets = 0  # counters of `packed`: first what took under a second, then from one second on
 
     @property
     def n(self) -> int:
         """How many values it has."""
-        return sum(self._counts.values())
+        return sum(packed.unpack(self._buckets))
 
     def add(self, seconds: Iterable[float]) -> None:
         """Count values, in seconds."""
-        counts = self._counts
-        for value in seconds:
-            bucket = int(math.log(value) / _LOG) if value >= 1 else _ZERO
-            counts[bucket] = counts.get(bucket, 0) + 1
+        buckets = [1 + int(math.log(value) / _LOG) if value >= 1 else 0 for value in seconds]
+        counts = [0] * (max(buckets, default=0) + 1)
+        for bucket in buckets:
+            counts[bucket] += 1
+        self._buckets += packed.pack(counts)
 
     def merge(self, other: Histogram) -> None:
         """Count the other's values too."""
-        counts = self._counts
-        for bucket, count in other._counts.items():
-            counts[bucket] = counts.get(bucket, 0) + count
+        self._buckets += other._buckets
 
     def spread(self) -> Spread:
         """Return how many there are, their median and ninetieth percentile."""
@@ -58,23 +57,20 @@ class Histogram:
         """The values at these ranks, counted from 0, the least first."""
         found: list[float] = []
         below = 0
-        for bucket in sorted(self._counts):
-            below += self._counts[bucket]
+        for bucket, count in enumerate(packed.unpack(self._buckets)):
+            below += count
             while len(found) < len(ranks) and ranks[len(found)] < below:
                 found.append(_value(bucket))
         return found
 
-    def as_json(self) -> list[list[int]]:
-        """Return it as it's stored: the buckets, and their counts."""
-        buckets = sorted(self._counts)
-        return [buckets, [self._counts[bucket] for bucket in buckets]]
+    def as_json(self) -> str:
+        """Return it as it's stored."""
+        return packed.write(self._buckets)
 
-    def add_json(self, stored: Any) -> None:
+    def add_json(self, stored: str) -> None:
         """Count what `as_json` gave too."""
-        counts = self._counts
-        for bucket, count in zip(*stored, strict=True):
-            counts[bucket] = counts.get(bucket, 0) + count
+        self._buckets += packed.read(stored)
 
 
 def _value(bucket: int) -> float:
-    return 0.0 if bucket == _ZERO else RATIO ** (bucket + 0.5)
+    return RATIO ** (bucket - 0.5) if bucket else 0.0

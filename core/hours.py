@@ -26,7 +26,8 @@ Week = tuple[tuple[Span, ...], ...]  # from Monday
 
 DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 SHAPE: Final = 'write it like "mon-fri 09:00-17:00" or "mon-thu 09:00-17:00, fri 09:00-15:00"'
-LONGEST: Final = timedelta(days=3660)  # no target is due later than that
+LONGEST: Final = timedelta(days=3660)  # no target takes longer, holidays apart
+MOST_DATES: Final = 1000  # own holidays of a queue; each puts a due off by a week at most
 _MIDNIGHT: Final = 24 * 60
 _ROUND_THE_CLOCK: Final[Week] = (((0, _MIDNIGHT),),) * 7
 _TIMES = re.compile(r"(\d{1,2}):(\d{2})\s*[-–]\s*(\d{1,2}):(\d{2})")
@@ -37,7 +38,7 @@ _STEP: Final = timedelta(microseconds=1)
 _SECOND: Final = 1_000_000
 _MINUTE: Final = 60 * _SECOND
 _DAY: Final = 86_400 * _SECOND
-_YEARS: Final = 200  # that `add` looks ahead
+_YEARS: Final = 200  # that `add` looks ahead: far beyond what `check_queue` lets through
 
 
 # -- reading ----------------------------------------------------------------------------------------------------
@@ -305,15 +306,23 @@ def schedule(hours: str, zone: str, holidays: str = "", extra: tuple[str, ...] =
     return Schedule(week, ZoneInfo(zone), holidays, parse_dates(extra))
 
 
+def _check_dates(texts: Sequence[str]) -> frozenset[date]:
+    dates = parse_dates(texts)
+    if len(dates) > MOST_DATES:
+        raise ValueError(f"these are more than {MOST_DATES:,} dates")
+    return dates
+
+
 def check_queue(queue: Queue) -> None:
-    """Raise `ValueError` where a queue's hours, holidays or targets make no sense."""
+    """Raise `ValueError` where a queue's hours, holidays or targets make no sense. What passes is due within a century
+    (a country's holidays leave three of four weeks), so that `Schedule.add` never fails for a target."""
     for key, check in (
         (
             "business_hours",
             lambda: parse_week(queue.business_hours) if queue.business_hours.strip() else None,
         ),
         ("holidays", lambda: check_holidays(queue.holidays)),
-        ("extra_holidays", lambda: parse_dates(queue.extra_holidays)),
+        ("extra_holidays", lambda: _check_dates(queue.extra_holidays)),
     ):
         try:
             check()

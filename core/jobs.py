@@ -4,6 +4,7 @@ at times of a cron, whose effect commits together with the claim of its slot.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+TURN: Final = 1.0  # seconds after which a turn begins nothing more: others wait for its end
 LATE: Final = timedelta(minutes=5)  # a slot that runs so long after its time is marked as late
 
 
@@ -107,8 +109,9 @@ AnyJob = Job | CronJob
 async def close_resolved(jobs: Jobs) -> bool:
     """Close what has been resolved for `close_resolved_after`; staff are told, the requester was told before."""
     limit = jobs.desk.config.scheduler.batch
-    more = False
+    more, share = False, TURN / max(len(jobs.desk.config.queue), 1)
     for queue in jobs.desk.config.queue:
+        ends = time.monotonic() + share
 
         async def due(
             tx: Tx, name: str = queue.name, age: timedelta = queue.close_resolved_after
@@ -134,6 +137,10 @@ async def close_resolved(jobs: Jobs) -> bool:
                 raise
             except Exception:  # one ticket's trouble holds up no other
                 log.exception("auto_close_failed", ticket=ticket_id)
+                continue
+            if time.monotonic() > ends:
+                more = more or ticket_id != ids[-1]
+                break
         more = more or len(ids) == limit
     return more
 

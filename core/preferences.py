@@ -1,11 +1,11 @@
 """What each of the staff wants to be told of personally, by which channel, and when not: kept in `settings`, chosen by
-`!notify`. Requesters choose nothing: what they are told belongs to their tickets.
+`!notify` or on the page `/preferences`. Requesters choose nothing: what they are told belongs to their tickets.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -119,16 +119,20 @@ def _quiet(before: Preferences, words: Sequence[str]) -> Preferences:
     if word in ("off", "none", "default") and len(words) == 1:
         return replace(before, quiet_hours=None if word == "default" else "", zone="")
     zone = words[-1] if "/" in words[-1] or words[-1].upper() == "UTC" else ""
-    written = "".join(words[:-1] if zone else words)
+    return _within(before, "".join(words[:-1] if zone else words), zone)
+
+
+def _within(before: Preferences, written: str, zone: str) -> Preferences:
+    """The preferences with these quiet hours of their own, in a zone ("": the service's). Raises `Invalid`."""
     try:
         hours = read_hours(written)
-        if zone:
-            ZoneInfo(zone)
     except ValueError as exc:
         raise Invalid(str(exc)) from None
-    except Exception:
+    try:
+        ZoneInfo(zone or "UTC")
+    except (ValueError, KeyError, OSError):
         raise Invalid(f"there is no time zone '{zone[:40]}'; write it like Europe/Paris") from None
-    return replace(before, quiet_hours=str(hours or ""), zone=zone)
+    return replace(before, quiet_hours=str(hours or ""), zone=zone if hours else "")
 
 
 def _channel(word: str) -> str:
@@ -155,6 +159,21 @@ def shown(preferences: Preferences, quiet_hours: str, zone: str) -> str:
     return "\n".join(lines)
 
 
+# -- by page --------------------------------------------------------------------------------------------------------
+
+
+def ticked(wanted: Collection[str], channel: str, quiet: str, hours: str, zone: str) -> Preferences:
+    """Return the preferences that a form says: the news `wanted`, by which channel ("default" for whichever), `quiet`:
+    "default", "off" or "own", then with hours and zone. Raises `Invalid`."""
+    off = frozenset(news for news in OPTIONAL if news not in wanted)
+    chosen = Preferences(off=frozenset(map(str, off)), channel=_channel(channel or "default"))
+    if quiet != "own":
+        return _quiet(chosen, ["off" if quiet == "off" else "default"])
+    if not hours.strip():
+        raise Invalid("write your quiet hours like 22:00-07:00, or choose none")
+    return _within(chosen, hours, zone.strip())
+
+
 # -- kept -----------------------------------------------------------------------------------------------------------
 
 
@@ -179,20 +198,34 @@ async def keep(tx: Tx, user_id: int, preferences: Preferences) -> None:
     await tx.run(tx.upsert(settings, row, {"value": value}))
 
 
+async def of_one(tx: Tx, user_id: int) -> tuple[Preferences, bool]:
+    """Return what somebody chose, and whether they ended the mails with news by the link in one."""
+    chosen = (await of_people(tx, [user_id])).get(user_id, NOTHING)
+    return chosen, bool(await stopped(tx, LIST, await _emails(tx, user_id)))
+
+
+async def mail_again(tx: Tx, user_id: int) -> None:
+    """Send somebody mails with news again, though they ended them."""
+    for email in await _emails(tx, user_id):
+        await resume(tx, key_for(LIST, email))
+
+
+async def _emails(tx: Tx, user_id: int) -> list[str]:
+    return [member.email for member in await staff_members(tx, [user_id]) if member.email]
+
+
 async def choose(tx: Tx, user_id: int | None, words: Sequence[str], *, quiet_hours: str, zone: str) -> str:
     """Change what somebody is told of as their words say, and return how it is then; no words change nothing.
     Raises `Conflict`, `Invalid`."""
     if user_id is None:
         raise Conflict("nobody is named whose choice that would be")
-    chosen = (await of_people(tx, [user_id])).get(user_id, NOTHING)
-    emails = [member.email for member in await staff_members(tx, [user_id]) if member.email]
     if words:
-        chosen = changed(chosen, words)
-        await keep(tx, user_id, chosen)
+        before, _ = await of_one(tx, user_id)
+        await keep(tx, user_id, changed(before, words))
         if words[0].lower() in ("on", "by"):  # they want them again
-            for email in emails:
-                await resume(tx, key_for(LIST, email))
+            await mail_again(tx, user_id)
+    chosen, ended = await of_one(tx, user_id)
     said = shown(chosen, quiet_hours, zone)
-    if await stopped(tx, LIST, emails):
+    if ended:
         said += "\nYou unsubscribed from the mails with news; !notify by mail brings them back."
     return said

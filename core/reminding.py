@@ -8,6 +8,7 @@ of it is on hold, nobody is reminded and nothing is closed.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -23,7 +24,7 @@ from core.audience import Happened, Scene
 from core.config import Queue
 from core.database import Tx
 from core.failures import NotFound, Unavailable
-from core.jobs import Job, Jobs
+from core.jobs import TURN, Job, Jobs
 from core.outbox import lane_kind, on_hold
 from core.shapes import Kind
 from core.status import Did, Status, Ticket
@@ -57,6 +58,7 @@ async def _turn(jobs: Jobs, word: str, age: Callable[[Queue], timedelta], due: _
     share = max(desk.config.scheduler.batch // len(queues), 1)
     more = False
     for queue in queues:
+        ends = time.monotonic() + TURN / len(queues)
         ids = await jobs.database.read(
             partial(due, queue=queue.name, age=age(queue), where=_reached(desk, channels), limit=share)
         )
@@ -72,6 +74,9 @@ async def _turn(jobs: Jobs, word: str, age: Callable[[Queue], timedelta], due: _
             done += 1
             if did:
                 log.info(word, ticket=ticket_id)
+            if time.monotonic() > ends:
+                more = more or ticket_id != ids[-1]
+                break
         more = more or (len(ids) == share and done > 0)
     return more
 

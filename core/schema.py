@@ -27,10 +27,11 @@ from core.tasks import kept
 
 log = structlog.get_logger(__name__)
 
-CODE: Final = 3  # what this code knows; a schema says the oldest code that may run on it
+CODE: Final = 4  # what this code knows; a schema says the oldest code that may run on it
 # Code 1 takes what staff mail to a ticket's note address for an answer to the customer; code 2 sets forms and reactions
-# of Slack aside as nothing to do, and takes what staff write below an old card for a requester's words.
-OLDEST: Final = 3
+# of Slack aside as nothing to do, and takes what staff write below an old card for a requester's words; code 3 gives
+# digests up that it should send, and forgets which of them went.
+OLDEST: Final = 4
 HEAD: Final = "0005"
 WATCH: Final = 5.0  # seconds between looks whether the schema still takes this code
 _LEASE = "schema"

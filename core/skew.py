@@ -1,7 +1,7 @@
 """How far this machine's clock is from the database's.
 
 What is due is decided by the database's clock; a machine whose own is far off still logs wrong times, signs and dates
-mails wrongly, and is refused by others. So beyond `scheduler.max_skew` it takes no work.
+mails wrongly, and is refused by others. So beyond `scheduler.max_skew` it isn't ready.
 """
 
 from __future__ import annotations

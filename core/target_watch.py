@@ -6,6 +6,7 @@ The desk's thread and the card show it, the assignee hears of it, and of a misse
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any, Final
@@ -18,7 +19,7 @@ from core import bundling, scenes, targets, units
 from core.audience import Happened, News, Personal, Scene, newsworthy
 from core.database import Tx
 from core.failures import NotFound, Unavailable
-from core.jobs import Job, Jobs
+from core.jobs import TURN, Job, Jobs
 from core.staffing import StaffMember, staff_members
 from core.status import ACTIVE, Ticket
 from core.tables import settings, tickets
@@ -46,7 +47,7 @@ async def watch(jobs: Jobs) -> bool:
         )
         return [row.id for row in rows]
 
-    ids = await jobs.database.read(due)
+    ids, ends = await jobs.database.read(due), time.monotonic() + TURN
     for ticket_id in ids:
         try:
             await look_at(jobs, ticket_id)
@@ -54,6 +55,9 @@ async def watch(jobs: Jobs) -> bool:
             raise
         except Exception:  # one ticket's trouble holds up no other
             log.exception("target_failed", ticket=ticket_id)
+            continue
+        if time.monotonic() > ends and ticket_id != ids[-1]:
+            return True
     return len(ids) == limit or await count_older(jobs)
 
 

@@ -178,7 +178,8 @@ class Targets:
 
     def _counted(self, before: Ticket | None, after: Ticket, now: datetime) -> Ticket:
         counted = self._with_clock(before, _marked(after, _marks_after(before, after)), now)
-        return replace(counted, next_due_at=self._next_due(before, counted, now))
+        counted = replace(counted, next_due_at=self._next_due(before, counted, now))
+        return counted if before is None else _promised_anew(before, counted, now)
 
     def notices(self, ticket: Ticket, now: datetime) -> list[Notice]:
         """Return what wasn't told yet of a ticket's targets, now or later."""
@@ -237,9 +238,10 @@ class Targets:
         elif after.first_response_at is None and "again" not in marks:
             return None  # they wait for the first one
         hours = self.schedule(after)
-        if before is None or not same or before.next_due_at is None:
+        stays = before is not None and self.schedule(before) is hours
+        if before is None or not same or (stays and before.next_due_at is None):
             return hours.add(waiting, goal)
-        if self.schedule(before) is hours and self.goals(before).next == goal:
+        if stays and self.goals(before).next == goal:
             return before.next_due_at
         return hours.add(now, max(goal - self._waited(before, now), _NOTHING))
 
@@ -307,6 +309,15 @@ def _marks_after(before: Ticket | None, after: Ticket) -> set[str]:
     if after.first_response_at is not None:
         gone.add("first")
     return {mark for mark in marks if mark.partition(":")[0] not in gone}
+
+
+def _promised_anew(before: Ticket, counted: Ticket, now: datetime) -> Ticket:
+    """Another priority or queue promises another time: where that is to come, what was told of the old one is over."""
+    if (before.priority, before.queue) == (counted.priority, counted.queue):
+        return counted
+    was = dict(due_of(before))
+    anew = {name for name, due in due_of(counted) if due > now and due != was.get(name)}
+    return _marked(counted, {mark for mark in _marks(counted) if mark.partition(":")[0] not in anew})
 
 
 def _due(hours: Schedule, since: datetime, used: timedelta, goal: timedelta | None) -> datetime | None:

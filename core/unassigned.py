@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row, func, or_, select
 
-from core.audience import Agent, Told
+from core.audience import LATER, Agent, Told
 from core.config import Config, Queue
 from core.database import Tx
 from core.hours import schedule_of
@@ -144,6 +144,8 @@ def _mail(agent: Agent, text: str, queue: str) -> Told:
         kind=Kind.NOTICE,
         desk=True,
         automatic=True,
+        delay=agent.quiet,
+        apart=LATER if agent.quiet else "",
         to_key=agent.key,
         data={"what": "staff_told", "text": text, "subject": f"Tickets that nobody has taken: {queue}"},
     )

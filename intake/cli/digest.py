@@ -55,7 +55,7 @@ def digest(terminal: Terminal, name: str, preview: Path | None, at: str | None, 
         return await _made(parts, terminal.hook("preview"), name, at, preview, send=send)
 
     made = at_the_desk(terminal, work)
-    click.echo(plain(made.text.rstrip("\n")))
+    click.echo(plain(made.text.rstrip()))
     click.echo()
     click.echo(f"Recipients: {', '.join(map(line, made.told)) or 'none'}")
     if made.stopped:

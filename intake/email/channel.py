@@ -132,7 +132,7 @@ class EmailChannel:
         config, queue = self._config, self._queue(outgoing.queue)
         return ComposeContext(
             service=config.service.name,
-            base_url="",  # there is no page yet that shows a ticket to somebody who follows a link
+            base_url=config.service.base_url if config.http.enabled else "",
             queue_address=on_the_wire(queue.addresses[0]),
             signer=self._signer,
             ours=self._ours,

@@ -6,7 +6,6 @@ Subject, ids and addresses are `wire_headers`; words and looks are `texts`; file
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -25,14 +24,11 @@ from intake.email.compose_body import (
     participant,
     passed_on,
 )
+from intake.email.compose_body import unsubscribe_url as unsubscribe_url
 from intake.email.composed import ComposedMail
 from intake.email.texts import NOTICES, Voice
 
 MOST_COPIED: Final = 20
-# Nothing in it ends a header field, an attribute or brackets.
-_URL: Final = re.compile(
-    r"https?://[!#-;=?-~]{1,900}"
-)  # nothing that ends a header field, an attribute, brackets
 
 
 def carries_files(outgoing: Outgoing) -> bool:
@@ -164,12 +160,6 @@ def unsubscribing(outgoing: Outgoing) -> Iterator[str]:
         yield wire.field("List-Unsubscribe", f"<{url}>")
         if url.startswith("https:"):  # RFC 8058 has it for these alone
             yield wire.field("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
-
-
-def unsubscribe_url(outgoing: Outgoing) -> str:
-    """Return where the recipient can end these mails, "" where they can't or where it is no URL."""
-    url = str(outgoing.data.get("unsubscribe") or "")
-    return url if _URL.fullmatch(url) else ""
 
 
 def _subject(outgoing: Outgoing, context: ComposeContext, what: str, voice: Voice) -> str:

@@ -21,6 +21,8 @@ from intake.email.marker import MARKER, MARKERS
 from intake.email.rich_html import styled
 from intake.email.texts import Texts, Voice, amount, prose
 
+# Nothing in it ends a header field, an attribute or brackets.
+_URL: Final = re.compile(r"https?://[!#-;=?-~]{1,900}")
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 # Notices that carry the message's words, and files, for staff.
 TELLS_STAFF: Final = frozenset({"staff_new", "staff_reply"})
@@ -118,7 +120,7 @@ def _values(outgoing: Outgoing, context: ComposeContext, what: str, voice: Voice
 
 
 def news_values(outgoing: Outgoing, context: ComposeContext) -> dict[str, Any]:
-    """The values of somebody's news: a line each, and how many there are beside them."""
+    """The values of somebody's news: a line each, how many there are beside them, and what ends such mails."""
     pages = f"{context.base_url.rstrip('/')}/tickets/" if context.base_url else ""
     lines = [
         {
@@ -134,7 +136,14 @@ def news_values(outgoing: Outgoing, context: ComposeContext) -> dict[str, Any]:
         }
         for line in outgoing.data.get("lines", ())
     ]
-    return {"lines": lines, "more": int(outgoing.data.get("more") or 0)}
+    more = int(outgoing.data.get("more") or 0)
+    return {"lines": lines, "more": more, "unsubscribe": unsubscribe_url(outgoing)}
+
+
+def unsubscribe_url(outgoing: Outgoing) -> str:
+    """Return where the recipient can end these mails, "" where they can't or where it is no URL."""
+    url = str(outgoing.data.get("unsubscribe") or "")
+    return url if _URL.fullmatch(url) else ""
 
 
 def _shown(

@@ -45,7 +45,7 @@ async def preview(parts: Parts, report: Report, to: str, *, draw: bool) -> Previ
     )
     context = ComposeContext(
         service=config.service.name,
-        base_url="",
+        base_url=config.service.base_url if config.http.enabled else "",
         queue_address=on_the_wire(address),
         signer=Signer(secret_keys(config), config.email.inbound.delimiter),
     )

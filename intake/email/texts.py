@@ -263,6 +263,7 @@ _FULL: Final[dict[str, Any]] = {
     "delivery": 7,
     "into": "#13",
     "more": 2,
+    "unsubscribe": "https://desk.example.com/x",
     "lines": [
         {
             "news": "missed",

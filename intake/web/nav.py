@@ -19,4 +19,4 @@ def links(actor: Actor | None) -> list[tuple[str, str]]:
     ]
     if actor.role is Role.MANAGER:
         found.append(("/reports", "Reports"))
-    return found
+    return [*found, ("/preferences", "Notices")]

@@ -20,9 +20,11 @@ from intake.web import (
     desk,
     desk_acts,
     desk_failed,
+    docs,
     files,
     health,
     pages,
+    preferences,
     problems,
     reports_page,
     signin,
@@ -75,7 +77,9 @@ def build_site(
         desk_acts.router,
         desk_failed.router,
         reports_page.router,
+        preferences.router,
         unsubscribe.router,
+        docs.router,
     )
     for router in (*ours, _document(site)):
         site.include_router(router)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from core import reminding
 from core.jobs import Jobs
 from core.receive import Receiver
 from core.reminding import ROOM, close_pending, remind
@@ -32,6 +33,12 @@ SUPPORT: dict[str, Any] = {
     "unassigned_after": "0s",
 }
 STAFF = [{"username": "ada", "email": "ada@example.com", "name": "Ada Lovelace"}]
+
+
+@pytest.fixture(autouse=True)
+def _turns_take_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is, a turn does its batch."""
+    monkeypatch.setattr(reminding, "TURN", 60.0)
 
 
 @pytest.fixture
@@ -294,6 +301,17 @@ async def test_a_storm_waits_for_what_is_to_be_sent(desk: TestDesk, store: Store
             pass
     assert store.count("tickets", "reminded_at IS NOT NULL") == 150
     assert store.count("deliveries", "data LIKE '%\"reminder\"%'") == 150
+
+
+async def test_a_turn_ends_in_time(desk: TestDesk, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a slow machine a turn ends before its batch does: others wait for its end. The next one goes on."""
+    monkeypatch.setattr(reminding, "TURN", 0.0)
+    await _many(desk, 3)
+    for done in (1, 2):
+        assert await remind(jobs(desk))
+        assert store.count("tickets", "reminded_at IS NOT NULL") == done
+    assert not await remind(jobs(desk))
+    assert store.count("tickets", "reminded_at IS NOT NULL") == 3
 
 
 async def test_the_index_serves_it(desk: TestDesk, store: Store) -> None:

@@ -221,6 +221,22 @@ def test_near_and_missed_each_once() -> None:
     assert answer(ticket, FRIDAY + 2 * HOUR).targets_told == "on"
 
 
+def test_another_priority_is_another_promise() -> None:
+    """Missed as urgent, and due later as normal: then what was told is over. What stays in the past stays told."""
+    ticket = targets.told(fresh(priority=Priority.URGENT), [f"first:{NEAR}", f"first:{MISSED}"])
+    assert ticket.first_due_at is not None
+    later = ticket.first_due_at + MINUTE
+    normal = changed(ticket, later, priority=Priority.NORMAL)
+    assert normal.first_due_at is not None
+    assert normal.first_due_at > later
+    assert "first" not in normal.targets_told
+    assert normal.targets_at is not None
+    assert later < normal.targets_at < normal.first_due_at
+    missed = targets.told(normal, [f"first:{NEAR}", f"first:{MISSED}"])
+    back = changed(missed, normal.first_due_at + MINUTE, priority=Priority.URGENT)
+    assert f"first:{MISSED}" in back.targets_told
+
+
 def test_three_quarters_are_of_the_hours() -> None:
     """Opened on a Friday two hours before the end: three of four hours are over on Monday (an hour less of UTC)."""
     ticket = fresh(datetime(2026, 3, 6, 20, tzinfo=UTC))

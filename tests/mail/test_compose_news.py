@@ -72,3 +72,10 @@ def test_each_language(kind: str, language: str) -> None:
 def test_no_link_no_header() -> None:
     for url in ("", "https://x.example/\r\nBcc: eve@example.net", "mailto:x@example.com"):
         assert read(news(line("reply"), url=url))[0]["List-Unsubscribe"] is None
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_its_words_say_how_to_end_them(language: str) -> None:
+    """In every language, and only where there is a link."""
+    assert URL in read(news(line("assigned")), language)[1]
+    assert "unsubscribe" not in read(news(line("assigned"), url=""), language)[1]

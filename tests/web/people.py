@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import httpx
 from sqlalchemy import insert, select
 
+from core.database import Tx
 from core.people import token_hash
 from core.shapes import File, Visibility
 from core.tables import identities, tokens
@@ -50,13 +52,11 @@ async def session_of(desk: Counter, email: str) -> str:
     """Begin a session for somebody known, without the mail."""
     session = secrets.token_urlsafe(32)
 
-    async def begin(tx: object) -> None:
-        user = await tx.scalar(select(identities.c.user_id).where(identities.c.address == email))  # type: ignore[attr-defined]
-        now = await tx.now()  # type: ignore[attr-defined]
+    async def begin(tx: Tx) -> None:
+        user = await tx.scalar(select(identities.c.user_id).where(identities.c.address == email))
+        now = await tx.now()
         values = {"hash": token_hash(session), "user_id": user, "purpose": "session", "scopes": {"next": "/"}}
-        await tx.run(  # type: ignore[attr-defined]
-            insert(tokens).values(**values, created_at=now, expires_at=now + timedelta(days=1))
-        )
+        await tx.run(insert(tokens).values(**values, created_at=now, expires_at=now + timedelta(days=1)))
 
     await desk.parts.database.unit(begin)
     return session
@@ -126,3 +126,10 @@ async def _unread(desk: Counter) -> int:
     )
     desk.store.execute(sql, key=b"k" * 32, raw=NOTE.encode())
     return 7
+
+
+def state_of(desk: Counter) -> list[Any]:
+    """What there is, so that a test can say that nothing was written."""
+    tables = ("tickets", "messages", "events", "deliveries", "tokens")
+    versions = desk.store.rows("SELECT id, status, priority, assignee_id FROM tickets ORDER BY id")
+    return [*(desk.store.count(table) for table in tables), versions]

@@ -85,6 +85,7 @@ ROWS = [
     Row("GET", "/readyz", "APIRoute", ALL_200),
     Row("GET", "/metrics", "APIRoute", ALL_200),
     Row("GET", "/openapi.json", "APIRoute", ALL_200),
+    Row("GET", "/docs", "PageRoute", ALL_200, headers=HTML),
     Row("GET", "/confirm/{token}", "APIRoute", ALL_200),
     Row("POST", "/confirm/{token}", "APIRoute", ALL_404),
     Row("POST", "/sign-in/slack", "PageRoute", ALL_404, form={}),

@@ -6,6 +6,7 @@ MySQL commits each ALTER by itself: a migration that was killed is run again fro
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,6 +18,8 @@ revision = "0004"
 down_revision = "0003"
 branch_labels = None
 depends_on = None
+
+FRESH = timedelta(days=14)
 
 
 def upgrade() -> None:
@@ -32,10 +35,15 @@ def upgrade() -> None:
     _index("ix_tickets_merged", "tickets", ["merged_into"])
     for table in (t.tags, t.rollups, t.reports):
         table.create(op.get_bind(), checkfirst=True)
-    # Since when a ticket that waits already has waited nobody has noted: its last public activity is the nearest.
+    # Since when a ticket that waits already has waited nobody has noted: its last public activity is the nearest. What
+    # has lain for long, or came out of an archive, nobody expects to be reminded of.
     op.execute(
         t.tickets.update()
-        .where(t.tickets.c.status == "pending", t.tickets.c.pending_since.is_(None))
+        .where(
+            t.tickets.c.status == "pending",
+            t.tickets.c.pending_since.is_(None),
+            t.tickets.c.public_updated_at > datetime.now(UTC) - FRESH,
+        )
         .values(pending_since=t.tickets.c.public_updated_at)
     )
 
