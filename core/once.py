@@ -27,7 +27,8 @@ def check_same(kept: str | None, mark: str) -> None:
     """Raise `KeyUsed` where the key stands for another request. What an older version kept has no mark. Pure."""
     if kept and kept != mark:
         raise KeyUsed(
-            "this was sent already with other words, under the same Idempotency-Key; send it with a new one"
+            "this was sent already, with other words; send it again if you mean both (a program: with a new "
+            "Idempotency-Key)"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -67,6 +68,14 @@ async def test_another_message_under_a_used_key_is_refused(desk: Counter) -> Non
         assert (refused.status_code, refused.json()["type"]) == (422, "urn:relaydesk:problem:key_used")
     assert _same(first, await desk.ada.post(path, json={"message": "Hello"}, headers=KEY))
     assert desk.store.count("messages") == 2
+
+
+async def test_two_reports_at_once_under_one_key(desk: Counter) -> None:
+    """One is taken."""
+    bodies = [{**REPORT, "title": f"Nr. {n}"} for n in range(4)]
+    answers = await asyncio.gather(*(desk.ann.post("/report-issue", json=b, headers=KEY) for b in bodies))
+    assert sorted(answer.status_code for answer in answers) == [201, 422, 422, 422]
+    assert desk.store.count("tickets") == 1
 
 
 @on_sqlite

@@ -358,6 +358,7 @@ async def test_a_thousand_forms_for_one_victim_are_one_mail(desk: Counter) -> No
                 assert answer.status_code in (200, 201, 429), answer.text
 
         await asyncio.gather(*(some() for _ in range(8)))
+    assert desk.store.count("tickets") == 1000, "what somebody writes isn't lost for that"
     going = desk.store.rows("SELECT state, data FROM deliveries WHERE LOWER(place) = :place", place=victim)
     assert len([row for row in going if row["state"] != "held"]) == 1
     assert desk.store.count("tokens", "purpose = 'confirm'") == 1

@@ -111,6 +111,8 @@ ROWS = [
     Row("GET", "/reports", "PageRoute", "303 404 404 404 404 200", headers=HTML),
     Row("GET", "/reports.csv", "PageRoute", "303 404 404 404 404 200"),
     Row("POST", "/ui/reports/send", "PageRoute", NO_SESSION, "303 404 404 404 404 403", form={"token": "forged"}),
+    Row("GET", "/preferences", "PageRoute", DESK),
+    Row("POST", "/preferences", "PageRoute", NO_SESSION, "303 404 404 404 403 403", form={"token": "forged"}),
     Row("GET", "/unsubscribe/{token}", "APIRoute", ALL_404),
     Row("POST", "/unsubscribe/{token}", "APIRoute", ALL_404),
     Row("POST", "/unsubscribe/{token}/undo", "APIRoute", ALL_404),
