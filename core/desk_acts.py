@@ -13,6 +13,7 @@ from typing import Final
 from core import actions, membership, merging, moving, snoozing, spamming, tagging, units
 from core.asked import one_of
 from core.database import Tx
+from core.desk_view import version_of
 from core.failures import Conflict, Invalid, NotFound
 from core.parts import Parts
 from core.shapes import Actor, Priority
@@ -135,7 +136,7 @@ async def act(parts: Parts, actor: Actor, ticket_id: int, name: str, word: str, 
             ticket = await units.lock(
                 tx, ticket_id
             )  # the act locks it again, which is nothing more to wait for
-            if why := overtaken(ticket, ticket.version - 1, name, word, shown):
+            if why := overtaken(ticket, version_of(ticket), name, word, shown):
                 raise Conflict(why)
         await do(tx, parts.desk, actor, ticket_id, word)
 

@@ -17,7 +17,9 @@ LONGEST: Final = 40  # letters of a word that count
 MOST_WORDS: Final = 12  # of what is asked for
 _WORD: Final = re.compile(r"[^\W_]+")
 # Written without blanks between words: there two letters that stand together are a word.
-_UNBROKEN: Final = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
+_UNBROKEN: Final = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+"
+)
 
 
 def words_in(text: str) -> list[str]:

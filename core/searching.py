@@ -159,4 +159,6 @@ def _limited(tx: Tx, sql: str) -> str:
     """The statement with a time limit, as each server writes that."""
     if getattr(tx.connection.dialect, "is_mariadb", False):
         return f"SET STATEMENT max_statement_time={PATIENCE.total_seconds()} FOR {sql}"
-    return sql.replace("SELECT", f"SELECT /*+ MAX_EXECUTION_TIME({PATIENCE // timedelta(milliseconds=1)}) */", 1)
+    return sql.replace(
+        "SELECT", f"SELECT /*+ MAX_EXECUTION_TIME({PATIENCE // timedelta(milliseconds=1)}) */", 1
+    )

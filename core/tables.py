@@ -392,6 +392,7 @@ reports = Table(
     **OPTIONS,
 )
 
+
 def _on_a_server(*_: Any, dialect: Any, **__: Any) -> bool:
     return str(dialect.name) != "sqlite"
 

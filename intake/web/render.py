@@ -26,6 +26,7 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from core import rich
+from core.desk_view import version_of
 from core.failures import NotAllowed, NotFound, TooMany, Unavailable
 from core.shapes import Actor
 from intake.web.nav import links
@@ -70,7 +71,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(size=size, formatted=formatted)
+    environment.filters.update(size=size, formatted=formatted, version=version_of)
     environment.globals["css"] = CSS_URL
     return environment
 

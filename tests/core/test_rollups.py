@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import select, update
 
 from core import figures
+from core.config_time import Retention
 from core.figures import Figures, Spread
 from core.figures_days import DAY, SCOPE, day_of
 from core.histogram import WITHIN
@@ -228,7 +229,7 @@ async def test_deleted_tickets_stay_counted(store: Store) -> None:
     lived = await Lived.open(store, seed=3, days=30, count=60)
     try:
         await lived.roll()
-        object.__setattr__(lived.desk.config.retention, "closed_tickets", 10 * DAY)
+        object.__setattr__(lived.desk.config, "retention", Retention(closed_tickets=10 * DAY))
         day = day_of(lived.desk.clock.now()) - 20 * DAY
         made = store.value("SELECT made_at FROM rollups WHERE day = :d AND queue = ''", d=day.isoformat())
         at = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)

@@ -263,7 +263,7 @@ async def test_older_tickets_get_theirs_once(
     turns = 0
     while await watch(jobs(desk)):
         turns += 1
-        assert turns < 40
+        assert turns < 400
     assert store.count("tickets", "status IN ('new', 'open', 'pending') AND targets_told = ''") == 0
     assert store.count("tickets", "status IN ('new', 'open') AND targets_at IS NOT NULL") > 10
     assert store.count("events", "kind LIKE 'target%'") == 0

@@ -23,7 +23,9 @@ def _differences(connection: Connection) -> list[Any]:
     return [
         one
         for one in found
-        if not (one[0] in own and one[1].name.startswith(own[one[0]]) and (sqlite or one[0] == "remove_index"))
+        if not (
+            one[0] in own and one[1].name.startswith(own[one[0]]) and (sqlite or one[0] == "remove_index")
+        )
     ]
 
 
