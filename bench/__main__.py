@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from bench import footprint, intake, latency, mail_memory, slack_soak, time_due, time_figures
+from bench import footprint, intake, latency, mail_memory, quarter, slack_soak, time_due, time_figures
 from bench.figures import Figure
 from tests.mariadb import Run
 
@@ -24,8 +24,9 @@ MEASURES: dict[str, Measure] = {
     "slack": slack_soak.measure,
     "time-figures": time_figures.measure,
     "time-due": time_due.measure,
+    "quarter": quarter.measure,
 }
-LONG = ("slack", "time-figures", "time-due")  # these have commands of their own
+LONG = ("slack", "time-figures", "time-due", "quarter")  # these have commands of their own
 
 
 def main() -> int:

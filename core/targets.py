@@ -25,7 +25,7 @@ from core.status import ACTIVE, Status, Ticket
 
 NEAR, MISSED = 75, 100  # percent of a target's time
 NAMES: Final = ("first", "next", "resolve")
-_NOTHING: Final = timedelta()
+_NOTHING, _STEP = timedelta(), timedelta(microseconds=1)
 # A change of anything else leaves the clocks alone.
 _COUNTS: Final = (
     "status",
@@ -243,7 +243,8 @@ class Targets:
             return hours.add(waiting, goal)
         if stays and self.goals(before).next == goal:
             return before.next_due_at
-        return hours.add(now, max(goal - self._waited(before, now), _NOTHING))
+        left = goal - self._waited(before, now)
+        return hours.add(now, left) if left > _NOTHING else _ago(hours, -left, now)
 
     def _waited(self, ticket: Ticket, now: datetime) -> timedelta:
         """How long its requester has waited for the next response, within the hours of the queues that it was in."""
@@ -322,6 +323,18 @@ def _promised_anew(before: Ticket, counted: Ticket, now: datetime) -> Ticket:
 
 def _due(hours: Schedule, since: datetime, used: timedelta, goal: timedelta | None) -> datetime | None:
     return None if goal is None else hours.add(since, max(goal - used, _NOTHING))
+
+
+def _ago(hours: Schedule, work: timedelta, now: datetime) -> datetime:
+    """The last moment since which so much of the hours has passed: what is overdue stays so by as much."""
+    step = max(work, _STEP)
+    while hours.between(now - step, now) < work:
+        step *= 2
+    early, late = now - step, now
+    while late - early > _STEP:
+        middle = early + (late - early) // 2
+        early, late = (middle, late) if hours.between(middle, now) >= work else (early, middle)
+    return early if work else now
 
 
 def _has_targets(ticket: Ticket) -> bool:
