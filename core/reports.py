@@ -14,6 +14,7 @@ from core.audience import Happened, Told
 from core.brakes import allow, network_of
 from core.database import Database, Tx
 from core.failures import Invalid, TooMany
+from core.matching import find
 from core.once import as_opened, check_same
 from core.outbox import Noted, enqueue, release_held
 from core.people import Known, ensure, token_hash
@@ -54,7 +55,7 @@ class Reports:
         link = f"http:{who}:{key or secrets.token_hex(16)}"
 
         async def unit(tx: Tx) -> Ticket:
-            known = await ensure(tx, person)
+            known = await ensure(tx, await _as_told(tx, person, actor))
             earlier = await _by_key(tx, link, mark)
             if earlier is not None:
                 shown = units.title_of(title, description)
@@ -211,6 +212,12 @@ class Reports:
             return ticket
 
         return await self._database.unit(unit)
+
+
+async def _as_told(tx: Tx, person: Person, actor: Actor | None) -> Person:
+    """Whoever isn't signed in gives nobody a name who is known already."""
+    stranger = actor is None and await find(tx, person.key) is not None
+    return replace(person, name="") if stranger else person
 
 
 async def _by_key(tx: Tx, link: str, mark: str) -> Ticket | None:

@@ -9,6 +9,7 @@ that few of these have is asked of the full-text index, and that has a time limi
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 from typing import Any, Final
@@ -30,7 +31,9 @@ MOST: Final = 1_000  # found tickets, the latest
 THEIRS: Final = 5_000  # of a requester's tickets, the latest
 WAITING: Final = 50  # noted tickets that are read as they are
 PATIENCE: Final = timedelta(milliseconds=100)
-_TEXT: Final = 65_536  # characters of a message that count
+NEWEST: Final = 200  # messages of a ticket, beside its first
+TOGETHER: Final = 300_000  # characters of a ticket, folded in about 0.1 s
+_TEXT: Final = 16_384  # characters of a message
 _TOO_LONG: Final = frozenset({1969, 3024})  # MariaDB's and MySQL's number for a statement that took too long
 _NO_INDEX: Final = 1191  # a store that has no full-text search
 
@@ -41,8 +44,8 @@ async def changed(tx: Tx, *ticket_ids: int) -> None:
         await tx.run(tx.insert_missing(search_due).values(ticket_id=number))
 
 
-async def remade(tx: Tx, ticket_ids: Collection[int]) -> dict[int, str]:
-    """Make the entries of these tickets."""
+async def remade(tx: Tx, ticket_ids: Collection[int], most: int | None = None) -> dict[int, str]:
+    """Make the entries of these tickets: of a long one its newest messages count, and `most` characters of all."""
     heads = await tx.all(
         select(tickets.c.id, tickets.c.title, tickets.c.requester_address, users.c.name)
         .join(users, users.c.id == tickets.c.requester_id)
@@ -57,10 +60,16 @@ async def remade(tx: Tx, ticket_ids: Collection[int]) -> dict[int, str]:
             messages.c.outsider,
             func.substr(messages.c.text, 1, _TEXT).label("text"),
         )
+        .join(tickets, tickets.c.id == messages.c.ticket_id)
         .where(messages.c.ticket_id.in_(ticket_ids), messages.c.deleted_at.is_(None))
-        .order_by(messages.c.ticket_id, messages.c.seq)
+        .where(or_(messages.c.seq == 1, messages.c.seq > tickets.c.last_seq - NEWEST))
+        .order_by(messages.c.ticket_id.desc(), messages.c.seq.desc())
     )
+    read: Counter[int] = Counter()
     for row in said:
+        read[row.ticket_id] += len(row.text)
+        if read[row.ticket_id] > TOGETHER or (most is not None and read.total() > most):
+            continue
         hidden = row.visibility != "public" or row.outsider
         (staff if hidden else everybody)[row.ticket_id].append(row.text)
     return {number: entry(everybody[number], staff[number]) for number in everybody}
@@ -124,7 +133,7 @@ async def _among_waiting(tx: Tx, wanted: Sequence[str], among: Sequence[int], *,
     """Those whose entries aren't made yet: their words are read as they are."""
     noted = select(search_due.c.ticket_id).order_by(search_due.c.ticket_id.desc()).limit(WAITING)
     rows = await tx.all(noted.where(search_due.c.ticket_id.in_(among)) if not staff else noted)
-    made = await remade(tx, [row.ticket_id for row in rows]) if rows else {}
+    made = await remade(tx, [row.ticket_id for row in rows], TOGETHER) if rows else {}
     return {number for number, kept in made.items() if matches(kept, wanted, staff=staff)}
 
 

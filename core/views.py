@@ -287,10 +287,10 @@ def parse_cursor(cursor: str) -> tuple[datetime, int]:
         raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         at, ticket_id = json.loads(raw)
         moment = datetime.fromisoformat(at)
-        if moment.tzinfo is None or not isinstance(ticket_id, int):
+        if moment.tzinfo is None or not isinstance(ticket_id, int) or not 0 <= ticket_id < 2**63:
             raise ValueError(cursor)
         return moment.astimezone(UTC), ticket_id
-    except (ValueError, TypeError) as exc:
+    except (ValueError, TypeError, OverflowError) as exc:
         raise Invalid("cursor: not one of ours; start again without it") from exc
 
 

@@ -65,7 +65,12 @@ def figure_rows(now: Figures, before: Figures) -> Iterator[list[Cell]]:
 
 
 # These are of now, whatever the period.
-_STANDING: Final = frozenset({"unassigned", "waiting_for_staff", "waiting_for_customer"})
+_STANDING: Final = frozenset(
+    {
+        *("unassigned", "waiting_for_staff", "waiting_for_customer"),
+        *("unassigned_aside", "waiting_aside", "past_target"),
+    }
+)
 
 
 def _flat(value: Any, name: str) -> Iterator[tuple[str, Cell]]:

@@ -54,6 +54,7 @@ class Exchange:
     send: Send
     id: str
     began: float = field(default_factory=time.perf_counter)
+    ended: float = 0.0  # when the answer had gone: what is done after it is nobody's to know
     status: int = 0
     upload: Streamed | None = None
 
@@ -68,6 +69,8 @@ class Exchange:
                 headers.setdefault(name, value)
             headers["X-Request-Id"] = self.id
         await self.send(message)
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            self.ended = time.perf_counter()
 
     @property
     def route(self) -> str:
@@ -151,7 +154,7 @@ class Edge:
         await response(exchange.scope, receive, exchange.answer)
 
     def _done(self, exchange: Exchange, method: str) -> None:
-        seconds = time.perf_counter() - exchange.began
+        seconds = (exchange.ended or time.perf_counter()) - exchange.began
         self._metrics.request_done(method, exchange.route, exchange.status, seconds)
         log.info(
             "http_request",

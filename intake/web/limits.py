@@ -27,6 +27,7 @@ from intake.web.render import message, wants_html
 MINUTE: Final = 60.0
 MOST_KEYS: Final = 20_000  # that are remembered; who was quiet for longest is forgotten first
 # Monitors ask often; Slack sends all workspaces' events from few addresses, signed.
+_BY_COOKIE: Final = ("/ui/", "/sign-in", "/confirm/", "/unsubscribe/", "/preferences")  # no token counts here
 _SPARED: Final = frozenset({"/healthz", "/readyz", "/metrics", "/slack/events"})
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -74,7 +75,8 @@ class Limits:
         wait = self._tokens.take(token, now) if token else 0.0
         if network and not wait:
             wait = self._addresses.take(network, now)
-            if not (token or wait or scope["method"] in _SAFE):
+            counted = not token or scope["path"].startswith(_BY_COOKIE)
+            if counted and not wait and scope["method"] not in _SAFE:
                 wait = self._posts.take(network, now)
         return wait
 

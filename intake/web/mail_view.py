@@ -7,6 +7,7 @@ opened. The server itself never asks them.
 
 from __future__ import annotations
 
+import asyncio
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -77,7 +78,7 @@ async def framed(
         path=f"/tickets/{id}/messages/{message_id}",
         ticket_id=id,
         remote=remote,
-        elsewhere=_names_pictures(html),
+        elsewhere=await asyncio.to_thread(_names_pictures, html),
         **head(request, actor),
     )
 
@@ -91,7 +92,8 @@ async def html(
     remote = request.query_params.get("pictures") == "remote"
     source = sources(await _pictures(parts.blobs, mail), remote=remote)
     policy = POLICY.format(" https:" if remote else "")
-    return HTMLResponse(document(raw, source), 200, {"Content-Security-Policy": policy, **_HEADERS})
+    shown = await asyncio.to_thread(document, raw, source)
+    return HTMLResponse(shown, 200, {"Content-Security-Policy": policy, **_HEADERS})
 
 
 _HEADERS: Final = {"Referrer-Policy": "no-referrer", "Cross-Origin-Resource-Policy": "same-origin"}

@@ -17,6 +17,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 
 from core.failures import Conflict, Invalid, KeyUsed, NotAllowed, NotFound, Refused, TooMany, Unavailable
 from core.status import ForbiddenMove
@@ -158,8 +159,15 @@ def request_id_of(request: Request) -> str:
     return str(getattr(request.state, "request_id", ""))
 
 
-async def _answer(request: Request, exc: Exception) -> JSONResponse:
-    return problem_of(exc).response(request_id_of(request))
+async def _answer(request: Request, exc: Exception) -> Response:
+    from intake.web.render import message, wants_html  # its pages need this module
+
+    problem = problem_of(exc)
+    if not wants_html(request.scope):
+        return problem.response(request_id_of(request))
+    response = message(request, problem.title, problem.detail, problem.status)
+    response.headers.update(problem.headers)
+    return response
 
 
 def install(site: FastAPI) -> None:

@@ -19,13 +19,13 @@ from intake.web.form_routes import FormRoute
 from intake.web.forms import Form, sent
 from intake.web.parts import House
 from intake.web.problems import problem_of
-from intake.web.render import NegotiatedRoute, head, message, page, see_other, wants_html
+from intake.web.render import PageRoute, head, message, page, see_other, wants_html
 from intake.web.schemas import ReportIn
 from intake.web.sessions import cookies_of, csrf_of, session_actor
 from intake.web.upload_api import for_whom
 from intake.web.uploads import EACH_BYTES, MOST_FILES
 
-router = APIRouter(include_in_schema=False, route_class=NegotiatedRoute)
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
 posts = APIRouter(include_in_schema=False, route_class=FormRoute)
 
 OLD: Final = (
@@ -68,6 +68,7 @@ def _shown(
         priorities=[one.value for one in Priority] if actor else [],
         most_files=MOST_FILES,
         each=EACH_BYTES,
+        together=parts.config.http.max_body_bytes,
     )
     cookies.put(response, new)
     return response

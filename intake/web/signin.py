@@ -59,18 +59,19 @@ async def ask(request: Request, parts: House) -> Response:
         address = mail_person(email).address
     except Invalid:
         return _asking(request, goal, 422, email[:_LONGEST_ADDRESS], "This is no mail address.")
-    if not await parts.sessions.may_ask(request.client.host if request.client else ""):
+    source = request.client.host if request.client else ""
+    if not await parts.sessions.may_ask(source):
         raise TooMany("too many from your network; try again in a minute", timedelta(minutes=1))
     response = message(
         request, "Look into your mail", "If we know this address, a link to sign in is on its way to it.", 200
     )
-    response.background = BackgroundTask(_mail, parts, address, nonce, goal)
+    response.background = BackgroundTask(_mail, parts, address, nonce, goal, source)
     return response
 
 
-async def _mail(parts: Parts, address: str, nonce: str, goal: str) -> None:
+async def _mail(parts: Parts, address: str, nonce: str, goal: str, source: str) -> None:
     try:
-        await parts.sessions.ask(address, nonce, goal)
+        await parts.sessions.ask(address, nonce, goal, source)
     except (Refused, Unavailable) as exc:
         log.warning("sign_in_mail_failed", reason=type(exc).__name__)
 

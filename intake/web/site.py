@@ -111,13 +111,40 @@ class _Server(uvicorn.Server):
 
 
 class _Impatient(H11Protocol):
-    """uvicorn's protocol, which also hangs up on who says nothing after connecting: idle connections count."""
+    """uvicorn's protocol, which also hangs up on who says nothing after connecting, or doesn't come to the end of a
+    request's head: such connections count."""
+
+    _late: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.timeout_keep_alive_task = self.loop.call_later(
             self.timeout_keep_alive, self.timeout_keep_alive_handler
         )
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._at_work():
+            self._in_time()
+        elif self._late is None:  # more bytes of the head give no more time
+            self._late = self.loop.call_later(self.timeout_keep_alive, self._too_late)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._in_time()
+        super().connection_lost(exc)
+
+    def _at_work(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _in_time(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _too_late(self) -> None:
+        self._late = None
+        if not self._at_work() and not self.transport.is_closing():
+            self.transport.close()
 
 
 class WebDoor:

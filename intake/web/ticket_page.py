@@ -17,6 +17,8 @@ from intake.web.uploads import EACH_BYTES, MOST_FILES
 
 _SAID = ("reason", "place", "what", "into", "tag", "queue", "priority", "title")
 _LONGEST = 300
+NEWEST = 50  # messages that a page begins with
+NEWEST_EVENTS = 200
 
 
 async def ticket_page(
@@ -36,10 +38,15 @@ async def ticket_page(
     wasn't done; `draft`, `note`, `comment`: what was typed; `desk_problem`: as `problem`, of staff's acts. Raises
     `NotFound`."""
     shown = await parts.manager.show_ticket(actor, ticket_id)
+    whole = "all" in request.query_params
+    said_lately = shown.detail.messages if whole else shown.detail.messages[-NEWEST:]
+    happened = [(event, said(event)) for event in shown.detail.events] if actor.staff else []
     values: dict[str, Any] = {
         "ticket": shown.detail.ticket,
-        "messages": shown.detail.messages,
-        "events": [(event, said(event)) for event in shown.detail.events] if actor.staff else [],
+        "messages": said_lately,
+        "earlier": len(shown.detail.messages) - len(said_lately),
+        "events": happened if whole else happened[-NEWEST_EVENTS:],
+        "events_before": 0 if whole else max(len(happened) - NEWEST_EVENTS, 0),
         "shown": shown,
         "problem": problem,
         "draft": draft,
@@ -49,6 +56,7 @@ async def ticket_page(
         "scores": range(1, MOST + 1),
         "most_files": MOST_FILES,
         "each": EACH_BYTES,
+        "together": parts.config.http.max_body_bytes,
     }
     if actor.staff:
         values |= await desk.aside(request, actor, parts, shown.detail, desk_problem)

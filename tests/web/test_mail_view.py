@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import insert
 
 from core.tables import attachments
+from intake.email.html import sanitised as at_the_door
 from intake.web.mail_view import document, sanitised, sources
 from tests.interfaces.counter import ANN, Counter, counter_on, on_sqlite
 from tests.stores import Store
@@ -77,6 +78,22 @@ def test_samples(evil: str) -> None:
     shown = document(f"<p>{evil}</p>", NONE)
     for bad in ("<script", "<svg", "onerror", "onload"):
         assert bad not in shown.replace("&lt;", "")
+
+
+def test_what_the_door_keeps_of_a_mail_has_its_pictures() -> None:
+    """Those from elsewhere are there to be asked for; over http, or as text of a page, they aren't."""
+    mail = '<img src="https://a.example/x.png"><img src="http://b.example/y.png"><img src="cid:z">'
+    kept = at_the_door(mail) or ""
+    assert "a.example" in kept
+    assert "b.example" not in kept
+    assert "a.example" not in sanitised(kept, sources({}, remote=False))
+    assert "a.example" in sanitised(kept, sources({}, remote=True))
+
+
+def test_a_mail_that_grows_by_being_made_safe_isnt_kept() -> None:
+    """Tags that are left open are repeated in each paragraph."""
+    opened = "".join(f"<b lang=a{n}>" for n in range(20))
+    assert at_the_door(f"<p>{opened}</p>" + "<p>x" * 9_000) is None
 
 
 def test_a_very_long_mail_is_cut() -> None:

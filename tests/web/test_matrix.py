@@ -56,7 +56,7 @@ X = {"token": "x" * 43}
 ROWS = [
     Row("GET", "/view-tickets", "NegotiatedRoute", "303 200 200 200 200 200", headers=HTML),
     Row("GET", "/tickets/{id}", "NegotiatedRoute", SHOWN, headers=HTML),
-    Row("GET", "/report-issue", "NegotiatedRoute", ALL_200, headers=HTML),
+    Row("GET", "/report-issue", "PageRoute", ALL_200, headers=HTML),
     Row("POST", "/report-issue", "FormRoute", "403 422 422 422 422 422", "403 303 303 303 303 303", form=REPORT),
     Row("POST", "/report-issue", "UploadRoute", "403 201 201 201 201 201", "403 303 303 303 303 303",
         form=REPORT, files=FILES),

@@ -336,6 +336,40 @@ async def test_closing_waits_for_nobody_for_long(monkeypatch: pytest.MonkeyPatch
             assert (await asked).status_code == 500
 
 
+async def test_who_doesnt_come_to_an_end_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A head whose bytes come one by one gets no more time by that; a request under way does."""
+    inside = asyncio.Event()
+
+    async def slow() -> None:
+        inside.set()
+        await asyncio.sleep(0.8)
+        raise NotAllowed("in the end")
+
+    door = WebDoor(build_site(parts_with(slow), readiness=all_is_well), "127.0.0.1", 0)
+    door._server.config.timeout_keep_alive = 0.4  # type: ignore[assignment]
+    await door.start()
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+        writer.write(b"GET / HTTP/1.1\r\nX: ")
+        drip = asyncio.create_task(_drip(writer))
+        async with asyncio.timeout(5):
+            assert await reader.read() == b""
+        drip.cancel()
+        writer.close()
+        async with client(f"http://127.0.0.1:{door.port}", "right") as http:
+            assert (await http.get("/tickets/1")).status_code == 403
+        assert inside.is_set()
+    finally:
+        await door.stop()
+
+
+async def _drip(writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            writer.write(b"x")
+            await asyncio.sleep(0.05)
+
+
 async def test_a_taken_address_is_said_at_start() -> None:
     """An `OSError`, and the first one goes on."""
     site = build_site(parts_with(), readiness=all_is_well)

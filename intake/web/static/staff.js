@@ -178,7 +178,7 @@
     const typed = new Map(all("#desk input, #desk select").filter(isTyped).map((f) => [nameOf(f), f.value]));
     const opened = one("#desk details")?.open;
     try {
-      const answer = await fetch(location.pathname, { headers: { Accept: "text/html" }, cache: "no-store" });
+      const answer = await fetch(location.pathname + location.search, { headers: { Accept: "text/html" }, cache: "no-store" });
       if (!answer.ok || answer.redirected) throw new Error(answer.statusText);
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
       if (!one("#conversation", fresh) || !one("#conversation")) throw new Error("not a ticket");
