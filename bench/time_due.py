@@ -62,10 +62,10 @@ class Timed(Database):
         super().__init__(*given)
         self.took: list[float] = []
 
-    async def _once(self, work: Callable[[Tx], Awaitable[T]], *, writes: bool) -> T:
+    async def _once(self, work: Callable[[Tx], Awaitable[T]], *, writes: bool, snapshot: bool) -> T:
         began = time.perf_counter()
         try:
-            return await super()._once(work, writes=writes)
+            return await super()._once(work, writes=writes, snapshot=snapshot)
         finally:
             if writes:
                 self.took.append(time.perf_counter() - began)

@@ -121,8 +121,11 @@ class Sender:
         return replace(outgoing, data={**outgoing.data, "titles": not why_exposed(info)})
 
     async def _may_show(self, outgoing: Outgoing) -> None:
-        """Hold back what a triage channel with strangers in it would show. Taking something away is always right."""
+        """Hold back what a triage channel with strangers in it would show. Taking something away is always right; a
+        digest goes where its operator says, without titles (`_for_readers`)."""
         if self._why_closed is None or not outgoing.desk or outgoing.kind not in SHOWING:
+            return
+        if outgoing.kind is Kind.DIGEST:
             return
         channel = split_place(outgoing.place)[1]
         if not channel.startswith(("C", "G")) or outgoing.data.get("deleted"):

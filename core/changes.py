@@ -7,10 +7,11 @@ from typing import Any, Final
 import structlog
 from sqlalchemy import Row, select, update
 
-from core import actions, editing, rich, units, views
+from core import actions, editing, rich, undelivered, units, views
 from core.database import Rerun, Tx
 from core.evidence import settled_root
 from core.failures import Refused
+from core.matching import ensure, mail_person
 from core.people import Known, actor_of
 from core.shapes import (
     Actor,
@@ -28,7 +29,7 @@ from core.shapes import (
     key_of,
 )
 from core.status import Ticket
-from core.suppression import how_to_lift, suppress
+from core.suppression import blames_address, how_to_lift, suppress
 from core.tables import deliveries, links, tickets
 from core.tell import mark, tell_failure, whisper
 from core.units import Desk
@@ -270,9 +271,9 @@ def _in_thread(desk: Desk, ticket: Ticket, command: StaffCommand) -> bool:
 async def reported(tx: Tx, desk: Desk, report: DeliveryReport) -> Receipt:
     """A bounce: marks its delivery in the ticket and tells staff; nothing else happens."""
     row = await delivery_behind(tx, report)
-    if row is not None and row.kind == Kind.DIGEST:
-        return await _digest_bounced(tx, row, report)
-    if row is None or not row.ticket_id:
+    if row is not None and not row.ticket_id:
+        return await _ticketless_bounced(tx, desk, row, report)
+    if row is None:
         return Receipt(outcome="ignored", because="a bounce of nothing that we sent")
     ticket = await units.lock(tx, row.ticket_id)
     if report.action in ("delayed", "relayed", "expanded", "delivered"):
@@ -304,8 +305,8 @@ async def reported(tx: Tx, desk: Desk, report: DeliveryReport) -> Receipt:
     return Receipt(outcome="reported", ticket_id=ticket.id, because="a bounce of ours")
 
 
-async def _digest_bounced(tx: Tx, row: Row[Any], report: DeliveryReport) -> Receipt:
-    """It belongs to no ticket: `outbox list` shows it, and the log."""
+async def _ticketless_bounced(tx: Tx, desk: Desk, row: Row[Any], report: DeliveryReport) -> Receipt:
+    """A digest, news, a list: managers are told, once (`core.undelivered`)."""
     reason = " ".join(filter(None, (report.status, report.text)))[:500] or "bounced"
     if report.action in ("delayed", "relayed", "expanded", "delivered") or not await tx.changed(
         update(deliveries)
@@ -313,7 +314,17 @@ async def _digest_bounced(tx: Tx, row: Row[Any], report: DeliveryReport) -> Rece
         .values(state="bounced", last_error=reason)
     ):
         return Receipt(outcome="ignored", because="nothing new")
-    tx.after_commit.append(lambda: log.warning("digest_bounced", delivery=row.id, permanent=report.permanent))
+    dead = None
+    if row.channel == "email" and row.desk:
+        if row.kind == Kind.DIGEST and blames_address(report):
+            await ensure(tx, mail_person(row.place))  # who only gets digests is nobody whom the desk knows
+        dead = await suppress(tx, row, report)
+    if undelivered.concerns(row):
+        more = f"Nothing is mailed there any more, until: {how_to_lift(0, dead)}" if dead else ""
+        await undelivered.tell(tx, desk, row, reason, more=more)
+    tx.after_commit.append(
+        lambda: log.warning("bounced", delivery=row.id, kind=row.kind, permanent=report.permanent)
+    )
     return Receipt(outcome="reported", because="a bounce of ours")
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field, field_validator
 
@@ -11,6 +12,8 @@ from core.config_section import Section
 from core.cron import check_cron
 from core.durations import Duration, Positive
 from core.quiet import read_hours
+
+_IN_SLACK: Final = re.compile(r"(T[A-Z0-9]+/)?[CGDUW][A-Z0-9]+")
 
 
 class SchedulerConfig(Section):
@@ -51,6 +54,26 @@ class Digest(Section):
     slack_to: tuple[str, ...] = ()
     when_empty: Literal["send", "skip"] = "send"
     max_late: Positive = timedelta(hours=24)
+
+    @field_validator("email_to")
+    @classmethod
+    def _mailed(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for address in (one.strip() for one in value):
+            local, _, domain = address.rpartition("@")
+            if not (local and domain) or any(c.isspace() or ord(c) < 32 for c in address):
+                raise ValueError(f"'{address}' is no mail address, like boss@example.com")
+        return tuple(one.strip() for one in value)
+
+    @field_validator("slack_to")
+    @classmethod
+    def _posted(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for place in (one.strip() for one in value):
+            if not _IN_SLACK.fullmatch(place):
+                raise ValueError(
+                    f"'{place}' is no id of a channel or a person in Slack, like C0123456789 or U0123456789 "
+                    '(in Slack: "Copy channel ID" or "Copy member ID")'
+                )
+        return tuple(one.strip() for one in value)
 
     @field_validator("cron")
     @classmethod

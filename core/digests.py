@@ -24,7 +24,8 @@ from core.config_time import Digest
 from core.cron import moment_of
 from core.database import Tx
 from core.desk import Desk
-from core.failures import NotFound
+from core.failures import Conflict, NotFound
+from core.figures_days import Counting
 from core.jobs import CronJob, Effect, Jobs, Slot
 from core.report import Report, make
 from core.shapes import Kind, Person, canonical_address
@@ -95,7 +96,8 @@ async def report_of(
     local: datetime | None = None,
     late: bool = False,
 ) -> Report:
-    """Make the report of the period that ends at `until`. Writes nothing."""
+    """Make the report of the period that ends at `until`. Writes nothing; its figures add up where the transaction is
+    a snapshot. Raises `Counting`."""
     zone = ZoneInfo(config.service.timezone)
     period, before = periods(digest.period, zone, until, local)
     queues = digest.queues or None
@@ -175,8 +177,11 @@ async def send(tx: Tx, desk: Desk, report: Report, told: Iterable[Told]) -> int:
 
 async def send_now(tx: Tx, desk: Desk, name: str, told: Iterable[Told]) -> int:
     """Make a digest of the period that ends now and send it to somebody, whatever its own recipients are. Raises
-    `NotFound`."""
-    report = await report_of(tx, desk.config, named(desk.config, name), await tx.now())
+    `NotFound`, `Conflict` where its figures aren't counted yet."""
+    try:
+        report = await report_of(tx, desk.config, named(desk.config, name), await tx.now())
+    except Counting as exc:  # told to who asks: whoever reads what they wrote needn't wait for it
+        raise Conflict(str(exc)) from exc
     return await send(tx, desk, report, told)
 
 
@@ -188,7 +193,7 @@ async def _run(digest: Digest, jobs: Jobs, slot: Slot) -> Effect:
     config = jobs.desk.config
     local = fired_at(digest.cron, ZoneInfo(config.service.timezone), slot.at)
     report = await jobs.database.read(
-        lambda tx: report_of(tx, config, digest, slot.at, local=local, late=slot.late)
+        lambda tx: report_of(tx, config, digest, slot.at, local=local, late=slot.late), snapshot=True
     )
     return partial(_sent, digest, jobs.desk, report)
 

@@ -12,16 +12,16 @@ between the first event and now is looked at once a day (`core.rollups`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import structlog
-from sqlalchemy import func, select, union_all
+from sqlalchemy import case, func, or_, select, union_all
 
 from core.database import Tx
-from core.figures_days import flow, gathered
-from core.figures_read import Queues, read
+from core.figures_days import exactly, flow, gathered
+from core.figures_read import Queues
 from core.figures_series import DIMENSIONS, Series, share, total, week
 from core.figures_shapes import EFFECT as EFFECT
 from core.figures_shapes import Figures as Figures
@@ -48,10 +48,10 @@ _UTC: Final = ZoneInfo("UTC")
 
 async def of(tx: Tx, period: Period, queue: str | Sequence[str] | None, *, zone: ZoneInfo = _UTC) -> Figures:
     """Return the figures of a period: of a queue, of several or (None) of all; weekdays and hours are those of
-    `zone`."""
+    `zone`. They add up where the transaction is a snapshot. Raises `Counting`."""
     queues: Queues = (queue,) if isinstance(queue, str) else queue
     short = period.until - period.since <= EXACT
-    parts = await (read if short else gathered)(tx, period.since, period.until, queues)
+    parts = await (exactly if short else gathered)(tx, period.since, period.until, queues)
     later = await flow(tx, period.until, None, queues)
     standing = await _standing(tx, queues)
     ends = {
@@ -59,7 +59,8 @@ async def of(tx: Tx, period: Period, queue: str | Sequence[str] | None, *, zone:
         for name in {*parts, *later, *standing}
     }
     whole = total(parts.values())
-    counts: dict[str, Any] = _counts(whole, sum(ends.values())) | _summed(standing)
+    counts: dict[str, Any] = _counts(whole, sum(ends.values()))
+    counts |= _summed(standing, (*_STANDING, *_OF_THESE))
     groups = await _groups(tx, whole)
     found = Figures(
         period=period,
@@ -175,52 +176,54 @@ async def _groups(tx: Tx, whole: Series) -> dict[str, tuple[Group, ...]]:
 
 # -- as things stand ----------------------------------------------------------------------------------------------
 
-_STANDING: Final = ("active", "unassigned", "waiting_for_staff", "waiting_for_customer")
+_STANDING: Final = ("unassigned", "waiting_for_staff", "waiting_for_customer")
+_OF_THESE: Final = ("unassigned_aside", "waiting_aside", "past_target")
+
+
+def _aside(moment: datetime) -> Any:
+    """What nobody is to look at yet: a stranger's report that they haven't confirmed, and what is put aside."""
+    snoozed = tickets.c.snoozed_until.is_not(None) & (tickets.c.snoozed_until > moment)
+    return or_(tickets.c.unconfirmed, snoozed)
 
 
 async def _standing(tx: Tx, queues: Queues) -> dict[str, dict[str, int]]:
-    """How many tickets of each queue are open, and of these unassigned or waiting for somebody."""
-    nobody, waits = tickets.c.assignee_id.is_(None), tickets.c.waiting_since.is_not(None)
-    conditions: list[Any] = [tickets.c.status.in_(ACTIVE)]
+    """How many tickets of each queue are open (`active`), and how many of these are what the names above say."""
+    columns, moment = tickets.c, await tx.now()
+    nobody, pending, aside = columns.assignee_id.is_(None), columns.status == Status.PENDING, _aside(moment)
+    waits = ~pending & columns.waiting_since.is_not(None)
+    dues = (columns.first_due_at, columns.next_due_at, columns.resolve_due_at)
+    counted = {
+        "unassigned": nobody,
+        "waiting_for_staff": waits,
+        "waiting_for_customer": pending,
+        "unassigned_aside": nobody & aside,
+        "waiting_aside": waits & aside,
+        "past_target": or_(*(due <= moment for due in dues)),
+    }
+    conditions: list[Any] = [columns.status.in_(ACTIVE)]
     if queues is not None:
-        conditions.append(tickets.c.queue.in_(queues))
+        conditions.append(columns.queue.in_(queues))
+    sums = [func.sum(case((one, 1), else_=0)).label(name) for name, one in counted.items()]
     rows = await tx.all(
-        select(
-            tickets.c.queue,
-            tickets.c.status,
-            nobody.label("nobody"),
-            waits.label("waits"),
-            func.count().label("n"),
-        )
-        .where(*conditions)
-        .group_by(tickets.c.queue, tickets.c.status, nobody, waits)
+        select(columns.queue, func.count().label("active"), *sums).where(*conditions).group_by(columns.queue)
     )
-    found: dict[str, dict[str, int]] = {}
-    for row in rows:
-        counts = found.setdefault(row.queue, dict.fromkeys(_STANDING, 0))
-        counts["active"] += row.n
-        if row.nobody:
-            counts["unassigned"] += row.n
-        if row.status == Status.PENDING:
-            counts["waiting_for_customer"] += row.n
-        elif row.waits:
-            counts["waiting_for_staff"] += row.n
-    return found
+    return {row.queue: {name: int(getattr(row, name)) for name in ("active", *counted)} for row in rows}
 
 
 async def now(tx: Tx, queue: str | None = None) -> Now:
     """Return how things stand now, in one queue or in all."""
     standing = await _standing(tx, None if queue is None else (queue,))
-    return Now(active=sum(one["active"] for one in standing.values()), **_summed(standing))
+    return Now(**_summed(standing, ("active", *_STANDING)))
 
 
-def _summed(standing: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
-    return {what: sum(one[what] for one in standing.values()) for what in _STANDING if what != "active"}
+def _summed(standing: Mapping[str, Mapping[str, int]], names: Sequence[str]) -> dict[str, int]:
+    return {name: sum(one[name] for one in standing.values()) for name in names}
 
 
 async def _oldest(tx: Tx, queues: Queues) -> tuple[Waiting, ...]:
-    """Whose requesters have waited longest: of each status the oldest by its index, then of these."""
-    conditions: list[Any] = [tickets.c.waiting_since.is_not(None)]
+    """Whose requesters have waited longest, of what isn't aside: of each status the oldest by its index, then of
+    these."""
+    conditions: list[Any] = [tickets.c.waiting_since.is_not(None), ~_aside(await tx.now())]
     if queues is not None:
         conditions.append(tickets.c.queue.in_(queues))
     columns = (tickets.c.id, tickets.c.title, tickets.c.queue, tickets.c.waiting_since, tickets.c.assignee_id)

@@ -8,7 +8,7 @@ it was made (an archive that was read in), is counted from the tables until `cor
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
@@ -16,7 +16,8 @@ from typing import Any, Final
 from sqlalchemy import func, select
 
 from core.database import Tx
-from core.figures_read import Queues, counted, read
+from core.failures import Unavailable
+from core.figures_read import ACTED, Queues, counted, read, spanning
 from core.figures_series import Series
 from core.figures_shapes import EFFECT
 from core.tables import events, rollups, settings
@@ -25,8 +26,14 @@ SCOPE: Final = "rollups"  # settings: how far `core.rollups` has come
 STATE: Final = "state"
 DAY: Final = timedelta(days=1)
 WHOLE: Final = ""  # in place of a queue
+MOST_READ: Final = 200_000  # events that are looked at one by one for somebody who waits
+MOST_SUMMED: Final = 2_000_000  # that the database counts for them
 
 Span = tuple[datetime, datetime | None]
+
+
+class Counting(Unavailable):
+    """So much isn't rolled up yet that counting it would take too long; `core.rollups` is at it."""
 
 
 def day_of(moment: datetime) -> date:
@@ -55,10 +62,18 @@ def days_of(month: str) -> list[date]:
     return days_from(first, (first + 31 * DAY).replace(day=1))
 
 
+async def exactly(tx: Tx, since: datetime, until: datetime, queues: Queues = None) -> dict[str, Series]:
+    """Return the series of each queue, counted from the tables alone; as `gathered` does where that's too much."""
+    if await _crowded(tx, [(since, until)], ACTED, MOST_READ):
+        return await gathered(tx, since, until, queues)
+    return await read(tx, since, until, queues)
+
+
 async def gathered(tx: Tx, since: datetime, until: datetime, queues: Queues = None) -> dict[str, Series]:
-    """Return the series of each queue, from `since` (included) to `until` (excluded)."""
+    """Return the series of each queue, from `since` (included) to `until` (excluded). Raises `Counting`."""
     found: dict[str, Series] = defaultdict(Series)
     plan = await _plan(tx, since, until)
+    await _check(tx, plan.spans, ACTED, MOST_READ)
     conditions = [rollups.c.queue != WHOLE] if queues is None else [rollups.c.queue.in_(queues)]
     for row in await _rows(tx, plan.keys, conditions):
         found[row.queue].add(row.series)
@@ -70,9 +85,11 @@ async def gathered(tx: Tx, since: datetime, until: datetime, queues: Queues = No
 
 
 async def flow(tx: Tx, since: datetime, until: datetime | None, queues: Queues = None) -> dict[str, int]:
-    """Return by how much each queue's backlog grew, from `since` (included) to `until` (excluded; None: for ever)."""
+    """Return by how much each queue's backlog grew, from `since` (included) to `until` (excluded; None: for ever).
+    Raises `Counting`."""
     found: Counter[str] = Counter()
     plan = await _plan(tx, since, until)
+    await _check(tx, plan.spans, tuple(EFFECT), MOST_SUMMED)
     for row in await _rows(tx, plan.keys, [rollups.c.queue == WHOLE]):
         for queue, by in row.series["effect"].items():
             if queues is None or queue in queues:
@@ -81,6 +98,23 @@ async def flow(tx: Tx, since: datetime, until: datetime | None, queues: Queues =
         for queue, counts in (await counted(tx, start, end, queues)).items():
             found[queue] += sum(n * EFFECT[kind] for kind, n in counts.items())
     return dict(found)
+
+
+async def _check(tx: Tx, spans: Sequence[Span], kinds: Sequence[str], most: int) -> None:
+    if await _crowded(tx, spans, kinds, most):
+        raise Counting("the figures are being counted; try again in a while")
+
+
+async def _crowded(tx: Tx, spans: Sequence[Span], kinds: Sequence[str], most: int) -> bool:
+    """Do these spans hold more events of these kinds? Looks at one more of them at most, by their index."""
+    left = most
+    for since, until in spans:
+        some = select(events.c.at).where(*spanning(since, until, None), events.c.kind.in_(kinds))
+        found = some.limit(left + 1).subquery()
+        left -= int(await tx.scalar(select(func.count()).select_from(found)) or 0)
+        if left < 0:
+            return True
+    return False
 
 
 async def _rows(tx: Tx, keys: list[str], conditions: list[Any]) -> Any:
@@ -154,8 +188,9 @@ async def _late(tx: Tx) -> set[date]:
     if state is None:
         return set()
     end = start_of(date.fromisoformat(state["upto"]) + DAY)
-    rows = await tx.all(select(events.c.at).where(events.c.id > state["mark"], events.c.at < end))
-    return {day_of(row.at) for row in rows} | {date.fromisoformat(day) for day in state["added"]}
+    day = func.date(events.c.at).label("day")  # text on SQLite
+    rows = await tx.all(select(day).where(events.c.id > state["mark"], events.c.at < end).distinct())
+    return {date.fromisoformat(str(found)) for found in (*(row.day for row in rows), *state["added"])}
 
 
 def _between(since: datetime, until: datetime | None, days: list[date]) -> list[Span]:

@@ -6,14 +6,14 @@ from an archive) is taken from the tickets' times, where these tell it; then the
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Row, case, func, null, select, type_coerce
 
-from core.columns import Json
+from core.columns import Json, Utc
 from core.database import Tx
 from core.figures_series import Series
 from core.figures_shapes import EFFECT
@@ -29,6 +29,8 @@ COUNTED: Final = (
 AT_ONCE: Final = 1.0  # seconds: an archive that was read in without its dates was answered as it was opened
 
 Queues = Sequence[str] | None
+Keys = tuple[str, str, str, tuple[str, ...]]  # a ticket's channel, priority, assignee and tags
+Tally = Counter[tuple[str, str, Keys]]  # how often in a queue what happened to tickets of such keys
 
 
 async def read(tx: Tx, since: datetime, until: datetime, queues: Queues = None) -> dict[str, Series]:
@@ -40,8 +42,12 @@ async def read(tx: Tx, since: datetime, until: datetime, queues: Queues = None) 
             found[queue].count(kind, n=n)
     tagged = await _tags(tx, span)
     told: set[int] = set()
+    tally: Tally = Counter()  # many have the same keys: these are parted once
     for row in await _acts(tx, span):
-        _count(found[row.queue], row, tagged.get(row.ticket_id, ()), told)
+        _count(found[row.queue], tally, row, tuple(tagged.get(row.ticket_id, ())), told)
+    for (queue, what, (channel, priority, assignee, names)), n in tally.items():
+        keys = {"channel": (channel,), "priority": (priority,), "assignee": (assignee,), "tag": names}
+        found[queue].count(what, keys, n)
     for row in await _rated(tx, span):
         found[row.queue].count(f"rated:{row.score}", n=int(row.n))
     return dict(found)
@@ -73,19 +79,23 @@ async def counted(
 
 
 async def _acts(tx: Tx, span: Sequence[Any]) -> Sequence[Row[Any]]:
-    data = case((events.c.kind.in_(("answered", "resolved")), events.c.data), else_=null())
+    ended = events.c.kind.in_(("answered", "resolved"))  # of the others neither is looked at, nor read
+
+    def of_those(column: Any, kind: Any) -> Any:
+        return type_coerce(case((ended, column), else_=null()), kind)
+
     return await tx.all(
         select(
             events.c.ticket_id,
             events.c.at,
             events.c.kind,
             events.c.queue,
-            type_coerce(data, Json).label("data"),
+            of_those(events.c.data, Json).label("data"),
             tickets.c.channel,
             tickets.c.priority,
             tickets.c.assignee_id,
-            tickets.c.created_at,
-            tickets.c.first_response_at,
+            of_those(tickets.c.created_at, Utc).label("created_at"),
+            of_those(tickets.c.first_response_at, Utc).label("first_response_at"),
             (tickets.c.merged_into.is_not(None) | tickets.c.spam).label("out"),
         )
         .join(tickets, tickets.c.id == events.c.ticket_id)
@@ -118,34 +128,35 @@ async def _rated(tx: Tx, span: Sequence[Any]) -> Sequence[Row[Any]]:
     )
 
 
-def _count(series: Series, row: Row[Any], tagged: Sequence[str], told: set[int]) -> None:
+def _count(series: Series, tally: Tally, row: Row[Any], tagged: tuple[str, ...], told: set[int]) -> None:
     """Count one event. `told`: tickets whose first answer was found by its time alone."""
+    kind: str = row.kind
     assignee = str(row.assignee_id) if row.assignee_id is not None else ""
-    keys = {"channel": (row.channel,), "priority": (row.priority,), "assignee": (assignee,), "tag": tagged}
-    if row.kind != "answered":
-        series.count(row.kind, keys)
-    if row.kind == "opened":
+    keys: Keys = (row.channel, row.priority, assignee, tagged)
+    if kind != "answered":
+        tally[row.queue, kind, keys] += 1
+    if kind == "opened":
         series.arrived(row.at)
-    elif row.kind == "answered":
+    elif kind == "answered":
         series.count("answered")
-        _answered(series, row, keys, told)
-    elif row.kind == "resolved":
-        _took(series, row, "resolution", keys)
+        _answered(series, tally, row, keys, told)
+    elif kind == "resolved":
+        _took(series, tally, row, "resolution", keys)
 
 
-def _answered(series: Series, row: Row[Any], keys: Mapping[str, Sequence[str]], told: set[int]) -> None:
+def _answered(series: Series, tally: Tally, row: Row[Any], keys: Keys, told: set[int]) -> None:
     first = row.data.get("first")
     if first is None:
         first = row.first_response_at == row.at and row.ticket_id not in told
         told.add(row.ticket_id)
     if first:
-        series.count("first", keys)
-        _took(series, row, "first_response", keys)
+        tally[row.queue, "first", keys] += 1
+        _took(series, tally, row, "first_response", keys)
     elif not row.out:
-        _met(series, row.data, "next", keys)
+        _met(tally, row, "next", keys)
 
 
-def _took(series: Series, row: Row[Any], what: str, keys: Mapping[str, Sequence[str]]) -> None:
+def _took(series: Series, tally: Tally, row: Row[Any], what: str, keys: Keys) -> None:
     """How long it took, and whether that was in time."""
     if row.out:
         return
@@ -158,13 +169,14 @@ def _took(series: Series, row: Row[Any], what: str, keys: Mapping[str, Sequence[
         wall = (row.at - row.created_at).total_seconds()
         if wall >= AT_ONCE:
             series.exact[what].append(wall)
-    _met(series, data, "first" if what == "first_response" else what, keys)
+    _met(tally, row, "first" if what == "first_response" else what, keys)
 
 
-def _met(series: Series, data: Mapping[str, Any], what: str, keys: Mapping[str, Sequence[str]]) -> None:
-    if data.get("met") is not None:
-        series.count(f"{what}:of", keys)
-        series.count(f"{what}:met", keys, n=int(data["met"]))
+def _met(tally: Tally, row: Row[Any], what: str, keys: Keys) -> None:
+    met = row.data.get("met")
+    if met is not None:
+        tally[row.queue, f"{what}:of", keys] += 1
+        tally[row.queue, f"{what}:met", keys] += int(met)
 
 
 __all__ = ["ACTED", "COUNTED", "Queues", "counted", "read", "spanning"]

@@ -185,7 +185,9 @@ class Figures:
     """A period's figures, of one queue, several or all.
 
     Counts are of the period; `unassigned`, `waiting_for_staff`, `waiting_for_customer`, `oldest_waiting` and `unread`
-    (mails that came in the period) are as things stand now. `answered`: tickets that got their first answer since they
+    (mails that came in the period) are as things stand now; `unassigned_aside` and `waiting_aside` say how many of
+    these are put aside until later or a stranger's that isn't confirmed (`oldest_waiting` has none of them),
+    `past_target` how many open tickets are past a target. `answered`: tickets that got their first answer since they
     were opened or reopened. Durations are in seconds; where `within` isn't 0, medians and ninetieth percentiles are
     off by at most that share. `busiest_hours`: what came in, by weekday (Monday first) and hour of `zone`.
     """
@@ -207,6 +209,9 @@ class Figures:
     unassigned: int
     waiting_for_staff: int
     waiting_for_customer: int
+    unassigned_aside: int = 0
+    waiting_aside: int = 0
+    past_target: int = 0
     deliveries_failed: int
     unread: int = 0
     messages: int

@@ -4,26 +4,28 @@ at times of a cron, whose effect commits together with the claim of its slot.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 import structlog
 from sqlalchemy import select
 
-from core import moving, runs, snoozing, units, work
+from core import left_queues, moving, runs, snoozing, units, work
 from core.audience import Happened
 from core.blobs import Blobs
 from core.cron import latest_due, next_due
 from core.database import Database, Tx
-from core.failures import NotFound, Unavailable
+from core.failures import NotFound
 from core.outbox import lane_kind
 from core.status import Did, Status
 from core.sweeping import sweep_folder
 from core.tables import tickets
+from core.turns import TURN as TURN
+from core.turns import Apart, more, take
 from core.units import Desk
 
 if TYPE_CHECKING:
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-TURN: Final = 1.0  # seconds after which a turn begins nothing more: others wait for its end
 LATE: Final = timedelta(minutes=5)  # a slot that runs so long after its time is marked as late
 
 
@@ -108,44 +109,39 @@ AnyJob = Job | CronJob
 
 async def close_resolved(jobs: Jobs) -> bool:
     """Close what has been resolved for `close_resolved_after`; staff are told, the requester was told before."""
-    limit = jobs.desk.config.scheduler.batch
-    more, share = False, TURN / max(len(jobs.desk.config.queue), 1)
-    for queue in jobs.desk.config.queue:
-        ends = time.monotonic() + share
-
-        async def due(
-            tx: Tx, name: str = queue.name, age: timedelta = queue.close_resolved_after
-        ) -> list[int]:
-            before = await tx.now() - age
-            rows = await tx.all(
-                select(tickets.c.id)
-                .where(
-                    tickets.c.status == Status.RESOLVED,
-                    tickets.c.resolved_at <= before,
-                    tickets.c.queue == name,
-                )
-                .order_by(tickets.c.resolved_at, tickets.c.id)
-                .limit(limit)
-            )
-            return [row.id for row in rows]
-
-        ids = await jobs.database.read(due)
-        for ticket_id in ids:
-            try:
-                await _close(jobs, ticket_id, queue.close_resolved_after)
-            except Unavailable:
-                raise
-            except Exception:  # one ticket's trouble holds up no other
-                log.exception("auto_close_failed", ticket=ticket_id)
-                continue
-            if time.monotonic() > ends:
-                more = more or ticket_id != ids[-1]
-                break
-        more = more or len(ids) == limit
-    return more
+    config = jobs.desk.config
+    ruled = await jobs.database.read(lambda tx: left_queues.ruled(tx, config, Status.RESOLVED))
+    queues = [(name, queue.close_resolved_after) for name, queue in ruled if queue.close_resolved_after]
+    taken = [
+        await take(
+            jobs.database,
+            partial(_resolved, name=name, age=age, limit=config.scheduler.batch),
+            partial(_close, jobs, age=age),
+            limit=config.scheduler.batch,
+            trouble="auto_close_failed",
+            seconds=TURN / len(queues),
+        )
+        for name, age in queues
+    ]
+    return more(taken)
 
 
-async def _close(jobs: Jobs, ticket_id: int, age: timedelta) -> None:
+async def _resolved(tx: Tx, apart: Apart, *, name: str, age: timedelta, limit: int) -> list[int]:
+    rows = await tx.all(
+        select(tickets.c.id)
+        .where(
+            tickets.c.status == Status.RESOLVED,
+            tickets.c.resolved_at <= await tx.now() - age,
+            tickets.c.queue == name,
+            *apart,
+        )
+        .order_by(tickets.c.resolved_at, tickets.c.id)
+        .limit(limit)
+    )
+    return [row.id for row in rows]
+
+
+async def _close(jobs: Jobs, ticket_id: int, *, age: timedelta) -> None:
     async def unit(tx: Tx) -> None:
         try:
             ticket = await units.lock(tx, ticket_id)

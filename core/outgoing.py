@@ -12,7 +12,7 @@ from core.failures import PermanentFailure, Suppressed
 from core.lateness import overtaken
 from core.places import same_conversation
 from core.posted import anchor, file_posted, parts_posted, posted
-from core.shapes import Author, Kind, Outgoing, Person
+from core.shapes import Author, Kind, Outgoing, Person, Role
 from core.status import Ticket
 from core.suppression import how_to_lift, is_suppressed
 from core.tables import deliveries, identities, links, messages, participants, reports, users
@@ -39,6 +39,12 @@ async def load(tx: Tx, row: Row[Any]) -> Outgoing:
     if public and row.channel == "email" and await is_suppressed(tx, row.to_key):
         reason = f"{row.place}: mail there bounced; to try it again: {how_to_lift(row.ticket_id, row.place)}"
         raise (Suppressed if row.kind == Kind.MESSAGE else PermanentFailure)(reason)
+    if row.kind == Kind.DIGEST and row.channel == "email" and await is_suppressed(tx, row.to_key):
+        raise PermanentFailure(
+            f"{row.place}: mail there bounced; to try it again: {how_to_lift(0, row.place)}"
+        )
+    if await _left(tx, row):
+        raise PermanentFailure("they are no longer on the staff")
     card = await card_in(tx, row.ticket_id, row.place) if row.desk and ticket is not None else None
     target, targets, data = await _changes(tx, row)
     return Outgoing(
@@ -75,6 +81,24 @@ async def load(tx: Tx, row: Row[Any]) -> Outgoing:
         if row.channel == "email" and public and ticket is not None
         else "",
     )
+
+
+async def _left(tx: Tx, row: Row[Any]) -> bool:
+    """Is it for one of the staff who is none any more? It may have waited for their quiet hours to end."""
+    if row.channel == "email":
+        if not row.desk or row.kind not in (Kind.NOTICE, Kind.ALERT):
+            return False
+        key = row.to_key
+    else:
+        if row.data.get("what") != "staff_news":
+            return False
+        key = Person(kind=row.channel, address=row.place).key
+    role = await tx.scalar(
+        select(users.c.role)
+        .join(identities, identities.c.user_id == users.c.id)
+        .where(identities.c.key == key)
+    )
+    return bool(role == Role.REQUESTER)
 
 
 def _requester(ticket: Ticket | None) -> Author | None:

@@ -8,7 +8,6 @@ of it is on hold, nobody is reminded and nothing is closed.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -19,17 +18,18 @@ from zoneinfo import ZoneInfo
 import structlog
 from sqlalchemy import ColumnElement, Row, select, update
 
-from core import units
+from core import left_queues, units
 from core.audience import Happened, Scene
 from core.config import Queue
 from core.database import Tx
-from core.failures import NotFound, Unavailable
-from core.jobs import TURN, Job, Jobs
+from core.failures import NotFound
+from core.jobs import Job, Jobs
 from core.outbox import lane_kind, on_hold
 from core.shapes import Kind
 from core.status import Did, Status, Ticket
 from core.suppression import how_to_lift
 from core.tables import deliveries, tickets, work
+from core.turns import TURN, Apart, more, take
 from core.units import Desk
 
 log = structlog.get_logger(__name__)
@@ -51,34 +51,31 @@ async def close_pending(jobs: Jobs) -> bool:
 
 
 async def _turn(jobs: Jobs, word: str, age: Callable[[Queue], timedelta], due: _Due, step: _Step) -> bool:
-    desk, queues = jobs.desk, [queue for queue in jobs.desk.config.queue if age(queue)]
-    channels = await jobs.database.read(partial(open_channels, desk=desk))
+    desk, database = jobs.desk, jobs.database
+    ruled = await database.read(lambda tx: left_queues.ruled(tx, desk.config, Status.PENDING))
+    queues = [(name, queue) for name, queue in ruled if age(queue)]
+    channels = await database.read(partial(open_channels, desk=desk))
     if not queues or not channels:
         return False
     share = max(desk.config.scheduler.batch // len(queues), 1)
-    more = False
-    for queue in queues:
-        ends = time.monotonic() + TURN / len(queues)
-        ids = await jobs.database.read(
-            partial(due, queue=queue.name, age=age(queue), where=_reached(desk, channels), limit=share)
+
+    async def one(ticket_id: int, *, queue: Queue) -> None:
+        if await database.unit(lambda tx: step(tx, desk, queue, ticket_id)):
+            log.info(word, ticket=ticket_id)
+
+    taken = []
+    for name, queue in queues:
+        taken.append(
+            await take(
+                database,
+                partial(due, queue=name, age=age(queue), where=_reached(desk, channels), limit=share),
+                partial(one, queue=queue),
+                limit=share,
+                trouble="timer_failed",
+                seconds=TURN / len(queues),
+            )
         )
-        done = 0
-        for ticket_id in ids:
-            try:
-                did = await jobs.database.unit(lambda tx, q=queue, one=ticket_id: step(tx, desk, q, one))  # type: ignore[misc]
-            except Unavailable:
-                raise
-            except Exception:  # one ticket's trouble holds up no other
-                log.exception("timer_failed", ticket=ticket_id, timer=word)
-                continue
-            done += 1
-            if did:
-                log.info(word, ticket=ticket_id)
-            if time.monotonic() > ends:
-                more = more or ticket_id != ids[-1]
-                break
-        more = more or (len(ids) == share and done > 0)
-    return more
+    return more(taken)
 
 
 # -- what may be sent now ------------------------------------------------------------------------------------------
@@ -118,7 +115,13 @@ def _reached(desk: Desk, channels: frozenset[str]) -> list[ColumnElement[bool]]:
 
 
 async def _to_remind(
-    tx: Tx, *, queue: str, age: timedelta, where: list[ColumnElement[bool]], limit: int
+    tx: Tx,
+    apart: Apart,
+    *,
+    queue: str,
+    age: timedelta,
+    where: list[ColumnElement[bool]],
+    limit: int,
 ) -> list[int]:
     rows = await tx.all(
         select(tickets.c.id)
@@ -127,6 +130,7 @@ async def _to_remind(
             tickets.c.queue == queue,
             tickets.c.reminded_at.is_(None),
             tickets.c.pending_since <= await tx.now() - age,
+            *apart,
             *_COUNTS,
             *where,
         )
@@ -143,10 +147,15 @@ _COUNTS: Final = (
 )
 
 
-def _counts(ticket: Ticket, queue: Queue) -> bool:
-    """Is it still one that waits for its requester, in this queue?"""
+def _counts(desk: Desk, ticket: Ticket, queue: Queue) -> bool:
+    """Is it still one that waits for its requester, of this queue's (the first
+    one's are those too whose queue isn't configured)?"""
     left_out = ticket.spam or ticket.unconfirmed or ticket.merged_into is not None
-    return ticket.status is Status.PENDING and ticket.queue == queue.name and not left_out
+    return (
+        ticket.status is Status.PENDING
+        and desk.queue_or_first(ticket.queue).name == queue.name
+        and not left_out
+    )
 
 
 async def remind_one(tx: Tx, desk: Desk, queue: Queue, ticket_id: int) -> bool:
@@ -156,7 +165,7 @@ async def remind_one(tx: Tx, desk: Desk, queue: Queue, ticket_id: int) -> bool:
     except NotFound:
         return False
     now, since = await tx.now(), ticket.pending_since
-    if not _counts(ticket, queue) or ticket.reminded_at is not None:
+    if not _counts(desk, ticket, queue) or ticket.reminded_at is not None:
         return False
     if since is None or since > now - queue.remind_after:
         return False
@@ -200,7 +209,13 @@ def _unsent(why: str, queue: Queue, now: datetime, zone: str) -> str:
 
 
 async def _to_close(
-    tx: Tx, *, queue: str, age: timedelta, where: list[ColumnElement[bool]], limit: int
+    tx: Tx,
+    apart: Apart,
+    *,
+    queue: str,
+    age: timedelta,
+    where: list[ColumnElement[bool]],
+    limit: int,
 ) -> list[int]:
     unsent = (
         select(deliveries.c.id)
@@ -218,6 +233,7 @@ async def _to_close(
             tickets.c.status == Status.PENDING,
             tickets.c.queue == queue,
             tickets.c.reminded_at <= await tx.now() - age,
+            *apart,
             *_COUNTS,
             *where,
             ~unsent,
@@ -236,7 +252,7 @@ async def close_one(tx: Tx, desk: Desk, queue: Queue, ticket_id: int) -> bool:
         return False
     now, reminded = await tx.now(), ticket.reminded_at
     age = queue.close_pending_after
-    if not _counts(ticket, queue) or reminded is None or reminded > now - age:
+    if not _counts(desk, ticket, queue) or reminded is None or reminded > now - age:
         return False
     sent = await _reminder(tx, ticket)
     if sent is not None and sent.state in UNSENT:

@@ -135,13 +135,13 @@ def _needs(now: Figures, made_at: datetime, zone: ZoneInfo, held_back: datetime 
             ticket=one.ticket_id,
             title=plain(one.title, MOST_TITLE),
         )
-    if (rest := now.waiting_for_staff - len(named)) > 0:
+    if (rest := now.waiting_for_staff - now.waiting_aside - len(named)) > 0:
         yield Need(kind="waiting", text=f"{counted(rest, 'more waits', 'more wait')} for an answer.")
-    if now.unassigned:
-        yield Need(
-            kind="unassigned",
-            text=f"{counted(now.unassigned, 'open ticket has', 'open tickets have')} nobody.",
-        )
+    if (free := now.unassigned - now.unassigned_aside) > 0:
+        yield Need(kind="unassigned", text=f"{counted(free, 'open ticket has', 'open tickets have')} nobody.")
+    if now.past_target:
+        past = counted(now.past_target, "open ticket is past its", "open tickets are past their")
+        yield Need(kind="past", text=f"{past} target.")
     for share, one_late, many_late in (
         (now.targets.first_response, "first answer", "first answers"),
         (now.targets.next_response, "further answer", "further answers"),

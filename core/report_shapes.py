@@ -17,7 +17,8 @@ from core.figures_shapes import rfc3339
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
-    """Something that needs somebody. `kind`: waiting, unassigned, missed, deliveries, unread or held_back.
+    """Something that needs somebody. `kind`: waiting, unassigned, past, missed, deliveries, unread or
+    held_back.
     `ticket`, `title`: the ticket that it is about, where it is about one."""
 
     kind: str

@@ -72,9 +72,20 @@ def _standing(now: Figures) -> TableOf:
         ("Wait for the customer", now.waiting_for_customer),
     )
     rows = tuple(Row(cells=(label, number(n))) for label, n in told)
+    aside = (f"{number(n)} {what}" for n, what in _aside(now) if n)
+    note = " and ".join(aside)
     return TableOf(
-        key="standing", title="Open tickets as things stand", head=("", "Now"), align="lr", rows=rows
+        key="standing",
+        title="Open tickets as things stand",
+        head=("", "Now"),
+        align="lr",
+        rows=rows,
+        note=f"Put aside or not confirmed: {note}." if note else "",
     )
+
+
+def _aside(now: Figures) -> tuple[tuple[int, str], ...]:
+    return (now.unassigned_aside, "that nobody has"), (now.waiting_aside, "that wait for us")
 
 
 # -- times and targets --------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from core import digests, exposure
+from core import digests, exposure, figures
 from core.brakes import allow
 from core.cron import moment_of
 from core.database import Tx
@@ -132,23 +132,30 @@ def check_manager(actor: Actor) -> None:
 
 
 async def found(parts: Parts, actor: Actor, wanted: Wanted) -> Found:
-    """Return the figures and the report of what is asked for. Raises `NotAllowed`, `Invalid`."""
+    """Return the figures and the report of what is asked for, all of one moment. Raises `NotAllowed`, `Invalid`,
+    `Counting`."""
     check_manager(actor)
+    if wanted.queue is not None:
+        parts.desk.queue(wanted.queue)
     zone = ZoneInfo(parts.config.service.timezone)
     now = parts.database.clock.now()
     period, earlier = spans(wanted, now, zone)
-    figures = await parts.manager.analyze_data(actor, period, wanted.queue)
-    before = await parts.manager.analyze_data(actor, earlier, wanted.queue)
-    report = make(
-        PERIODS[wanted.period].lower(),
-        figures,
-        before,
-        service=parts.config.service.name,
-        zone=zone,
-        made_at=now,
-        held_back=await parts.database.read(exposure.last_held_back),
-    )
-    return Found(now=figures, before=before, report=report)
+
+    async def look(tx: Tx) -> Found:
+        present = await figures.of(tx, period, wanted.queue, zone=zone)
+        before = await figures.of(tx, earlier, wanted.queue, zone=zone)
+        report = make(
+            PERIODS[wanted.period].lower(),
+            present,
+            before,
+            service=parts.config.service.name,
+            zone=zone,
+            made_at=now,
+            held_back=await exposure.last_held_back(tx),
+        )
+        return Found(now=present, before=before, report=report)
+
+    return await parts.database.read(look, snapshot=True)
 
 
 async def send(parts: Parts, actor: Actor, name: str, key: str) -> None:

@@ -162,7 +162,7 @@ async def _look(tx: Tx, keep: timedelta) -> State | None:
         .order_by(events.c.id)
         .limit(LOOK)
     )
-    least = day_of(now - keep) if keep else EARLIEST
+    least = day_of(now - keep) + DAY if keep else EARLIEST  # of that day itself some may be gone
     added = {day for row in rows if least <= (day := day_of(row.at)) <= state.upto}
     changed = {
         day for day in await _days_of_changed(tx, rows) if max(least, state.first) <= day <= state.upto

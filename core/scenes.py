@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import structlog
 from sqlalchemy import select
 
 from core.audience import Agent, Listener, Scene
@@ -19,6 +22,8 @@ from core.staffing import StaffMember, staff_members
 from core.status import Ticket
 from core.tables import identities, participants, settings
 from core.unsubscribing import stopped
+
+log = structlog.get_logger(__name__)
 
 
 async def listeners(tx: Tx, ticket_id: int) -> list[Listener]:
@@ -102,10 +107,22 @@ async def heard_by(tx: Tx, desk: Desk, members: Sequence[StaffMember]) -> list[A
                 channel="slack" if one.suppressed and slack else theirs.channel,
                 off=theirs.off,
                 unmailed=one.email in unmailed,
-                quiet=quiet_for(quiet, theirs.zone or config.service.timezone, now),
+                quiet=quiet_for(quiet, _known(theirs.zone) or config.service.timezone, now),
             )
         )
     return found
+
+
+@lru_cache(maxsize=1000)  # so that it's logged once
+def _known(zone: str) -> str:
+    """Return a time zone that somebody chose, "" where this machine's data lacks it."""
+    if not zone:
+        return ""
+    try:
+        return ZoneInfo(zone).key
+    except (LookupError, ValueError, OSError):
+        log.warning("zone_unknown", zone=zone)
+        return ""
 
 
 async def exposed(tx: Tx, desk: Desk, place: str) -> bool:

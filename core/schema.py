@@ -101,7 +101,7 @@ async def migrate(database: Database) -> str:
             return f"the schema is up to date ({HEAD})"
     try:
         if database.sqlite:
-            await database.unit(_migrate_here)
+            await database.unit(_migrate_here, endless=True)  # cancelled, it would begin anew for ever
         else:
             await database.unit(lambda tx: tx.connection.run_sync(_first_tables))
             await _migrate_leased(database)

@@ -6,9 +6,9 @@ The desk's thread and the card show it, the assignee hears of it, and of a misse
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -18,12 +18,13 @@ from sqlalchemy import func, select, update
 from core import bundling, scenes, targets, units
 from core.audience import Happened, News, Personal, Scene, newsworthy
 from core.database import Tx
-from core.failures import NotFound, Unavailable
-from core.jobs import TURN, Job, Jobs
+from core.failures import NotFound
+from core.jobs import Job, Jobs
 from core.staffing import StaffMember, staff_members
 from core.status import ACTIVE, Ticket
 from core.tables import settings, tickets
 from core.targets import MISSED, Notice, Targets
+from core.turns import TURN, Apart, more, take
 from core.units import Desk
 
 log = structlog.get_logger(__name__)
@@ -38,27 +39,20 @@ async def watch(jobs: Jobs) -> bool:
     """Tell of the targets whose time has come: a bounded turn of it."""
     limit = jobs.desk.config.scheduler.batch
 
-    async def due(tx: Tx) -> list[int]:
+    async def due(tx: Tx, apart: Apart) -> list[int]:
         rows = await tx.all(
             select(tickets.c.id)
-            .where(tickets.c.targets_at <= await tx.now())
+            .where(tickets.c.targets_at <= await tx.now(), *apart)
             .order_by(tickets.c.targets_at)
             .limit(limit)
         )
         return [row.id for row in rows]
 
-    ids, ends = await jobs.database.read(due), time.monotonic() + TURN
-    for ticket_id in ids:
-        try:
-            await look_at(jobs, ticket_id)
-        except Unavailable:
-            raise
-        except Exception:  # one ticket's trouble holds up no other
-            log.exception("target_failed", ticket=ticket_id)
-            continue
-        if time.monotonic() > ends and ticket_id != ids[-1]:
-            return True
-    return len(ids) == limit or await count_older(jobs)
+    step = partial(look_at, jobs)
+    taken = await take(jobs.database, due, step, limit=limit, trouble="target_failed", seconds=TURN)
+    if taken.worked and taken.left:
+        return True
+    return await count_older(jobs) or more([taken])
 
 
 async def look_at(jobs: Jobs, ticket_id: int) -> None:

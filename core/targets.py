@@ -8,7 +8,8 @@ ticket moves. Spam, merged and unconfirmed tickets have no targets; one from an 
 requester writes anew.
 
 `targets_told` holds what was told and what else must be known of the clocks: "on" (counted), "imported", "again"
-(reopened, and not answered since), "first:75", "first:100", "next:75"… A new clock of a response forgets its own.
+(reopened, and not answered since), "moved" (to other hours while its requester waits), "first:75", "first:100",
+"next:75"… A new clock of a response forgets its own.
 """
 
 from __future__ import annotations
@@ -177,7 +178,14 @@ class Targets:
         return replace(ticket, targets_at=min((n.at for n in self.notices(ticket, now)), default=None))
 
     def _counted(self, before: Ticket | None, after: Ticket, now: datetime) -> Ticket:
-        counted = self._with_clock(before, _marked(after, _marks_after(before, after)), now)
+        marks = _marks_after(before, after)
+        if (
+            before is not None
+            and before.waiting_since is not None
+            and before.waiting_since == after.waiting_since
+        ):
+            marks |= {"moved"} if self.schedule(before) is not self.schedule(after) else set()
+        counted = self._with_clock(before, _marked(after, marks), now)
         counted = replace(counted, next_due_at=self._next_due(before, counted, now))
         return counted if before is None else _promised_anew(before, counted, now)
 
@@ -239,7 +247,7 @@ class Targets:
             return None  # they wait for the first one
         hours = self.schedule(after)
         stays = before is not None and self.schedule(before) is hours
-        if before is None or not same or (stays and before.next_due_at is None):
+        if before is None or not same or (stays and (before.next_due_at is None or "moved" not in marks)):
             return hours.add(waiting, goal)
         if stays and self.goals(before).next == goal:
             return before.next_due_at
@@ -250,9 +258,10 @@ class Targets:
         """How long its requester has waited for the next response, within the hours of the queues that it was in."""
         assert ticket.waiting_since is not None
         hours, goal, due = self.schedule(ticket), self.goals(ticket).next, ticket.next_due_at
-        if goal is None or due is None:
+        if goal is None or due is None or "moved" not in _marks(ticket):
             return hours.between(ticket.waiting_since, now)
-        return max(goal - hours.between(now, due) + hours.between(due, now), _NOTHING)
+        waited = goal - hours.between(now, due) + hours.between(due, now)
+        return min(max(waited, _NOTHING), now - ticket.waiting_since)
 
     # -- for the figures ------------------------------------------------------------------------------------------
 
@@ -274,7 +283,7 @@ class Targets:
         if ticket.waiting_since is None or overtaken or not counted:
             return {"first": first}
         taken = self._waited(ticket, now)
-        met = _met(taken, self.goals(ticket).next, now, ticket.next_due_at)
+        met = _met(taken, self.goals(ticket).next, now, self._next_due(ticket, ticket, now))
         return {
             "first": first,
             **_taken(now - ticket.waiting_since, taken, met if _has_targets(ticket) else None),
@@ -306,7 +315,7 @@ def _marks_after(before: Ticket | None, after: Ticket) -> set[str]:
         marks.add("again")
         gone |= {"first", "next"}
     if before is not None and before.waiting_since != after.waiting_since and not (before.spam or after.spam):
-        gone.add("next")  # what was called spam by mistake is the same wait afterwards
+        gone |= {"next", "moved"}  # what was called spam by mistake is the same wait afterwards
     if after.first_response_at is not None:
         gone.add("first")
     return {mark for mark in marks if mark.partition(":")[0] not in gone}

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row, func, or_, select
 
+from core import left_queues
 from core.audience import LATER, Agent, Told
 from core.config import Config, Queue
 from core.database import Tx
@@ -62,7 +63,7 @@ async def run(jobs: Jobs, slot: Slot, *, queue: Queue) -> Effect:
     desk = jobs.desk
     if not works(desk.config, queue, slot.at):
         return partial(_nothing, "skipped: a free day")
-    found = await jobs.database.read(partial(waiting, queue=queue))
+    found = await jobs.database.read(partial(waiting, config=desk.config, queue=queue))
     if not found.count:
         return partial(_nothing, "nothing to list")
     return partial(_post, desk=desk, queue=queue, found=found)
@@ -76,12 +77,14 @@ def works(config: Config, queue: Queue, at: datetime) -> bool:
     return schedule_of(config, queue).between(start, end) > timedelta()
 
 
-async def waiting(tx: Tx, queue: Queue) -> Waiting:
+async def waiting(tx: Tx, config: Config, queue: Queue) -> Waiting:
     """Return what has waited for staff for `unassigned_after`, is nobody's, and isn't put aside."""
-    now = await tx.now()
+    now, names = await tx.now(), [queue.name]
+    if queue.name == config.queue[0].name:
+        names += await left_queues.left(tx, config, Status.NEW, Status.OPEN)
     where = (
         tickets.c.status.in_((Status.NEW, Status.OPEN)),
-        tickets.c.queue == queue.name,
+        tickets.c.queue.in_(names),
         tickets.c.waiting_since <= now - queue.unassigned_after,
         tickets.c.assignee_id.is_(None),
         or_(tickets.c.snoozed_until.is_(None), tickets.c.snoozed_until <= now),

@@ -77,9 +77,7 @@ async def _made(
     digest = digests.named(config, name)
     now = await parts.database.read(lambda tx: tx.now())
     until = now if at is None else moment(at, ZoneInfo(config.service.timezone))
-    report = await parts.database.read(
-        lambda tx: digests.report_of(tx, config, digest, until), snapshot=True
-    )
+    report = await parts.database.read(lambda tx: digests.report_of(tx, config, digest, until), snapshot=True)
     told = await parts.database.read(lambda tx: digests.recipients(tx, config, digest))
     stopped = await parts.database.read(lambda tx: unsubscribing.stopped(tx, digest.name, digest.email_to))
     mail = await look(parts, report, next(iter(digest.email_to), ""), draw=preview is not None)

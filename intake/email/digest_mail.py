@@ -68,6 +68,7 @@ def _head(outgoing: Outgoing, context: ComposeContext, report: Report, to: str) 
     yield wire.field("To", wire.mailbox(outgoing.to.name if outgoing.to else "", to))
     yield wire.field("Auto-Submitted", "auto-generated")
     yield wire.field("X-Auto-Response-Suppress", "All")
+    yield wire.field("Precedence", "bulk")
     if domain.isascii() and _NAME.fullmatch(report.name):
         yield wire.field("List-Id", f"<{report.name}.digests.{domain}>")
     yield from unsubscribing(outgoing)

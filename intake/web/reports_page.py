@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from core import reporting
 from core.failures import Invalid, NotAllowed, NotFound, Refused
+from core.figures_days import Counting
 from core.parts import Parts
 from core.report_words import span
 from core.reporting import OWN, PERIODS, Found, Wanted
@@ -85,6 +86,8 @@ async def _shown(
         found = await reporting.found(parts, actor, asked.wanted)
     except Invalid as exc:
         problem = f"{exc.message[:1].upper()}{exc.message[1:]}."
+    except Counting:
+        problem, status = "The figures are being counted. Try again in a while.", 503
     if problem and status == 200:
         status = 422
     now = parts.database.clock.now()

@@ -250,8 +250,8 @@ async def test_a_bounce_is_told_where_deliveries_are_listed(store: Store) -> Non
     with capture_logs() as logs:
         receipts = [await desk.manager.receive(report) for _ in range(2)]
     assert [receipt.outcome for receipt in receipts] == ["reported", "ignored"]
-    assert [e["delivery"] for e in logs if e["event"] == "digest_bounced"] == [row["id"]]
-    (listed,) = await desk.operations.outbox(None, 10)
+    assert [e["delivery"] for e in logs if e["event"] == "bounced"] == [row["id"]]
+    listed = {one.id: one for one in await desk.operations.outbox(None, 10)}[row["id"]]
     assert (listed.state, listed.place, listed.last_error) == ("bounced", BOSS, "5.1.1 no such user")
     await desk.close()
 

@@ -336,6 +336,21 @@ def test_a_longer_target_counts_from_the_next_look() -> None:
     assert RULES.again(ticket, FRIDAY + HOUR / 2) == ticket
 
 
+@pytest.mark.parametrize(("was", "then", "hours"), [("2h", "24h", 24), ("24h", "2h", 2)])
+def test_another_target_of_the_configuration(was: str, then: str, hours: int) -> None:
+    """Who waits for a further answer: it's due by the new target from when they began, and what they waited is that."""
+    old, new = (
+        Targets(parse({"queue": [{"name": "always", "next_response_target": goal}]}, environ={}))
+        for goal in (was, then)
+    )
+    ticket = write(answer(fresh(queue="always"), FRIDAY, old), FRIDAY + HOUR, old)
+    now = FRIDAY + HOUR + HOUR / 2
+    assert new.again(ticket, now).next_due_at == FRIDAY + (1 + hours) * HOUR
+    taken = {"first": False, "wall": 1800.0, "business": 1800.0, "met": True}
+    assert new.answered(ticket, now) == taken
+    assert new.answered(ticket, FRIDAY + 4 * HOUR)["met"] is (hours == 24)
+
+
 def test_a_due_in_years_is_no_trouble() -> None:
     """The longest that the configuration takes."""
     config: Config = parse(

@@ -253,7 +253,7 @@ def test_header() -> None:
     assert mail["List-Id"] == "<daily.digests.example.com>"
     assert mail["List-Unsubscribe"] == "<https://desk.example.com/unsubscribe/TOKEN>"
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
-    assert mail["Precedence"] is None
+    assert mail["Precedence"] == "bulk"
     assert mail["Reply-To"] is None
     assert made.rcpt_tos == ("boss@example.com",)
     assert "https://desk.example.com/unsubscribe/TOKEN" in content(mail, "plain")

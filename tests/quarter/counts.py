@@ -69,8 +69,8 @@ class Count:
     def __init__(self, tickets: list[Ticket], log: list[Happening]) -> None:
         self._tickets, self._log = tickets, log
 
-    def between(self, since: int, until: int, queues: Sequence[str]) -> Counted:
-        """Count a period, from `since` until just before `until`, as the tickets are now."""
+    def between(self, since: int, until: int, queues: Sequence[str], now: int) -> Counted:
+        """Count a period, from `since` until just before `until`, as the tickets are at `now`."""
         first, end = (bisect_left(self._log, at, key=lambda one: one.at) for at in (since, until))
         then = [one for one in self._log[first:end] if one.queue in queues]
         kinds = Counter(one.kind for one in then)
@@ -106,7 +106,7 @@ class Count:
                 "priority": _grouped(then, lambda one: one.ticket.priority),
                 "assignee": _grouped(then, lambda one: one.ticket.assignee or "nobody"),
             },
-            self._waiting(queues),
+            self._waiting(queues, now),
         )
 
     def _backlog(self, at: int, queues: Sequence[str]) -> int:
@@ -125,11 +125,12 @@ class Count:
             "for_customer": sum(one.status == "pending" for one in active),
         }
 
-    def _waiting(self, queues: Sequence[str]) -> list[tuple[int, str, int, str]]:
+    def _waiting(self, queues: Sequence[str], now: int) -> list[tuple[int, str, int, str]]:
         found = [
             (one.wait.since, one.number, one)
             for one in self._tickets
             if one.wait is not None and one.status in ("new", "open") and one.queue in queues
+            if one.snoozed is None or one.snoozed <= now
         ]
         first = sorted(found, key=lambda f: f[:2])[:10]
         return [(number, one.queue, since, one.assignee or "nobody") for since, number, one in first]

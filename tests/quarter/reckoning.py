@@ -183,14 +183,14 @@ class Reckoning:
         ordinals = (day.toordinal() - rules.length, day.toordinal() - 2 * rules.length)
         since, before = (self._shown.moment(date.fromordinal(number), rules.minute) for number in ordinals)
         queues = rules.queues or tuple(one.name for one in QUEUES)
-        counted = self._count.between(since, at, queues)
+        counted = self._count.between(since, at, queues, minute)
         sent = Sent(
             rules=rules,
             slot=at,
             minute=minute,
             late=minute - at > 300,
             counted=counted,
-            before=self._count.between(before, since, queues),
+            before=self._count.between(before, since, queues, minute),
         )
         if counted.empty and rules.skips:
             self.tally["digests skipped"] += 1
