@@ -7,7 +7,7 @@ STAMP := $(VENV)/.stamp
 DEV_STAMP := $(VENV)/.dev-stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-only lint format bench bench-mail bench-slack lock clean .venv
+.PHONY: help run test test-only lint format bench bench-mail bench-slack bench-time bench-quarter lock clean .venv
 
 help: ## list the targets
 	@grep -hE '^[a-z.-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -56,6 +56,14 @@ bench-mail: $(DEV_STAMP) ## print the figures of reading mail (corpus, crafted m
 	@scripts/test-needs
 	@status=0; for part in mail_corpus mail_reading mail_memory "fuzz --seconds $${FUZZ_SECONDS:-60}"; do \
 		echo "== $$part"; $(BIN)/python -m bench.$$part || status=1; done; exit $$status
+
+bench-time: $(DEV_STAMP) ## print what figures cost, and what 100,000 due reminders hold up
+	@scripts/test-needs
+	@$(BIN)/python -m bench time-figures time-due
+
+bench-quarter: $(DEV_STAMP) ## live through a quarter of 20,000 tickets (TICKETS=1500, QUARTER="autumn spring", STORES="sqlite mariadb")
+	@scripts/test-needs
+	@$(BIN)/python -m bench quarter
 
 lock: $(STAMP) ## resolve the dependencies again (needs uv on PATH)
 	@uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --group build -o requirements.txt pyproject.toml

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from core.config import Config
     from core.parts import Parts
     from core.shapes import Finding, Ref
-    from intake.web.health import PartState, Readiness
+    from core.skew import SkewWatch
+    from intake.web.health import Readiness
 
 # Doors' commands, loaded when they are used.
 MOUNTS: Final = {
@@ -37,6 +38,7 @@ HOOKS: Final = {
     "sandbox": "app:sandbox",
     "probe": "app:probe",
     "migrate": "app:migrate",
+    "preview": "intake.email.digest_preview:preview",
 }
 DRAIN: Final = timedelta(seconds=8)  # from SIGTERM to the end
 
@@ -97,12 +99,12 @@ async def migrate(config: Config) -> str:
 
 async def probe(config: Config) -> Sequence[Finding]:
     """Check the database and every channel, for `relaydesk check`."""
-    from core.check import probe_database
+    from core.check import probe_database, probe_links
 
     parts = build_parts(config)
     service = Service(parts, frozenset())
     try:
-        findings = list(await probe_database(parts.database, config))
+        findings = [*await probe_database(parts.database, config), *probe_links(config)]
         channels = service.channels()
         for channel in channels.values():
             findings += await channel.probe()
@@ -127,6 +129,7 @@ class Service:
     http_port: int = 0
     _channels: dict[str, Channel] = field(default_factory=dict)
     _api: Api | None = None
+    _skew: SkewWatch | None = None
     _closers: list[Any] = field(default_factory=list)
 
     async def start(self) -> None:
@@ -177,6 +180,14 @@ class Service:
                 "restored_backup", outgoing="on hold until: relaydesk outbox resume"
             )
 
+    def skew(self) -> SkewWatch:
+        """Return what watches this machine's clock."""
+        if self._skew is None:
+            from core.skew import SkewWatch
+
+            self._skew = SkewWatch(self.parts.database, self.parts.config.scheduler.max_skew)
+        return self._skew
+
     def channels(self) -> dict[str, Channel]:
         """Build the channels that this process reads and sends through."""
         if not self._channels:
@@ -225,6 +236,7 @@ class Service:
         from core.worker import Worker
 
         parts = self.parts
+        await self._run("clock", self.skew())
         if "courier" in self.roles:
             await self._run(
                 "courier",
@@ -278,6 +290,7 @@ class Service:
                 readiness=self.readiness,
                 slack_events=self.slack.handle_http if self.slack and config.slack.signing_secret else None,
             )
+            site.state.metrics.watch_clock(lambda: self.skew().seconds)
             web = WebDoor(site, config.http.host, config.http.port)
             await self._run("web", web)
             self.http_port = web.port
@@ -296,30 +309,16 @@ class Service:
     async def readiness(self) -> Readiness:
         """How every enabled part is, each named."""
         from core.failures import Unavailable
-        from intake.web.health import PartState, Readiness, State
+        from intake.web.health import PartState, Readiness, State, state_of
 
         found: list[PartState] = []
         try:
             async with asyncio.timeout(3):
-                await self.parts.database.read(lambda tx: tx.now())
+                await self.skew().look()
             found.append(PartState("database", State.OK))
         except (Unavailable, TimeoutError):
             found.append(PartState("database", State.DOWN, "the database can't be reached"))
-        for name, part in self.running:
-            if name == "email":
-                short = await part.short_of()
-                state = State.DEGRADED if short else State.OK
-                found.append(PartState("smtp", state if part.ready else State.DOWN, short))
-            elif name == "slack":
-                trouble = part.trouble
-                found.append(
-                    PartState(name, State.DEGRADED, trouble)
-                    if trouble
-                    else PartState(name, State.OK, "standby" if part.state == "standby" else "")
-                )
-            elif name.startswith("imap:"):
-                away = "" if part.ready else part.trouble
-                found.append(PartState(name, State.DEGRADED if away else State.OK, away))
+        found += [state for name, part in self.running if (state := await state_of(name, part)) is not None]
         return Readiness(tuple(found))
 
     async def stop(self) -> None:
@@ -327,7 +326,7 @@ class Service:
         import structlog
 
         log = structlog.get_logger(__name__)
-        loop_names = ("worker", "courier", "scheduler")
+        loop_names = ("worker", "courier", "scheduler", "clock")
         doors = [part for name, part in self.running if name not in loop_names]
         loops = [part for name, part in self.running if name in loop_names]
         try:
@@ -412,23 +411,28 @@ def sandbox(config_file: str | None) -> int:
 
 
 async def _sandbox(config_file: str | None) -> int:
+    from core import ways
     from core.config import beside, load, parse
     from sandbox import Sandbox
-    from sandbox.tryout import http_port_from, overlay, ports, words
+    from sandbox.tryout import http_port_from, overlay, words
 
     load(config_file)  # the file's own mistakes are told as such
     box = Sandbox(http_port=http_port_from(os.environ))
     await box.start()
 
     async def started(service: Service) -> None:
+        async def way(ticket: int | None) -> dict[str, Any]:
+            return (await service.parts.database.read(lambda tx: ways.read(tx, ticket))).as_json()
+
         mail, web = ("127.0.0.1", service.mail_port), f"http://127.0.0.1:{service.http_port}"
-        box.connect_desk(mail)
+        box.connect_desk(mail, web)
+        box.watch(way)
         sys.stdout.write(words(box, mail, web))
         sys.stdout.flush()
 
     try:
         file = config_file or os.environ.get("RELAYDESK_CONFIG")
-        data = overlay(file, box, ports(os.environ))
+        data = overlay(file, box, os.environ)
         data = beside(data, file) if file else data
         everything = frozenset({"email", "slack", "web", "worker", "scheduler", "courier"})
         return await _serve(parse(data, environ=os.environ, source="sandbox"), everything, around=started)

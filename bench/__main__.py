@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from bench import footprint, intake, latency, mail_memory, slack_soak
+from bench import footprint, intake, latency, mail_memory, quarter, slack_soak, time_due, time_figures
 from bench.figures import Figure
 from tests.mariadb import Run
 
@@ -22,16 +22,23 @@ MEASURES: dict[str, Measure] = {
     "footprint": footprint.measure,
     "mail-memory": mail_memory.measure,
     "slack": slack_soak.measure,
+    "time-figures": time_figures.measure,
+    "time-due": time_due.measure,
+    "quarter": quarter.measure,
 }
+LONG = ("slack", "time-figures", "time-due", "quarter")  # these have commands of their own
 
 
 def main() -> int:
     """Measure what was asked for, one thing after the other."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"of {', '.join(MEASURES)}; default: all but slack"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"of {', '.join(MEASURES)}; default: all but {', '.join(LONG)}",
     )
-    wanted = parser.parse_args().names or [name for name in MEASURES if name != "slack"]
+    wanted = parser.parse_args().names or [name for name in MEASURES if name not in LONG]
     if unknown := [name for name in wanted if name not in MEASURES]:
         parser.error(f"no measure named '{unknown[0]}'; there are {', '.join(MEASURES)}")
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))

@@ -34,13 +34,14 @@ _CHANNEL = re.compile(r"[CG][A-Z0-9]{2,}")
 @dataclass(frozen=True, slots=True)
 class Look:
     """What all posts share: where links lead, the service's name, our team; which channel serves which queue ("":
-    none), in the order of the configuration; whether the app may upload files."""
+    none), in the order of the configuration; whether the app may upload files; the operator's own texts."""
 
     base_url: str
     name: str
     team: str = ""
     triage: Mapping[str, str] = field(default_factory=dict)
     uploads: bool = True
+    texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def channel_of(self, queue: str) -> str | None:
         """Return the triage channel of a queue, as the desk has it: an unknown queue's is the first one's. None where
@@ -51,12 +52,13 @@ class Look:
 @dataclass(frozen=True, slots=True)
 class Post:
     """The text and blocks of one post. `whole`: all its words, where `text` had to be cut. `attached`: a text that goes
-    below it as a file."""
+    below it as a file. `plainer`: the blocks to show where a workspace doesn't take these, () where there are none."""
 
     text: str
     blocks: tuple[Json, ...] = ()
     whole: str = ""
     attached: str = field(default="", repr=False)
+    plainer: tuple[Json, ...] = ()
 
 
 def mrkdwn(text: str) -> Json:
@@ -199,6 +201,8 @@ def size_of(count: int) -> str:
 def file_line(file: Attachment) -> str:
     """Name a file, its size, and whether it can't come; not escaped."""
     name = file_name(file.name)
+    if file.state == "expired":
+        return f"{name} (no longer kept)"
     if file.state != "stored" or (file.blob is None and file.size):
         return f"{name} (not available)"
     return f"{name} (an empty file)" if file.size == 0 else f"{name} ({size_of(file.size)})"

@@ -7,6 +7,8 @@ chose, and let nobody choose that again.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
+from itertools import islice
 from typing import Final
 
 from bot.blocks import (
@@ -36,8 +38,10 @@ from bot.home import split_place
 from bot.markup import brief, escape, fallback
 from core.shapes import Outgoing, Priority
 from core.status import ACTIVE, MOVES, SETS, Status, Ticket
+from core.targets import MISSED, NEAR, due_of
 
 FIRST_WORDS: Final = 300
+TAGS: Final = 150
 ICONS: Final = {
     Status.NEW: ":large_blue_circle:",
     Status.OPEN: ":large_green_circle:",
@@ -46,6 +50,7 @@ ICONS: Final = {
     Status.CLOSED: ":black_circle:",
 }
 PRESSING: Final = {Priority.HIGH: ":arrow_up: ", Priority.URGENT: ":rotating_light: "}
+TARGETS: Final = {"first": "first response", "next": "next response", "resolve": "resolution"}
 MENU: Final[tuple[tuple[str, str], ...]] = (
     ("merge", "Merge into…"),
     ("queue", "Move to queue…"),
@@ -107,6 +112,16 @@ def _facts(outgoing: Outgoing) -> Iterator[Json]:
     yield mrkdwn(f"*Priority*\n{PRESSING.get(ticket.priority, '')}{ticket.priority.value}")
     yield mrkdwn(f"*Queue*\n{escape(brief(ticket.queue, NAME))}")
     yield mrkdwn(f"*Came in*\n{age(ticket.created_at)} {via(ticket.channel)}")
+    for target, due in islice(due_of(ticket), 1):
+        yield mrkdwn(f"*Target*\n{_target(ticket, target, due)}")
+
+
+def _target(ticket: Ticket, target: str, due: datetime) -> str:
+    """The target that is due next, and whether it is near or missed: as staff were told."""
+    told = ticket.targets_told.split()
+    if f"{target}:{MISSED}" in told:
+        return f":fire: {TARGETS[target]} missed, was due {moment(due)}"
+    return f"{':warning: ' if f'{target}:{NEAR}' in told else ''}{TARGETS[target]} due {moment(due)}"
 
 
 def _remarks(outgoing: Outgoing) -> Iterator[Json | str]:
@@ -115,6 +130,9 @@ def _remarks(outgoing: Outgoing) -> Iterator[Json | str]:
         names = ", ".join(brief(name, NAME) for name in outgoing.answering[:5])
         yield ":writing_hand:"
         yield plain(f"{names} {'is' if len(outgoing.answering) == 1 else 'are'} answering")
+    if outgoing.tags:
+        yield ":label:"
+        yield plain(brief(", ".join(outgoing.tags), TAGS))
     if ticket.snoozed_until:
         yield f":zzz: snoozed until {moment(ticket.snoozed_until)}"
     if ticket.unconfirmed:

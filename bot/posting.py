@@ -168,6 +168,11 @@ class Poster:
         except PermanentFailure as exc:
             if not post.blocks or not refused(exc, *LAYOUT):
                 raise
+            if post.plainer:
+                log.info("layout_plainer", delivery=delivery, reason=exc.reason[:200])
+                return await self._post(
+                    channel, root, replace(post, blocks=post.plainer, plainer=()), delivery, part
+                )
             log.error("layout_refused", delivery=delivery, reason=exc.reason[:200])
             warning = PLAIN
             answer = await self.api.call("chat.postMessage", text=post.whole or post.text, **arguments)

@@ -31,6 +31,7 @@ from core.shapes import (
     StaffCommand,
     Visibility,
 )
+from core.verbs import needs_no_ticket
 from core.visibility import intent as intent
 
 ONLY_MENTION: Final = Ignored(reason="only a mention of the bot")
@@ -91,7 +92,8 @@ def read_found(
 
 def _new(found: Found, home: Home, people: Mapping[str, Person], files: tuple[File, ...]) -> Inbound:
     text = _text(found, home, people)
-    if found.side is Side.TRIAGE and (command := _command(found, home, people)) is not None:
+    command = _command(found, home, people)
+    if command is not None and (found.side is Side.TRIAGE or _alone(found, command)):
         return StaffCommand(
             channel="slack",
             sender=_sender(found, people),
@@ -107,6 +109,11 @@ def _new(found: Found, home: Home, people: Mapping[str, Person], files: tuple[Fi
         return ONLY_MENTION if found.mention else Ignored(reason="an empty message")
     message = _message(found, home, people, text, files)
     return message if message.text or files else Ignored(reason="a note without words")
+
+
+def _alone(found: Found, command: bang.Bang) -> bool:
+    """Is it a command that is about no ticket, in a direct message that belongs to none?"""
+    return found.side is Side.DM and found.root is None and needs_no_ticket(command.verb)
 
 
 def _edited(found: Found, home: Home, people: Mapping[str, Person], files: tuple[File, ...]) -> Inbound:

@@ -16,6 +16,8 @@ from bot.api import Api
 from bot.blocks import Look, Post
 from bot.cards import ticket_card
 from bot.changing import Changer, is_file
+from bot.digest_blocks import digest
+from bot.exposure import why_exposed
 from bot.failures import SHUT, Ailing
 from bot.finding import CARD_PART, parts_there
 from bot.home import split_place
@@ -41,7 +43,7 @@ def look_of(config: Config) -> Look:
     """Return what all posts of this desk share. Only the HTTP door has pages to open."""
     triage = {queue.name: queue.slack_channel for queue in config.queue}
     base_url = config.service.base_url if config.http.enabled else ""
-    return Look(base_url, config.service.name, triage=triage)
+    return Look(base_url, config.service.name, triage=triage, texts=config.slack.texts)
 
 
 class Sender:
@@ -105,12 +107,25 @@ class Sender:
                 return await self._edit(outgoing, look)
             case Kind.WHISPER:
                 return await self._changer.whisper(outgoing, thread_posts.whisper(outgoing))
+            case Kind.DIGEST:
+                return await self._post(await self._for_readers(outgoing), look)
             case _:
                 return await self._post(outgoing, look)
 
+    async def _for_readers(self, outgoing: Outgoing) -> Outgoing:
+        """A digest as its channel may see it: where others than staff read along, without tickets' titles."""
+        channel = split_place(outgoing.place)[1]
+        if not channel.startswith(("C", "G")) or channel in self._api.config.slack.exposed_channels:
+            return outgoing
+        info = (await self._api.call("conversations.info", channel=channel)).get("channel") or {}
+        return replace(outgoing, data={**outgoing.data, "titles": not why_exposed(info)})
+
     async def _may_show(self, outgoing: Outgoing) -> None:
-        """Hold back what a triage channel with strangers in it would show. Taking something away is always right."""
+        """Hold back what a triage channel with strangers in it would show. Taking something away is always right; a
+        digest goes where its operator says, without titles (`_for_readers`)."""
         if self._why_closed is None or not outgoing.desk or outgoing.kind not in SHOWING:
+            return
+        if outgoing.kind is Kind.DIGEST:
             return
         channel = split_place(outgoing.place)[1]
         if not channel.startswith(("C", "G")) or outgoing.data.get("deleted"):
@@ -170,6 +185,8 @@ class Sender:
     async def _seen(self, outgoing: Outgoing) -> Sent | None:
         if outgoing.kind is Kind.FILE:
             return await self.uploader.look_up(outgoing)
+        if outgoing.kind is Kind.DIGEST:
+            outgoing = await self._for_readers(outgoing)
         team, channel, root = await self._poster.where(outgoing)
         posts = posts_of(outgoing, await self._look())
         several = len(posts) > 1 or bool(posts[-1].attached)
@@ -198,9 +215,11 @@ def posts_of(outgoing: Outgoing, look: Look) -> list[Post]:
             return thread_posts.dm_messages(outgoing, look)
         case Kind.ALERT:
             return [thread_posts.alert(outgoing)]
-        case Kind.NOTICE | Kind.DIGEST if outgoing.desk:
+        case Kind.DIGEST:
+            return digest(outgoing, look)
+        case Kind.NOTICE if outgoing.desk:
             return [thread_posts.line(outgoing)]
-        case Kind.NOTICE | Kind.DIGEST:
+        case Kind.NOTICE:
             return [told(outgoing, look)]
         case _:
             raise PermanentFailure(f"Slack has no post for {outgoing.kind}")

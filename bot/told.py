@@ -1,19 +1,23 @@
-"""What requesters are told in Slack, in their language: fixed texts, and the buttons that go with some. Pure."""
+"""What requesters are told in Slack, in their language: texts, and the buttons that go with some. Pure."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 from bot.blocks import Json, Look, Post, actions, button, first_words, plain, section, texts_only, titled
 from bot.markup import brief, escape
+from bot.staff_told import news
+from core.bundling import WHAT
 from core.shapes import Outgoing
+from core.slack_texts import spoken
 from core.status import Ticket
 
 WORDS: Final = 600  # characters of the words that a receipt repeats
 SCORES: Final = (1, 2, 3, 4, 5)
 
-# By `data["what"]`; `ask` and what follows are parts of others. Each language has each of English's.
+# By `data["what"]`; `ask` and what follows are parts of others. Each language has each of English's. An operator's own
+# come before them (`core.slack_texts`).
 TEXTS: Final[dict[str, dict[str, str]]] = {
     "en": {
         "ack": "Thank you, we have your message: it's ticket #{id}. Answers come here, in this thread.",
@@ -22,6 +26,9 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "auto_closed": "We haven't heard from you, so ticket #{id} is closed. If you need us again, just write here.",
         "reopened": "Ticket #{id} is open again.",
         "reminder": "We're waiting for your answer in ticket #{id}. Without one it will be closed in a while.",
+        "reminder_only": "We're waiting for your answer in ticket #{id}.",
+        "waiting": "We're waiting for your answer in ticket #{id} to go on with it. Just write here.",
+        "merged": "Ticket #{id} goes on as #{into}: the two are about the same. You can go on writing here.",
         "rated": "Thank you! You gave {score} of 5 for ticket #{id}.",
         "ask": "How did we do?",
         "comment": "Add a comment",
@@ -36,6 +43,9 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "Wenn Sie uns wieder brauchen, schreiben Sie einfach hier.",
         "reopened": "Ticket #{id} ist wieder offen.",
         "reminder": "Wir warten in Ticket #{id} auf Ihre Antwort. Ohne sie wird es nach einiger Zeit geschlossen.",
+        "reminder_only": "Wir warten in Ticket #{id} auf Ihre Antwort.",
+        "waiting": "Wir warten in Ticket #{id} auf Ihre Antwort, um weiterzumachen. Schreiben Sie einfach hier.",
+        "merged": "Ticket #{id} geht als #{into} weiter: Beide betreffen dasselbe. Sie können weiter hier schreiben.",
         "rated": "Danke! Sie haben Ticket #{id} mit {score} von 5 bewertet.",
         "ask": "Wie waren wir?",
         "comment": "Kommentar hinzufügen",
@@ -51,6 +61,10 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "Si vous avez encore besoin de nous, écrivez simplement ici.",
         "reopened": "Le ticket #{id} est de nouveau ouvert.",
         "reminder": "Nous attendons votre réponse au ticket #{id}. Sans elle, il sera fermé dans quelque temps.",
+        "reminder_only": "Nous attendons votre réponse au ticket #{id}.",
+        "waiting": "Nous attendons votre réponse pour continuer le ticket #{id}. Écrivez simplement ici.",
+        "merged": "Le ticket #{id} continue sous le #{into} : les deux concernent la même chose. "
+        "Vous pouvez continuer à écrire ici.",
         "rated": "Merci ! Vous avez donné {score} sur 5 au ticket #{id}.",
         "ask": "Étiez-vous satisfait ?",
         "comment": "Ajouter un commentaire",
@@ -65,6 +79,9 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "Si nos necesita de nuevo, escriba aquí.",
         "reopened": "El ticket #{id} está abierto de nuevo.",
         "reminder": "Esperamos su respuesta en el ticket #{id}. Sin ella se cerrará dentro de un tiempo.",
+        "reminder_only": "Esperamos su respuesta en el ticket #{id}.",
+        "waiting": "Esperamos su respuesta para seguir con el ticket #{id}. Escriba aquí.",
+        "merged": "El ticket #{id} sigue como #{into}: los dos tratan de lo mismo. Puede seguir escribiendo aquí.",
         "rated": "¡Gracias! Ha dado al ticket #{id} un {score} de 5.",
         "ask": "¿Qué tal lo hicimos?",
         "comment": "Añadir un comentario",
@@ -72,28 +89,36 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "offer": "¿Se trata de algo que ya preguntó?",
     },
 }
-KNOWN: Final = ("ack", "resolved", "closed", "auto_closed", "reopened", "reminder", "rated")
+KNOWN: Final = (
+    "ack",
+    "resolved",
+    "closed",
+    "auto_closed",
+    "reopened",
+    "waiting",
+    "merged",
+    "reminder",
+    "rated",
+)
 
 
 def told(outgoing: Outgoing, look: Look) -> Post:
     """A fixed text to a requester, in plain words; what is nobody's template comes as it is."""
     data, what = outgoing.data, str(outgoing.data.get("what") or "")
+    if what == WHAT:
+        return news(outgoing, look)
     if ready := data.get("text"):
         return texts_only(escape(str(ready)))
     if what not in KNOWN or outgoing.ticket is None:
         about = f": {titled(outgoing.ticket)}" if outgoing.ticket else ""
         text = f"{what.replace('_', ' ') or 'news'}{about}"
         return texts_only(escape(text[:1].upper() + text[1:]))
-    texts = spoken(outgoing.language)
+    texts = spoken(outgoing.language, TEXTS, look.texts)
     ticket: Ticket = outgoing.ticket
-    text = texts[what].format(id=ticket.id, score=_number(data.get("score")))
+    named = "reminder_only" if what == "reminder" and data.get("closes") is False else what
+    text = texts[named].format(id=ticket.id, score=_number(data.get("score")), into=_number(data.get("into")))
     more = [*_shown(ticket, what, data), *_controls(ticket, what, data, texts)]
     return Post(text, (section(text), *more)) if more else Post(text)
-
-
-def spoken(language: str) -> dict[str, str]:
-    """Return the texts of a language ("de", "de-AT"), else English."""
-    return TEXTS.get(re.split("[-_]", language.lower(), maxsplit=1)[0], TEXTS["en"])
 
 
 def _shown(ticket: Ticket, what: str, data: Any) -> list[Json]:
@@ -106,7 +131,7 @@ def _shown(ticket: Ticket, what: str, data: Any) -> list[Json]:
     return blocks
 
 
-def _controls(ticket: Ticket, what: str, data: Any, texts: dict[str, str]) -> list[Json]:
+def _controls(ticket: Ticket, what: str, data: Any, texts: Mapping[str, str]) -> list[Json]:
     if what == "ack" and (other := _offered(data)):
         label = f"{texts['belongs'].format(other=other)}: {brief(str(data['offer'].get('title') or ''), 40)}"
         merge = button(label.removesuffix(": "), "belongs", str(other))

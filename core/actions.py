@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
-from core import describing, snoozing, units, views
+from core import describing, snoozing, targets, units, views
 from core.audience import Happened, Scene
 from core.brakes import allow
 from core.database import Rerun, Tx
@@ -174,7 +174,10 @@ async def _staff_replied(
         first_response_at=ticket.first_response_at or now,
         waiting_since=ticket.waiting_since if overtaken else None,
     )
-    await units.add_event(tx, ticket, "answered", actor, public=True, data={"message": message_id})
+    moved = moved if overtaken else targets.answered(moved)
+    taken = tx.targets.answered(ticket, now, overtaken=overtaken) if tx.targets is not None else {}
+    event = {"message": message_id, **taken}
+    await units.add_event(tx, ticket, "answered", actor, public=True, data=event)
     after = await units.save(tx, ticket, moved, public=True)
     data: dict[str, Any] = {"hold": units.hold_of(desk, written.channel)}
     scene = await units.scene(
@@ -331,7 +334,7 @@ async def assign(
     after = await units.save(tx, ticket, moved, public=moved.status is not ticket.status)
     text = f"{units.shown_name(actor)} assigned this to {member.name if member else 'nobody'}."
     scene = await units.scene(tx, desk, after, actor, from_thread=from_thread, data={"text": text})
-    await units.note(tx, desk, Happened.CHANGED, scene)
+    await units.note(tx, desk, Happened.ASSIGNED, scene)
     return after
 
 

@@ -1,4 +1,5 @@
-"""Who is told what: one pure function from what happened to the deliveries that it calls for.
+"""Who is told what: pure functions from what happened to the deliveries that it calls for (`told`), and to the news
+that a member of the staff gets personally (`personal`), which `core.bundling` gathers.
 
 The requester's side hears of answers and of what was decided; the desk's side sees everything. Notes and outsiders'
 words never leave the desk. Nobody is told of what they did themselves.
@@ -6,12 +7,16 @@ words never leave the desk. Nobody is told of what they did themselves.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final
 
+from core.hearing import Agent as Agent
+from core.hearing import News as News
+from core.hearing import Personal as Personal
+from core.hearing import newsworthy as newsworthy
 from core.shapes import Kind
 from core.status import Status, Ticket
 
@@ -25,12 +30,17 @@ class Happened(StrEnum):
     STAFF_REPLIED = "staff_replied"
     NOTED = "noted"
     STATUS_SET = "status_set"
-    CHANGED = "changed"  # assignee, priority, title, queue
+    CHANGED = "changed"  # priority, title, queue
+    ASSIGNED = "assigned"  # or taken from somebody
+    MERGED = "merged"  # into another one: data["into"] where that is its requester's too
+    FAILED = "failed"  # something didn't arrive: data["to"], data["reason"]
     RATED = "rated"  # by the requester: data["score"]
     EDITED = "edited"
     DELETED = "deleted"
     TAKEN_BACK = "taken_back"  # an answer became a note: it goes from where it can be taken back
     TOLD = "told"  # something for the desk only: data["text"]
+    REMINDED = "reminded"  # the requester, of the answer that we wait for: the desk hears nothing of it
+    TARGET = "target"  # one is near or missed: data["text"]; who is told beside the desk: `core.target_watch`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,15 +53,6 @@ class Listener:
     place: str
     key: bytes
     suppressed: bool = False  # mail to them bounced for good
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Agent:
-    """A staff member who is told by mail."""
-
-    user_id: int
-    email: str
-    key: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +71,10 @@ class Scene:
     """All that the decision needs.
 
     `triage`: (channel, place) of the desk's threads, or None. `agents`: whom to tell by mail ([] where the queue
-    doesn't). `from_thread`: it was done in the triage thread, which therefore shows it already. `automatic`: the
-    message is automatic mail, which is never answered. `acknowledge`: the brakes allow an acknowledgement.
-    `long`: the opening message doesn't fit on the card. `receipt`: what an acknowledgement says beside its words.
+    doesn't). `assignee`: who has the ticket, None where they did it themselves. `from_thread`: it was done in the
+    triage thread, which therefore shows it already. `automatic`: the message is automatic mail, which is never
+    answered. `acknowledge`: the brakes allow an acknowledgement. `long`: the opening message doesn't fit on the card.
+    `receipt`: what an acknowledgement says beside its words.
     `ask_rating`: who is told that it's resolved, where there are buttons, may say how it was.
     """
 
@@ -81,6 +83,8 @@ class Scene:
     agents: Sequence[Agent]
     listeners: Sequence[Listener]
     actor_id: int | None
+    actor_name: str = ""
+    assignee: Agent | None = None
     from_thread: bool = False
     automatic: bool = False
     acknowledge: bool = True
@@ -98,7 +102,8 @@ class Scene:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """One delivery to note. `automatic`: it answers nobody and waits while the requester is unconfirmed. `message_id`:
+    """One delivery to note. `apart`: it has a lane of its own, named after that, so that it holds up nothing while it
+    waits. `automatic`: it answers nobody and waits while the requester is unconfirmed. `message_id`:
     whose words it carries, where several messages are told of at once."""
 
     channel: str
@@ -108,15 +113,17 @@ class Told:
     automatic: bool = False
     priority: int = 5
     delay: timedelta = timedelta()
+    apart: str = ""
     to_key: bytes | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
     message_id: int | None = None
 
 
-# Among the heads of a lane: conversation first, then cards, then all else.
-_TALK, _CARD, _REST = 3, 5, 7
+# Among the heads of a lane: conversation first, then cards, then all else. What timers do waits behind people.
+_TALK, _CARD, _REST, _TIMED = 3, 5, 7, 8
 CORRECTION_DELAY: Final = timedelta(seconds=60)
 MOST_COPIED: Final = 20
+LATER: Final = "later"  # the lane of what waits for the end of somebody's quiet hours
 
 
 def told(happened: Happened, scene: Scene) -> tuple[Told, ...]:
@@ -156,9 +163,12 @@ def with_files(
 
 
 def _desk(happened: Happened, scene: Scene) -> Iterator[Told]:
+    if happened is Happened.REMINDED:
+        return
     if scene.triage is not None:
         channel, place = scene.triage
-        yield Told(channel=channel, place=place, kind=Kind.CARD, desk=True, priority=_CARD)
+        first = _TIMED if scene.timer else _CARD
+        yield Told(channel=channel, place=place, kind=Kind.CARD, desk=True, priority=first)
         if _in_thread(happened, scene):
             claims = {"claims": scene.data["claims"]} if "claims" in scene.data else {}
             yield Told(
@@ -170,7 +180,7 @@ def _desk(happened: Happened, scene: Scene) -> Iterator[Told]:
                 place=place,
                 kind=Kind.NOTICE,
                 desk=True,
-                priority=_REST,
+                priority=_TIMED if scene.timer else _REST,
                 data={"what": "line", "text": text},
             )
     for agent in noticed(happened, scene):
@@ -180,6 +190,8 @@ def _desk(happened: Happened, scene: Scene) -> Iterator[Told]:
             kind=Kind.NOTICE,
             desk=True,
             automatic=True,
+            delay=agent.quiet,
+            apart=LATER if agent.quiet else "",
             to_key=agent.key,
             data={"what": _NOTICES[happened], **scene.data},
         )
@@ -191,6 +203,11 @@ _NOTICES: Final = {
     Happened.OUTSIDER_WROTE: "staff_reply",
     Happened.TOLD: "staff_told",
 }
+_BY_MAIL: Final = {
+    Happened.OPENED: News.NEW,
+    Happened.WROTE: News.REPLY,
+    Happened.OUTSIDER_WROTE: News.REPLY,
+}
 
 
 def noticed(happened: Happened, scene: Scene) -> list[Agent]:
@@ -199,7 +216,49 @@ def noticed(happened: Happened, scene: Scene) -> list[Agent]:
         return []
     mine = [a for a in scene.agents if a.user_id == scene.ticket.assignee_id]
     heard = mine if mine and happened is not Happened.OPENED else scene.agents
-    return [agent for agent in heard if agent.user_id != scene.actor_id]
+    news = _BY_MAIL.get(happened)
+    return [agent for agent in heard if agent.user_id != scene.actor_id and news not in agent.off]
+
+
+def alerts(scene: Scene, data: Mapping[str, Any]) -> Iterator[Told]:
+    """Yield what tells the desk that something didn't arrive: its thread at once, agents by mail when they may be."""
+    if scene.triage is not None:
+        channel, place = scene.triage
+        yield Told(channel=channel, place=place, kind=Kind.ALERT, desk=True, data=data)
+    for agent in scene.agents:
+        yield Told(
+            channel="email",
+            place=agent.email,
+            kind=Kind.ALERT,
+            desk=True,
+            automatic=True,
+            delay=agent.quiet,
+            apart=LATER if agent.quiet else "",
+            to_key=agent.key,
+            data=data,
+        )
+
+
+_PERSONAL: Final = {
+    Happened.ASSIGNED: News.ASSIGNED,
+    Happened.WROTE: News.REPLY,
+    Happened.FAILED: News.FAILED,
+}
+
+
+def personal(happened: Happened, scene: Scene, channels: Collection[str]) -> tuple[Personal, ...]:
+    """Return what the assignee is told personally: not what they did, nor what a mail of the desk's tells them."""
+    news, mine = _PERSONAL.get(happened), scene.assignee
+    if news is None or mine is None or mine.user_id == scene.actor_id or scene.ticket.spam:
+        return ()
+    if happened is Happened.WROTE and scene.automatic:
+        return ()
+    mailed = scene.agents if happened is Happened.FAILED else noticed(happened, scene)
+    if any(agent.user_id == mine.user_id for agent in mailed):
+        return ()
+    by = {} if happened is Happened.FAILED else {"by": scene.actor_name}
+    kept = {key: scene.data[key] for key in ("to", "reason") if key in scene.data}
+    return newsworthy(news, scene.ticket, [mine], channels, {**by, **kept})
 
 
 def _in_thread(happened: Happened, scene: Scene) -> bool:
@@ -218,11 +277,11 @@ def _in_thread(happened: Happened, scene: Scene) -> bool:
 
 def _line(happened: Happened, scene: Scene) -> str | None:
     """The line that the triage thread gets about what was done elsewhere."""
-    if happened is Happened.TOLD:
+    if happened in (Happened.TOLD, Happened.TARGET):
         return str(scene.data.get("text", ""))
     if scene.from_thread or scene.data.get("text") is None:
         return None
-    lined = (Happened.STATUS_SET, Happened.CHANGED, Happened.RATED)
+    lined = (Happened.STATUS_SET, Happened.CHANGED, Happened.ASSIGNED, Happened.MERGED, Happened.RATED)
     return str(scene.data["text"]) if happened in lined else None
 
 
@@ -238,6 +297,10 @@ def _requesters(happened: Happened, scene: Scene) -> Iterator[Told]:
         what = _decided(scene)
         if what is not None:
             yield from _notice(scene, what, {"rate": True} if _rated(scene, what) else {})
+    elif happened is Happened.MERGED and scene.data.get("into"):
+        yield from _notice(scene, "merged", {"into": scene.data["into"]})
+    elif happened is Happened.REMINDED:
+        yield from _notice(scene, "reminder", scene.data)
     elif happened is Happened.RATED and _has_buttons(scene):
         yield from _notice(scene, "rated", {"score": scene.data["score"]})
     if happened in (Happened.EDITED, Happened.DELETED, Happened.TAKEN_BACK):
@@ -334,6 +397,8 @@ def _decided(scene: Scene) -> str | None:
         return "auto_closed" if scene.timer else "closed"
     if now in (Status.OPEN, Status.PENDING) and was in (Status.RESOLVED, Status.CLOSED):
         return "reopened"
+    if now is Status.PENDING and was in (Status.NEW, Status.OPEN):
+        return "waiting"
     return None
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import structlog
 from sqlalchemy import Row, select, update
 
-from core import actions, editing, rich, units, views
+from core import actions, editing, rich, undelivered, units, views
 from core.database import Rerun, Tx
 from core.evidence import settled_root
 from core.failures import Refused
+from core.matching import ensure, mail_person
 from core.people import Known, actor_of
 from core.shapes import (
     Actor,
@@ -27,13 +29,14 @@ from core.shapes import (
     key_of,
 )
 from core.status import Ticket
-from core.suppression import how_to_lift, suppress
+from core.suppression import blames_address, how_to_lift, suppress
 from core.tables import deliveries, links, tickets
 from core.tell import mark, tell_failure, whisper
 from core.units import Desk
-from core.verbs import VERBS, Asked, carry_out
+from core.verbs import VERBS, Asked, carry_out, needs_no_ticket
 from core.visibility import as_queue_is_set, intent
 
+log = structlog.get_logger(__name__)
 NO_LONGER: Final = "You aren't on the help desk's staff any more, so this edit did nothing."
 NO_WORDS: Final = "This edit did nothing: it left no words. To take a message back, delete it."
 STILL_NOTE: Final = (
@@ -158,6 +161,8 @@ async def deleted(tx: Tx, desk: Desk, gone: MessageDeleted) -> Receipt:
 
 async def commanded(tx: Tx, desk: Desk, command: StaffCommand, sender: Known) -> Receipt:
     ticket_id = await _meant(tx, command)
+    if ticket_id is None and needs_no_ticket(command.verb):
+        return await _commanded_anywhere(tx, desk, command, sender)
     if ticket_id is None:
         await settled_root(tx, desk, command.channel, command.evidence.references)
         return Receipt(outcome="ignored", because="no ticket's thread")
@@ -218,6 +223,33 @@ async def _carried_out(asked: Asked, command: StaffCommand, about: Ticket) -> st
     return answer
 
 
+async def _commanded_anywhere(tx: Tx, desk: Desk, command: StaffCommand, sender: Known) -> Receipt:
+    """A command that is about no ticket, outside of any's thread."""
+    if command.ref is not None:
+        name = {"key": key_of(command.ref.name), "kind": "command", "remote": units.remote_of(command.ref)}
+        if await actions.linked(tx, command.ref) is not None:
+            return Receipt(outcome="duplicate", because="the command is known already")
+        await tx.run(tx.insert_missing(links).values(**name))
+    asked = Asked(
+        tx=tx,
+        desk=desk,
+        actor=actor_of(sender, command.channel, Auth.VERIFIED),
+        ticket_id=0,
+        words=command.words,
+        text=command.text,
+        sender=command.sender,
+        ref=command.ref,
+        in_thread=False,
+    )
+    try:
+        answer = await carry_out(command.verb, asked)
+    except Refused as exc:
+        answer = exc.message
+    if answer is not None:
+        await whisper(tx, desk, 0, command.sender, answer, place=command.place)
+    return Receipt(outcome="command", because=f"!{command.verb}")
+
+
 async def _meant(tx: Tx, command: StaffCommand) -> int | None:
     """The ticket that a command is about: the one that is named, else its thread's."""
     if command.ticket_id is not None:
@@ -239,7 +271,9 @@ def _in_thread(desk: Desk, ticket: Ticket, command: StaffCommand) -> bool:
 async def reported(tx: Tx, desk: Desk, report: DeliveryReport) -> Receipt:
     """A bounce: marks its delivery in the ticket and tells staff; nothing else happens."""
     row = await delivery_behind(tx, report)
-    if row is None or not row.ticket_id:
+    if row is not None and not row.ticket_id:
+        return await _ticketless_bounced(tx, desk, row, report)
+    if row is None:
         return Receipt(outcome="ignored", because="a bounce of nothing that we sent")
     ticket = await units.lock(tx, row.ticket_id)
     if report.action in ("delayed", "relayed", "expanded", "delivered"):
@@ -269,6 +303,29 @@ async def reported(tx: Tx, desk: Desk, report: DeliveryReport) -> Receipt:
     if row.kind != Kind.ALERT:  # never an alert about an alert
         await tell_failure(tx, desk, ticket, row.id, report.recipient or row.place, reason, scene=hearing)
     return Receipt(outcome="reported", ticket_id=ticket.id, because="a bounce of ours")
+
+
+async def _ticketless_bounced(tx: Tx, desk: Desk, row: Row[Any], report: DeliveryReport) -> Receipt:
+    """A digest, news, a list: managers are told, once (`core.undelivered`)."""
+    reason = " ".join(filter(None, (report.status, report.text)))[:500] or "bounced"
+    if report.action in ("delayed", "relayed", "expanded", "delivered") or not await tx.changed(
+        update(deliveries)
+        .where(deliveries.c.id == row.id, deliveries.c.state.in_(("sent", "sending")))
+        .values(state="bounced", last_error=reason)
+    ):
+        return Receipt(outcome="ignored", because="nothing new")
+    dead = None
+    if row.channel == "email" and row.desk:
+        if row.kind == Kind.DIGEST and blames_address(report):
+            await ensure(tx, mail_person(row.place))  # who only gets digests is nobody whom the desk knows
+        dead = await suppress(tx, row, report)
+    if undelivered.concerns(row):
+        more = f"Nothing is mailed there any more, until: {how_to_lift(0, dead)}" if dead else ""
+        await undelivered.tell(tx, desk, row, reason, more=more)
+    tx.after_commit.append(
+        lambda: log.warning("bounced", delivery=row.id, kind=row.kind, permanent=report.permanent)
+    )
+    return Receipt(outcome="reported", because="a bounce of ours")
 
 
 async def delivery_behind(tx: Tx, report: DeliveryReport) -> Row[Any] | None:

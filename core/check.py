@@ -1,12 +1,15 @@
-"""What `relaydesk check` says about the database, and about room for more mail."""
+"""What `relaydesk check` says about the database, about room for more mail, and about the links that mails carry."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import suppress
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from sqlalchemy import text
 
-from core import schema
+from core import schema, skew
 from core.blobs import free_bytes
 from core.config import Config
 from core.database import Database, Tx
@@ -14,6 +17,7 @@ from core.failures import Unavailable
 from core.inbox import oldest_waiting
 from core.schema import SchemaProblem
 from core.shapes import Finding
+from core.staffing import staff_members
 
 _MEGABYTE = 1_000_000
 
@@ -34,9 +38,11 @@ async def probe_database(database: Database, config: Config) -> list[Finding]:
     found.append(state)
     if not database.sqlite:
         found += await database.read(_durability)
+        found.append(await skew.probe(database, config.scheduler.max_skew))
     found.append(_disk(config))
     if state.problem is None:
         found.append(await _backlog(database, config))
+        found += unheard(config, {one.username for one in await database.read(staff_members)})
     return found
 
 
@@ -92,3 +98,60 @@ async def _durability(tx: Tx) -> list[Finding]:
     )
     warned = "" if int(row.binlog) == 1 else " (1 is safer where a replica takes over)"
     return [flush, Finding(part="durability", text=f"sync_binlog={row.binlog}{warned}")]
+
+
+def unheard(config: Config, staff: Collection[str]) -> list[Finding]:
+    """Return what the configuration says to nobody: names in `escalate_to` that aren't staff's (`staff`: usernames that
+    the database has, beside those of the configuration), digests to Slack without Slack. Pure."""
+    known = {name.lower() for name in (*staff, *(one.username for one in config.staff))}
+    found = [
+        Finding(
+            part="queue",
+            text=queue.name,
+            problem=f"escalate_to names '{name}', who isn't on the staff, so nobody is told",
+        )
+        for queue in config.queue
+        for name in queue.escalate_to
+        if name.lower() not in known
+    ]
+    if not config.slack.enabled:
+        found += [
+            Finding(
+                part="digest",
+                text=one.name,
+                problem="it has slack_to, but slack.enabled is false: it isn't sent there",
+            )
+            for one in config.digest
+            if one.slack_to
+        ]
+    return found
+
+
+def probe_links(config: Config) -> list[Finding]:
+    """Return the problem of links that nobody else can open while mail goes to other machines; nothing where there is
+    none. Without the HTTP door there are no links."""
+    url, outbound = config.service.base_url, config.email.outbound
+    relays = [one.host for one in (outbound, *outbound.fallback)]
+    if (
+        not config.http.enabled
+        or not _only_here(urlsplit(url).hostname or "")
+        or all(map(_only_here, relays))
+    ):
+        return []
+    digests = ", to end a digest" if any(one.email_to for one in config.digest) else ""
+    problem = (
+        f"mail goes out by {next(host for host in relays if not _only_here(host))}, but its links (to sign in, to "
+        f"confirm, to large files{digests}) lead to {url}, which opens on this machine alone: set service.base_url to "
+        "the address by which people reach the HTTP door (docs/operators/pages.md), or http.enabled = false"
+    )
+    return [Finding(part="links", text=url, problem=problem)]
+
+
+def _only_here(host: str) -> bool:
+    """Does a host's name or address mean this machine, wherever it is asked? ("0.0.0.0" and "::" open here too.)"""
+    host = host.strip("[]").rstrip(".").lower()
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith((".localhost", ".localdomain"))
+    return address.is_loopback or address.is_unspecified

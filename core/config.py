@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, ValidationError, model_validator
 
-from core import config_places
+from core import config_places, hours
 from core.config_environment import Variable, over, variables
 from core.config_mail import Email as Email
 from core.config_mail import EmailInbound as EmailInbound
@@ -29,6 +29,11 @@ from core.config_section import ConfigError as ConfigError
 from core.config_section import Section
 from core.config_slack import Canned as Canned
 from core.config_slack import Slack as Slack
+from core.config_time import Digest as Digest
+from core.config_time import Notices as Notices
+from core.config_time import Retention as Retention
+from core.config_time import SchedulerConfig as SchedulerConfig
+from core.cron import check_cron
 from core.durations import Duration as Duration
 from core.durations import Positive
 from core.durations import parse_duration as parse_duration
@@ -90,6 +95,9 @@ class Http(Section):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     max_body_bytes: int = Field(default=33_554_432, ge=1024)
+    requests_per_token: int = Field(default=6000, ge=1)
+    requests_per_address: int = Field(default=6000, ge=1)
+    posts_per_address: int = Field(default=300, ge=1)
 
 
 class Worker(Section):
@@ -133,11 +141,6 @@ class Brakes(Section):
     file_links_per_source: int = Field(default=600, ge=0)
 
 
-class SchedulerConfig(Section):
-    tick: Positive = timedelta(seconds=2)
-    batch: int = Field(default=100, ge=1)
-
-
 class Queue(Section):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
     addresses: tuple[str, ...] = ()
@@ -146,14 +149,19 @@ class Queue(Section):
     notify: tuple[Literal["slack", "email"], ...] | None = None
     default_visibility: Literal["public", "note"] = "public"
     first_response_target: Duration = timedelta(hours=4)
+    next_response_target: Duration | None = None
     resolution_target: Duration = timedelta(days=3)
-    targets: dict[Literal["low", "normal", "high", "urgent"], dict[str, Duration]] = Field(
-        default_factory=dict
-    )
+    targets: dict[
+        Literal["low", "normal", "high", "urgent"],
+        dict[Literal["first_response", "next_response", "resolution"], Duration],
+    ] = Field(default_factory=dict)
+    escalate_to: tuple[str, ...] = ()
     business_hours: str = ""
     timezone: str = ""
     holidays: str = ""
     extra_holidays: tuple[str, ...] = ()
+    unassigned_after: Duration = timedelta(hours=8)
+    unassigned_at: str = "0 9 * * mon-fri"
     remind_after: Duration = timedelta(days=3)
     close_pending_after: Duration = timedelta(days=4)
     close_resolved_after: Duration = timedelta(days=7)
@@ -169,6 +177,8 @@ class Queue(Section):
                 raise ValueError(f"queue {self.name}: '{address}' is no mail address")
         if self.timezone:
             check_zone(self.timezone)
+        hours.check_queue(self)
+        check_cron(self.unassigned_at)
         return self
 
 
@@ -178,15 +188,6 @@ class Staff(Section):
     name: str = ""
     slack_user: str = ""
     role: Literal["agent", "manager"] = "agent"
-
-
-class Digest(Section):
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
-    cron: str = "0 8 * * mon-fri"
-    period: Duration = timedelta(days=1)
-    queues: tuple[str, ...] = ()
-    email_to: tuple[str, ...] = ()
-    slack_to: tuple[str, ...] = ()
 
 
 class Config(Section):
@@ -201,6 +202,8 @@ class Config(Section):
     courier: Courier = Courier()
     brakes: Brakes = Brakes()
     scheduler: SchedulerConfig = SchedulerConfig()
+    notices: Notices = Notices()
+    retention: Retention = Retention()
     queue: tuple[Queue, ...] = (Queue(name="support", addresses=("support@example.com",)),)
     staff: tuple[Staff, ...] = ()
     digest: tuple[Digest, ...] = ()

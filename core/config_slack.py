@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from core.config_section import Section
 from core.durations import Duration, Positive
+from core.slack_texts import check
 
 
 class Slack(Section):
@@ -15,6 +16,8 @@ class Slack(Section):
     bot_token: str = Field(default="", repr=False)
     app_token: str = Field(default="", repr=False)
     signing_secret: str = Field(default="", repr=False)
+    client_id: str = Field(default="", max_length=200)
+    client_secret: str = Field(default="", repr=False)
     api_url: str = "https://slack.com/api/"
     group_window: Duration = timedelta(seconds=90)
     reply_hold: Duration = timedelta()
@@ -28,6 +31,13 @@ class Slack(Section):
     staff_usergroup: str = Field(default="", pattern=r"^(S[A-Z0-9]{1,30})?$")
     staff_from_channel: bool = False
     exposed_channels: tuple[str, ...] = ()
+    texts: dict[str, dict[str, str]] = Field(default_factory=dict)  # by language: `core.slack_texts`
+
+    @field_validator("texts")
+    @classmethod
+    def _texts(cls, value: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+        check(value)
+        return value
 
     @model_validator(mode="after")
     def _tokens(self) -> Slack:
@@ -37,6 +47,8 @@ class Slack(Section):
             raise ValueError(
                 "slack.enabled needs slack.app_token (Socket Mode) or slack.signing_secret (HTTP)"
             )
+        if bool(self.client_id) != bool(self.client_secret):
+            raise ValueError("slack.client_id and slack.client_secret go together")
         if not timedelta() <= self.reply_hold <= timedelta(seconds=60):
             raise ValueError("slack.reply_hold is 0s to 60s")
         return self

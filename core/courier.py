@@ -235,7 +235,10 @@ class Courier:
             # Whoever changes what is shown locks this lane too, so from here on they see it being sent.
             if marked and first and await _changed(tx, loaded):
                 raise _Changed
-            return await tx.first(select(deliveries).where(deliveries.c.id == row.id)) if marked else None
+            after = await tx.first(select(deliveries).where(deliveries.c.id == row.id)) if marked else None
+            if after is not None and after.seq != row.seq:
+                raise _Changed  # it took further news since it was loaded (`core.bundling`)
+            return after
 
         try:
             return await self._database.unit(unit)
@@ -269,7 +272,7 @@ class _Next:
 
 
 class _Changed(Exception):
-    """The ticket changed between loading a delivery and marking it."""
+    """The ticket, or the delivery itself, changed between loading it and marking it."""
 
 
 async def _changed(tx: Tx, loaded: Outgoing) -> bool:

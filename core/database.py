@@ -12,8 +12,9 @@ import random
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 from sqlalchemy import Executable, Insert, Row, Table, event, text
@@ -25,6 +26,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from core.clock import Clock
 from core.config import DatabaseConfig
 from core.failures import Unavailable
+
+if TYPE_CHECKING:
+    from core.targets import Targets
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -48,11 +52,14 @@ class Rerun(Exception):
 class Tx:
     """An open transaction."""
 
-    def __init__(self, connection: AsyncConnection, clock: Clock, sqlite: bool) -> None:
+    def __init__(
+        self, connection: AsyncConnection, clock: Clock, sqlite: bool, targets: Targets | None = None
+    ) -> None:
         self.connection = connection
         self.sqlite = sqlite
         self._clock = clock
         self._now: datetime | None = None
+        self.targets = targets  # by which each ticket that is saved is counted anew
         self.as_of: datetime | None = None  # an archive is read in: what is written now happened then
         self.after_commit: list[Callable[[], None]] = []
 
@@ -124,8 +131,11 @@ class Tx:
 class Database:
     """One store: MySQL/MariaDB by aiomysql, or SQLite by aiosqlite. Same statements, same tests."""
 
-    def __init__(self, config: DatabaseConfig, clock: Clock | None = None) -> None:
+    def __init__(
+        self, config: DatabaseConfig, clock: Clock | None = None, targets: Targets | None = None
+    ) -> None:
         self.clock = clock or Clock()
+        self._targets = targets
         self.instance = secrets.token_hex(4)  # begins our lease tokens
         self.sqlite = config.sqlite
         self.url = make_url(config.url)
@@ -133,30 +143,37 @@ class Database:
         self._patience = config.timeout.total_seconds()
         self._writer = asyncio.Lock()  # SQLite: one writing connection a process
 
-    async def unit(self, work: Callable[[Tx], Awaitable[T]], *, tries: int = _TRIES) -> T:
-        """Run `work` in one writing transaction, again where that may help.
+    async def unit(
+        self, work: Callable[[Tx], Awaitable[T]], *, tries: int = _TRIES, endless: bool = False
+    ) -> T:
+        """Run `work` in one writing transaction, again where that may help. `endless`: it may take longer than
+        `database.timeout`.
 
         Raises what `work` raises, and `Unavailable` where the database can't be had.
         """
+        once = partial(self._once, work, writes=True, snapshot=False)
+        patience = None if endless else self._patience
         if self.sqlite:
             async with self._writer:
-                return await self._attempts(work, tries, writes=True)
-        return await self._attempts(work, tries, writes=True)
+                return await self._attempts(once, tries, patience)
+        return await self._attempts(once, tries, patience)
 
-    async def read(self, work: Callable[[Tx], Awaitable[T]]) -> T:
-        """Run `work` in one reading transaction. Raises `Unavailable` where the database can't be had."""
-        return await self._attempts(work, 3, writes=False)
+    async def read(self, work: Callable[[Tx], Awaitable[T]], *, snapshot: bool = False) -> T:
+        """Run `work` in one reading transaction. `snapshot`: all its statements see the database as the first one
+        does, for what must add up; it takes a trip more. Raises `Unavailable` where the database can't be had."""
+        once = partial(self._once, work, writes=False, snapshot=snapshot)
+        return await self._attempts(once, 3, self._patience)
 
-    async def _attempts(self, work: Callable[[Tx], Awaitable[T]], tries: int, *, writes: bool) -> T:
+    async def _attempts(self, once: Callable[[], Awaitable[T]], tries: int, patience: float | None) -> T:
         for attempt in range(1, tries + 1):
             try:
-                async with asyncio.timeout(self._patience):
-                    return await self._once(work, writes=writes)
+                async with asyncio.timeout(patience):
+                    return await once()
             except Rerun:
                 if attempt == tries:
                     raise Unavailable("too much happened at once") from None
             except TimeoutError:  # perhaps committed: units may run twice, their callers too
-                log.warning("database_trouble", trouble="silent", seconds=self._patience)
+                log.warning("database_trouble", trouble="silent", seconds=patience)
                 raise Unavailable("database: no answer") from None
             except (DBAPIError, PoolTimeout, OSError) as exc:
                 trouble = trouble_of(exc)
@@ -172,11 +189,15 @@ class Database:
             await asyncio.sleep(random.uniform(0.005, 0.02) * 2 ** min(attempt, 5))
         raise AssertionError("unreachable")
 
-    async def _once(self, work: Callable[[Tx], Awaitable[T]], *, writes: bool) -> T:
+    async def _once(self, work: Callable[[Tx], Awaitable[T]], *, writes: bool, snapshot: bool) -> T:
         async with self.engine.connect() as plain:
             connection = await plain.execution_options(relaydesk_writes=writes)
             async with connection.begin():
-                tx = Tx(connection, self.clock, self.sqlite)
+                if (
+                    snapshot and not self.sqlite
+                ):  # SQLite's transactions are that; MySQL: of this transaction alone
+                    await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+                tx = Tx(connection, self.clock, self.sqlite, self._targets)
                 result = await work(tx)
         for done in tx.after_commit:
             done()

@@ -57,6 +57,9 @@ async def decide(tx: Tx, desk: Desk, new: NewMessage, sender: Known, known: Know
     ticket = await target(tx, found)
     if ticket is None:
         found = None
+    if found is None and known.ticketless and new.automatic is not None:  # a vacation program's, of a digest
+        why = "automatic mail about what belongs to no ticket"
+        return Decision(found=None, ticket=None, admission=Admission(how="ignore", because=why))
     allowed = await _admission(tx, desk, new, sender, found, ticket)
     while found is not None and allowed.too_old:
         # Their thread goes on in the ticket that an earlier message of theirs opened instead.

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import and_, or_, select, update
 
-from core import describing, units, views
+from core import describing, searching, units, views
 from core.audience import Copy, Happened
 from core.database import Tx
 from core.outbox import cancel, lane_kind, rehead
@@ -56,6 +56,7 @@ async def edit(
     after = await units.save(tx, ticket, ticket, public=public)
     if own:
         await describing.changed(tx, message)
+    await searching.changed(tx, ticket_id)
     stopped = await _stop_unsent(tx, message_id, deleted=text is None)
     # A note that was an answer once: what the requester has of that stays taken back.
     copies = [copy for copy in await _copies(tx, message_id) if public or copy.desk]
@@ -100,6 +101,7 @@ async def into_note(
         .where(messages.c.id == message_id)
         .values(visibility=Visibility.NOTE, text=text, full_text=None, rich=None, edited_at=at)
     )
+    await searching.changed(tx, ticket_id)
     await units.add_event(tx, ticket, "became_note", actor, public=False, data={"message": message_id})
     after = await units.save(tx, ticket, ticket, public=True)
     await _stop_unsent(tx, message_id, deleted=True, desk=False)

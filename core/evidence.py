@@ -41,6 +41,7 @@ async def look_up(tx: Tx, desk: Desk, new: NewMessage, sender: Known) -> KnownLi
         tickets=frozenset(r.id for r in existing),
         elsewhere=frozenset() if new.desk else await _never_in(tx, own_tickets, new.queue),
         answered=answered or None,
+        ticketless=answered == 0,
         recent=recent,
     )
 

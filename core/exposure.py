@@ -27,6 +27,7 @@ SCOPE: Final = "slack.exposed"
 SHUT: Final = "slack.shut"
 HELD_BACK: Final = "slack.held_back"
 RECENT: Final = timedelta(days=1)
+SUBJECT: Final = "A triage channel in Slack"
 
 
 async def noted(tx: Tx) -> dict[str, Mapping[str, Any]]:
@@ -99,9 +100,7 @@ async def shut(tx: Tx, desk: Desk, channel: str, words: str) -> bool:
     if value.get("told") and datetime.fromisoformat(value["told"]) > now - RECENT:
         return False
     await _write(tx, SHUT, channel, {"told": now.isoformat()})
-    members = await _members(tx, desk)
-    managers = [member for member in members if member.role is Role.MANAGER]
-    await _send(tx, desk, [one for member in managers or members for one in _to(member, words)])
+    await send(tx, desk, await to_managers(tx, desk, words))
     return True
 
 
@@ -144,17 +143,26 @@ async def last_held_back(tx: Tx) -> datetime | None:
     return max((minute for minute in minutes if minute > recent), default=None)
 
 
+async def to_managers(tx: Tx, desk: Desk, words: str, subject: str = SUBJECT, **data: Any) -> list[Told]:
+    """Return what tells the managers (where there are none, all staff) something that belongs to no ticket. `data`:
+    what the deliveries carry beside the words."""
+    members = await staff_there(tx, desk)
+    managers = [member for member in members if member.role is Role.MANAGER]
+    return [one for member in managers or members for one in _to(member, words, subject, data)]
+
+
 async def _tell(tx: Tx, desk: Desk, place: str, words: str) -> None:
     """One post in the channel, a direct message to each of the staff, a mail to managers and whom Slack can't tell."""
     # Whatever else waits in that lane fails because of the very thing that is told here.
     channel_post = Told(
         channel="slack", place=place, kind=Kind.NOTICE, desk=False, priority=URGENT, data={"text": words}
     )
-    members = await _members(tx, desk)
-    await _send(tx, desk, [channel_post, *(one for member in members for one in _to(member, words))])
+    members = await staff_there(tx, desk)
+    await send(tx, desk, [channel_post, *(one for member in members for one in _to(member, words))])
 
 
-async def _send(tx: Tx, desk: Desk, told: Sequence[Told]) -> None:
+async def send(tx: Tx, desk: Desk, told: Sequence[Told]) -> None:
+    """Note deliveries that belong to no ticket. Call last in the unit."""
     if desk.quiet:
         return
     noted = Noted(
@@ -168,17 +176,19 @@ async def _send(tx: Tx, desk: Desk, told: Sequence[Told]) -> None:
         tx.after_commit.append(desk.signals.outbox.set)
 
 
-async def _members(tx: Tx, desk: Desk) -> list[StaffMember]:
-    """The staff; who hasn't written in Slack yet is there by what the configuration says."""
+async def staff_there(tx: Tx, desk: Desk) -> list[StaffMember]:
+    """Return the staff; who hasn't written in Slack yet is there by what the configuration says."""
     configured = {one.username: one.slack_user for one in desk.config.staff if one.slack_user}
     members = await staff_members(tx)
     return [m if m.slack_user else replace(m, slack_user=configured.get(m.username, "")) for m in members]
 
 
-def _to(member: StaffMember, words: str) -> list[Told]:
+def _to(
+    member: StaffMember, words: str, subject: str = SUBJECT, more: Mapping[str, Any] | None = None
+) -> list[Told]:
     found = []
+    data = {"text": words, **(more or {})}
     if member.slack_user:
-        data = {"text": words}
         found.append(Told(channel="slack", place=member.slack_user, kind=Kind.NOTICE, desk=False, data=data))
     if member.email and (member.role is Role.MANAGER or not member.slack_user):
         found.append(
@@ -189,7 +199,7 @@ def _to(member: StaffMember, words: str) -> list[Told]:
                 desk=True,
                 automatic=True,
                 to_key=Person(kind="email", address=member.email).key,
-                data={"what": "staff_told", "text": words, "subject": "A triage channel in Slack"},
+                data={**data, "what": "staff_told", "subject": subject},
             )
         )
     return found

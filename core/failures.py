@@ -93,9 +93,19 @@ class Conflict(Refused):
 
 
 class TooMany(Refused):
-    """More of this than one source may ask for in a while (HTTP 429)."""
+    """More of this than one source may ask for in a while (HTTP 429). `wait`: when to ask again."""
 
     code = "too_many"
+
+    def __init__(self, message: str, wait: timedelta = timedelta(hours=1)) -> None:
+        super().__init__(message)
+        self.wait = wait
+
+
+class KeyUsed(Invalid):
+    """The client's idempotency key was used already, for something else (HTTP 422)."""
+
+    code = "key_used"
 
 
 class Unavailable(Exception):

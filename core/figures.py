@@ -1,194 +1,279 @@
-"""Figures of a period: counts from the events as they happened, medians from the tickets that they touched.
+"""Figures of a period: what happened in it, how long that took, and how the desk stands.
+
+A span of up to a day is counted exactly from the tables. Of a longer one the whole days of UTC come from `rollups`,
+where `core.rollups` counted them by the same code; what is left at its edges is counted exactly. So the cost grows
+with the days of the period and of what came since, not with the tickets.
 
 `backlog_start + came_in + reopened + moved_in + restored - resolved - closed_unresolved - moved_out -
-spam_or_merged = backlog_end` holds by construction of the events, and is checked by tests against a recount.
+spam_or_merged = backlog_end`: the backlog is what is open now without what happened since. That nothing is missing
+between the first event and now is looked at once a day (`core.rollups`).
 """
 
 from __future__ import annotations
 
-import statistics
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select
+import structlog
+from sqlalchemy import case, func, or_, select, union_all
 
 from core.database import Tx
-from core.status import ACTIVE
-from core.tables import events, tickets
+from core.figures_days import exactly, flow, gathered
+from core.figures_read import Queues
+from core.figures_series import DIMENSIONS, Series, share, total, week
+from core.figures_shapes import EFFECT as EFFECT
+from core.figures_shapes import Figures as Figures
+from core.figures_shapes import Group as Group
+from core.figures_shapes import Now as Now
+from core.figures_shapes import Rating as Rating
+from core.figures_shapes import Share as Share
+from core.figures_shapes import Spread as Spread
+from core.figures_shapes import Targets as Targets
+from core.figures_shapes import Waiting as Waiting
+from core.figures_shapes import spread as spread
+from core.histogram import WITHIN
+from core.shapes import Priority
+from core.status import ACTIVE, Status
+from core.tables import inbox, tickets, users
 from core.views import Period
 
-# What each kind of event does to the number of tickets that somebody still has to do something about.
-EFFECT: Final = {
-    "opened": +1,
-    "reopened": +1,
-    "moved_in": +1,
-    "restored": +1,
-    "resolved": -1,
-    "closed_unresolved": -1,
-    "moved_out": -1,
-    "merged_active": -1,
-    "spam": -1,
-}
+log = structlog.get_logger(__name__)
+
+EXACT: Final = timedelta(hours=25)  # a local day is that long where the clocks are put back
+OLDEST: Final = 10
+_UTC: Final = ZoneInfo("UTC")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spread:
-    """A duration's distribution: seconds, None where n is 0."""
-
-    n: int
-    median: float | None
-    p90: float | None
-
-    def as_json(self) -> dict[str, Any]:
-        """Return it as the API shows it."""
-        return {"n": self.n, "median_seconds": self.median, "p90_seconds": self.p90}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Now:
-    """Tickets that aren't done, at this moment."""
-
-    active: int
-    unassigned: int
-    waiting_for_staff: int
-    waiting_for_customer: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
-    """A period's figures, of one queue or of all."""
-
-    period: Period
-    queue: str | None
-    backlog_start: int
-    came_in: int
-    reopened: int
-    moved_in: int
-    restored: int
-    resolved: int
-    closed_unresolved: int
-    moved_out: int
-    spam_or_merged: int
-    backlog_end: int
-    answered: int
-    unassigned: int
-    waiting_for_staff: int
-    waiting_for_customer: int
-    deliveries_failed: int
-    messages: int
-    first_response: Spread
-    resolution: Spread
-
-    def as_json(self) -> dict[str, Any]:
-        """Return them as the API shows them; times RFC 3339 in UTC."""
-        spreads = ("first_response", "resolution")
-        plain = {f: getattr(self, f) for f in self.__slots__ if f not in ("period", *spreads)}
-        return {
-            "since": _rfc3339(self.period.since),
-            "until": _rfc3339(self.period.until),
-            **plain,
-            **{name: getattr(self, name).as_json() for name in spreads},
-        }
-
-
-def _rfc3339(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")
-
-
-def spread(durations: Sequence[timedelta]) -> Spread:
-    """Return the distribution of durations."""
-    seconds = sorted(d.total_seconds() for d in durations)
-    if not seconds:
-        return Spread(n=0, median=None, p90=None)
-    p90 = seconds[min(len(seconds) - 1, int(len(seconds) * 0.9))]
-    return Spread(n=len(seconds), median=statistics.median(seconds), p90=p90)
-
-
-async def of(tx: Tx, period: Period, queue: str | None) -> Figures:
-    """Return the figures of a period; the cost grows with the period, and with what came since."""
-    came = await _counts(tx, period.since, period.until, queue)
-    later = await _counts(tx, period.until, None, queue)
-    present = await now(tx, queue)
-    backlog_end = present.active - sum(later[k] * effect for k, effect in EFFECT.items())
-    backlog_start = backlog_end - sum(came[k] * effect for k, effect in EFFECT.items())
-    return Figures(
+async def of(tx: Tx, period: Period, queue: str | Sequence[str] | None, *, zone: ZoneInfo = _UTC) -> Figures:
+    """Return the figures of a period: of a queue, of several or (None) of all; weekdays and hours are those of
+    `zone`. They add up where the transaction is a snapshot. Raises `Counting`."""
+    queues: Queues = (queue,) if isinstance(queue, str) else queue
+    short = period.until - period.since <= EXACT
+    parts = await (exactly if short else gathered)(tx, period.since, period.until, queues)
+    later = await flow(tx, period.until, None, queues)
+    standing = await _standing(tx, queues)
+    ends = {
+        name: standing.get(name, {}).get("active", 0) - later.get(name, 0)
+        for name in {*parts, *later, *standing}
+    }
+    whole = total(parts.values())
+    counts: dict[str, Any] = _counts(whole, sum(ends.values()))
+    counts |= _summed(standing, (*_STANDING, *_OF_THESE))
+    groups = await _groups(tx, whole)
+    found = Figures(
         period=period,
-        queue=queue,
-        backlog_start=backlog_start,
-        came_in=came["opened"],
-        reopened=came["reopened"],
-        moved_in=came["moved_in"],
-        restored=came["restored"],
-        resolved=came["resolved"],
-        closed_unresolved=came["closed_unresolved"],
-        moved_out=came["moved_out"],
-        spam_or_merged=came["merged_active"] + came["spam"],
-        backlog_end=backlog_end,
-        answered=await _answered(tx, period, queue),
-        unassigned=present.unassigned,
-        waiting_for_staff=present.waiting_for_staff,
-        waiting_for_customer=present.waiting_for_customer,
-        deliveries_failed=came["delivery_failed"] + came["delivery_bounced"],
-        messages=came["message"] + came["opened"] + came["answered"],
-        first_response=spread(await _durations(tx, period, queue, tickets.c.first_response_at)),
-        resolution=spread(await _durations(tx, period, queue, tickets.c.resolved_at)),
+        queue=queue if isinstance(queue, str) else None,
+        queues=tuple(queues or ()),
+        **counts,
+        unread=await _unread(tx, period, queues),
+        within=WITHIN if whole.stored else 0.0,
+        targets=_targets(whole),
+        by_queue=_by_queue(parts, ends),
+        by_channel=groups["channel"],
+        by_priority=groups["priority"],
+        by_assignee=groups["assignee"],
+        by_tag=groups["tag"],
+        zone=zone.key,
+        busiest_hours=week(whole.arrivals, zone),
+        oldest_waiting=await _oldest(tx, queues),
+        rating=whole.rating(),
+        first_response=whole.spread("first_response"),
+        first_response_business=whole.spread("first_response_business"),
+        resolution=whole.spread("resolution"),
+        resolution_business=whole.spread("resolution_business"),
+    )
+    if found.balance or min(found.backlog_start, found.backlog_end) < 0:
+        log.warning(
+            "figures_do_not_add_up",
+            balance=found.balance,
+            backlog_start=found.backlog_start,
+            backlog_end=found.backlog_end,
+        )
+    return found
+
+
+def _counts(whole: Series, backlog_end: int) -> dict[str, int]:
+    counts = whole.counts
+    return {
+        "backlog_start": backlog_end - whole.effect,
+        "came_in": counts["opened"],
+        "reopened": counts["reopened"],
+        "moved_in": counts["moved_in"],
+        "restored": counts["restored"],
+        "resolved": counts["resolved"],
+        "closed_unresolved": counts["closed_unresolved"],
+        "moved_out": counts["moved_out"],
+        "spam_or_merged": counts["merged_active"] + counts["spam"],
+        "backlog_end": backlog_end,
+        "answered": counts["first"],
+        "deliveries_failed": counts["delivery_failed"] + counts["delivery_bounced"],
+        "messages": counts["message"] + counts["opened"] + counts["answered"],
+    }
+
+
+def _targets(series: Series) -> Targets:
+    return Targets(
+        first_response=share(series.counts, "first"),
+        next_response=share(series.counts, "next"),
+        resolution=share(series.counts, "resolution"),
     )
 
 
-async def _counts(tx: Tx, since: datetime, until: datetime | None, queue: str | None) -> Counter[str]:
-    conditions: list[Any] = [events.c.at >= since]
-    if until is not None:
-        conditions.append(events.c.at < until)
-    if queue is not None:
-        conditions.append(events.c.queue == queue)
+# -- by what ------------------------------------------------------------------------------------------------------
+
+
+def _group(name: str, counts: Mapping[str, int], **more: Any) -> Group:
+    return Group(
+        name=name,
+        came_in=counts.get("opened", 0),
+        answered=counts.get("first", 0),
+        resolved=counts.get("resolved", 0),
+        reopened=counts.get("reopened", 0),
+        first_response_target=share(counts, "first"),
+        resolution_target=share(counts, "resolution"),
+        **more,
+    )
+
+
+def _by_queue(parts: Mapping[str, Series], ends: Mapping[str, int]) -> tuple[Group, ...]:
+    groups = []
+    for name in sorted(ends):
+        series = parts.get(name, Series())
+        if series.counts or ends[name]:
+            groups.append(
+                _group(
+                    name,
+                    series.counts,
+                    backlog_end=ends[name],
+                    first_response=series.spread("first_response"),
+                    resolution=series.spread("resolution"),
+                )
+            )
+    return tuple(groups)
+
+
+async def _groups(tx: Tx, whole: Series) -> dict[str, tuple[Group, ...]]:
+    """By each dimension: priorities the most pressing first, the others by how much they did."""
+    by = {dimension: whole.by(dimension) for dimension in DIMENSIONS}
+    ids = [int(key) for key in by["assignee"] if key]
+    rows = await tx.all(select(users.c.id, users.c.username, users.c.name).where(users.c.id.in_(ids)))
+    names = {str(row.id): row.username or row.name for row in rows}
+    found: dict[str, tuple[Group, ...]] = {}
+    for dimension, counted in by.items():
+        groups = [
+            _group(names.get(key, key) if dimension == "assignee" else key, counts)
+            for key, counts in counted.items()
+        ]
+        if dimension == "priority":
+            groups.sort(key=lambda group: -list(Priority).index(Priority(group.name)))
+        else:
+            groups.sort(key=lambda group: (-group.resolved - group.answered - group.came_in, group.name))
+        found[dimension] = tuple(groups)
+    return found
+
+
+# -- as things stand ----------------------------------------------------------------------------------------------
+
+_STANDING: Final = ("unassigned", "waiting_for_staff", "waiting_for_customer")
+_OF_THESE: Final = ("unassigned_aside", "waiting_aside", "past_target")
+
+
+def _aside(moment: datetime) -> Any:
+    """What nobody is to look at yet: a stranger's report that they haven't confirmed, and what is put aside."""
+    snoozed = tickets.c.snoozed_until.is_not(None) & (tickets.c.snoozed_until > moment)
+    return or_(tickets.c.unconfirmed, snoozed)
+
+
+async def _standing(tx: Tx, queues: Queues) -> dict[str, dict[str, int]]:
+    """How many tickets of each queue are open (`active`), and how many of these are what the names above say."""
+    columns, moment = tickets.c, await tx.now()
+    nobody, pending, aside = columns.assignee_id.is_(None), columns.status == Status.PENDING, _aside(moment)
+    waits = ~pending & columns.waiting_since.is_not(None)
+    dues = (columns.first_due_at, columns.next_due_at, columns.resolve_due_at)
+    counted = {
+        "unassigned": nobody,
+        "waiting_for_staff": waits,
+        "waiting_for_customer": pending,
+        "unassigned_aside": nobody & aside,
+        "waiting_aside": waits & aside,
+        "past_target": or_(*(due <= moment for due in dues)),
+    }
+    conditions: list[Any] = [columns.status.in_(ACTIVE)]
+    if queues is not None:
+        conditions.append(columns.queue.in_(queues))
+    sums = [func.sum(case((one, 1), else_=0)).label(name) for name, one in counted.items()]
     rows = await tx.all(
-        select(events.c.kind, func.count().label("n")).where(*conditions).group_by(events.c.kind)
+        select(columns.queue, func.count().label("active"), *sums).where(*conditions).group_by(columns.queue)
     )
-    return Counter({row.kind: int(row.n) for row in rows})
+    return {row.queue: {name: int(getattr(row, name)) for name in ("active", *counted)} for row in rows}
 
 
 async def now(tx: Tx, queue: str | None = None) -> Now:
     """Return how things stand now, in one queue or in all."""
-    conditions: list[Any] = [tickets.c.status.in_(ACTIVE)]
-    if queue is not None:
-        conditions.append(tickets.c.queue == queue)
-    rows = await tx.all(
-        select(
-            tickets.c.status,
-            tickets.c.assignee_id.is_(None).label("nobody"),
-            tickets.c.waiting_since.is_not(None).label("waits"),
-            func.count().label("n"),
-        )
-        .where(*conditions)
-        .group_by(tickets.c.status, tickets.c.assignee_id.is_(None), tickets.c.waiting_since.is_not(None))
-    )
-    return Now(
-        active=sum(r.n for r in rows),
-        unassigned=sum(r.n for r in rows if r.nobody),
-        waiting_for_staff=sum(r.n for r in rows if r.waits and r.status != "pending"),
-        waiting_for_customer=sum(r.n for r in rows if r.status == "pending"),
-    )
+    standing = await _standing(tx, None if queue is None else (queue,))
+    return Now(**_summed(standing, ("active", *_STANDING)))
 
 
-async def _answered(tx: Tx, period: Period, queue: str | None) -> int:
-    """Tickets on which staff wrote publicly in the period."""
-    conditions: list[Any] = [
-        events.c.at >= period.since,
-        events.c.at < period.until,
-        events.c.kind == "answered",
+def _summed(standing: Mapping[str, Mapping[str, int]], names: Sequence[str]) -> dict[str, int]:
+    return {name: sum(one[name] for one in standing.values()) for name in names}
+
+
+async def _oldest(tx: Tx, queues: Queues) -> tuple[Waiting, ...]:
+    """Whose requesters have waited longest, of what isn't aside: of each status the oldest by its index, then of
+    these."""
+    conditions: list[Any] = [tickets.c.waiting_since.is_not(None), ~_aside(await tx.now())]
+    if queues is not None:
+        conditions.append(tickets.c.queue.in_(queues))
+    columns = (tickets.c.id, tickets.c.title, tickets.c.queue, tickets.c.waiting_since, tickets.c.assignee_id)
+    each = [
+        select(*columns)
+        .where(tickets.c.status == status, *conditions)
+        .order_by(tickets.c.waiting_since, tickets.c.id)
+        .limit(OLDEST)
+        .subquery()
+        for status in (Status.NEW, Status.OPEN)
     ]
-    if queue is not None:
-        conditions.append(events.c.queue == queue)
-    return int(await tx.scalar(select(func.count(events.c.ticket_id.distinct())).where(*conditions)) or 0)
+    both = union_all(*(select(one) for one in each)).subquery()
+    rows = await tx.all(
+        select(both, users.c.username)
+        .outerjoin(users, users.c.id == both.c.assignee_id)
+        .order_by(both.c.waiting_since, both.c.id)
+        .limit(OLDEST)
+    )
+    return tuple(
+        Waiting(
+            ticket_id=row.id, title=row.title, queue=row.queue, since=row.waiting_since, assignee=row.username
+        )
+        for row in rows
+    )
 
 
-async def _durations(tx: Tx, period: Period, queue: str | None, until: Any) -> list[timedelta]:
-    """How long it took, for what ended in the period."""
-    conditions = [until >= period.since, until < period.until, tickets.c.merged_into.is_(None)]
-    if queue is not None:
-        conditions.append(tickets.c.queue == queue)
-    rows = await tx.all(select(tickets.c.created_at, until.label("ended")).where(*conditions))
-    return [row.ended - row.created_at for row in rows]
+async def _unread(tx: Tx, period: Period, queues: Queues) -> int:
+    """What came in in the period and couldn't be read to this day."""
+    rows = select(func.count()).where(
+        inbox.c.state == "unreadable",
+        inbox.c.received_at >= period.since,
+        inbox.c.received_at < period.until,
+    )
+    if queues is not None:
+        rows = rows.join(tickets, tickets.c.id == inbox.c.ticket_id).where(tickets.c.queue.in_(queues))
+    return int(await tx.scalar(rows) or 0)
+
+
+__all__ = [
+    "EFFECT",
+    "EXACT",
+    "Figures",
+    "Group",
+    "Now",
+    "Rating",
+    "Share",
+    "Spread",
+    "Targets",
+    "Waiting",
+    "now",
+    "of",
+    "spread",
+]

@@ -11,6 +11,7 @@ from core.changes import delivery_behind
 from core.database import Tx
 from core.decide import decide, known_already
 from core.evidence import look_up
+from core.inbox import deleted_keys
 from core.people import Known, find
 from core.shapes import DeliveryReport, Held, Ignored, Inbound, NewMessage, Role
 from core.tables import inbox
@@ -32,6 +33,8 @@ async def foresee(tx: Tx, desk: Desk, inbound: Inbound, keys: Collection[bytes] 
     row = await tx.first(select(inbox.c.id, inbox.c.ticket_id).where(inbox.c.key.in_(list(keys))).limit(1))
     if row is not None:
         return Foreseen(row.ticket_id, f"it came in before (inbox row {row.id}): nothing happens")
+    if await deleted_keys(tx, keys):
+        return Foreseen(None, "it came in before, and its row was deleted since: nothing happens")
     if isinstance(inbound, Held):
         return Foreseen(None, f"held: {inbound.reason}; no ticket until staff say that it is no spam")
     if isinstance(inbound, Ignored):

@@ -177,6 +177,7 @@ class Importer:
     async def _one(self, tx: Tx, mail: Archived, prepared: Prepared | None, seen: _Seen) -> Receipt:
         """One mail, idempotent: its row of the inbox says that it is in."""
         tx.as_of = mail.as_of
+        tx.targets = tx.targets and tx.targets.imported()
         if any(arrival.key in seen.rows for arrival in mail.arrivals.values()):
             return Receipt(outcome="duplicate", because="it came in before")
         queue = mail.queue
@@ -317,7 +318,8 @@ async def _seen(tx: Tx, mails: Sequence[Archived]) -> _Seen:
     ]
     there = await tx.all(select(inbox_rows.c.key).where(inbox_rows.c.key.in_(rows)))
     known = await tx.all(select(links.c.key).where(links.c.key.in_(list({key_of(name) for name in named}))))
-    return _Seen({bytes(row.key) for row in there}, {bytes(row.key) for row in known})
+    came = {bytes(row.key) for row in there} | await inbox.deleted_keys(tx, rows)
+    return _Seen(came, {bytes(row.key) for row in known})
 
 
 def _written_to(prepared: Prepared) -> tuple[Person, Known] | None:

@@ -24,13 +24,14 @@ from core.database import Database, SQLAlchemyError, Tx
 from core.failures import Unavailable
 from core.shapes import InboxItem
 from core.signals import Signal
-from core.tables import inbox
+from core.tables import inbox, links
 
 log = structlog.get_logger(__name__)
 
 SHARDS: Final = 16
 BATCH_ROWS: Final = 100
 BATCH_BYTES: Final = 4_000_000
+TOMBSTONE: Final = "tombstone"  # the kind of a link under the key of a mail whose row was deleted
 YOUNG: Final = timedelta(seconds=1)  # for so long an SMTP transaction goes first
 SETTLE: Final = timedelta(
     milliseconds=300
@@ -363,6 +364,18 @@ async def take(tx: Tx, item_id: int) -> bool:
         )
         == 1
     )
+
+
+async def came_before(tx: Tx, item_id: int) -> bool:
+    """Did the same come in before, and was its row deleted since (`core.retention`)?"""
+    left = select(links.c.key).join(inbox, inbox.c.key == links.c.key)
+    return await tx.scalar(left.where(inbox.c.id == item_id, links.c.kind == TOMBSTONE)) is not None
+
+
+async def deleted_keys(tx: Tx, keys: Iterable[bytes]) -> set[bytes]:
+    """Return which of these keys were those of rows that were deleted since."""
+    rows = await tx.all(select(links.c.key).where(links.c.key.in_(list(keys)), links.c.kind == TOMBSTONE))
+    return {bytes(row.key) for row in rows}
 
 
 async def note(

@@ -1,27 +1,39 @@
-"""What the clock makes happen: small jobs, each turn bounded, each effect guarded by the row that it changes."""
+"""What the clock makes happen: small jobs, each turn bounded, each effect guarded by the row that it changes; and jobs
+at times of a cron, whose effect commits together with the claim of its slot.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from functools import partial
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
 
 import structlog
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
-from core import moving, snoozing, units, work
+from core import left_queues, moving, runs, snoozing, units, work
 from core.audience import Happened
 from core.blobs import Blobs
+from core.cron import latest_due, next_due
 from core.database import Database, Tx
-from core.failures import NotFound, Unavailable
+from core.failures import NotFound
 from core.outbox import lane_kind
 from core.status import Did, Status
 from core.sweeping import sweep_folder
-from core.tables import job_runs, tickets
+from core.tables import tickets
+from core.turns import TURN as TURN
+from core.turns import Apart, more, take
 from core.units import Desk
 
+if TYPE_CHECKING:
+    from core.config import Config
+
 log = structlog.get_logger(__name__)
+
+LATE: Final = timedelta(minutes=5)  # a slot that runs so long after its time is marked as late
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,42 +63,85 @@ class Job:
         length = self.every.total_seconds()
         return datetime.fromtimestamp(now.timestamp() // length * length, UTC)
 
+    def next(self, now: datetime) -> datetime:
+        """Return when the next slot begins."""
+        return self.slot(now) + self.every
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A time at which a cron fired, in UTC. `late`: it runs more than `LATE` after that."""
+
+    at: datetime
+    late: bool
+
+
+Effect = Callable[[Tx], Awaitable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class CronJob:
+    """A job at the times of a cron in a zone. After downtime the newest missed slot runs, if it is under `max_late`
+    old; older ones never do.
+
+    `run` reads what it needs and returns the effect, which runs in one transaction with the claim of the slot: it
+    happens once, however many instances there are and wherever one dies. What the effect returns `jobs list` shows.
+    """
+
+    name: str
+    cron: str
+    zone: ZoneInfo
+    max_late: timedelta
+    run: Callable[[Jobs, Slot], Awaitable[Effect]]
+
+    def due(self, since: datetime, now: datetime) -> Slot | None:
+        """Return the slot that is to be run at `now` for a job that is known since `since`."""
+        at = latest_due(self.cron, self.zone, max(since, now - self.max_late), now)
+        return None if at is None else Slot(at, now - at > LATE)
+
+    def next(self, now: datetime) -> datetime:
+        """Return when the next slot begins."""
+        return next_due(self.cron, self.zone, now)
+
+
+AnyJob = Job | CronJob
+
 
 async def close_resolved(jobs: Jobs) -> bool:
     """Close what has been resolved for `close_resolved_after`; staff are told, the requester was told before."""
-    limit = jobs.desk.config.scheduler.batch
-    more = False
-    for queue in jobs.desk.config.queue:
-
-        async def due(
-            tx: Tx, name: str = queue.name, age: timedelta = queue.close_resolved_after
-        ) -> list[int]:
-            before = await tx.now() - age
-            rows = await tx.all(
-                select(tickets.c.id)
-                .where(
-                    tickets.c.status == Status.RESOLVED,
-                    tickets.c.resolved_at <= before,
-                    tickets.c.queue == name,
-                )
-                .order_by(tickets.c.resolved_at, tickets.c.id)
-                .limit(limit)
-            )
-            return [row.id for row in rows]
-
-        ids = await jobs.database.read(due)
-        for ticket_id in ids:
-            try:
-                await _close(jobs, ticket_id, queue.close_resolved_after)
-            except Unavailable:
-                raise
-            except Exception:  # one ticket's trouble holds up no other
-                log.exception("auto_close_failed", ticket=ticket_id)
-        more = more or len(ids) == limit
-    return more
+    config = jobs.desk.config
+    ruled = await jobs.database.read(lambda tx: left_queues.ruled(tx, config, Status.RESOLVED))
+    queues = [(name, queue.close_resolved_after) for name, queue in ruled if queue.close_resolved_after]
+    taken = [
+        await take(
+            jobs.database,
+            partial(_resolved, name=name, age=age, limit=config.scheduler.batch),
+            partial(_close, jobs, age=age),
+            limit=config.scheduler.batch,
+            trouble="auto_close_failed",
+            seconds=TURN / len(queues),
+        )
+        for name, age in queues
+    ]
+    return more(taken)
 
 
-async def _close(jobs: Jobs, ticket_id: int, age: timedelta) -> None:
+async def _resolved(tx: Tx, apart: Apart, *, name: str, age: timedelta, limit: int) -> list[int]:
+    rows = await tx.all(
+        select(tickets.c.id)
+        .where(
+            tickets.c.status == Status.RESOLVED,
+            tickets.c.resolved_at <= await tx.now() - age,
+            tickets.c.queue == name,
+            *apart,
+        )
+        .order_by(tickets.c.resolved_at, tickets.c.id)
+        .limit(limit)
+    )
+    return [row.id for row in rows]
+
+
+async def _close(jobs: Jobs, ticket_id: int, *, age: timedelta) -> None:
     async def unit(tx: Tx) -> None:
         try:
             ticket = await units.lock(tx, ticket_id)
@@ -115,16 +170,12 @@ async def _close(jobs: Jobs, ticket_id: int, age: timedelta) -> None:
 
 
 async def sweep(jobs: Jobs) -> bool:
-    """Drop idle lanes older than a day and old slots."""
+    """Drop idle lanes older than a day and old slots: a batch of them."""
     before = jobs.database.clock.now() - timedelta(days=1)
     kinds = [lane_kind(name) for name in jobs.desk.specs]
     dropped = await work.drop_idle(jobs.database, kinds, before)
-
-    async def forget(tx: Tx) -> None:
-        await tx.run(delete(job_runs).where(job_runs.c.slot < await tx.now() - timedelta(days=2)))
-
-    await jobs.database.unit(forget)
-    return dropped >= 500
+    more = await runs.sweep(jobs.database, jobs_of(jobs.desk.config))
+    return more or dropped >= 500
 
 
 async def sweep_blobs(jobs: Jobs) -> bool:
@@ -139,3 +190,11 @@ JOBS: Final = (
     Job("sweep", timedelta(hours=1), sweep),
     Job("sweep_blobs", timedelta(hours=1), sweep_blobs),
 )
+
+
+def jobs_of(config: Config) -> tuple[AnyJob, ...]:
+    """Return all jobs of a service, those of the configuration too. (Their modules need this one.)"""
+    from core import digests, indexing, reminding, retention, rollups, target_watch, unassigned
+
+    timers = (*target_watch.JOBS, *reminding.JOBS, *rollups.JOBS, *retention.JOBS, *indexing.JOBS)
+    return (*JOBS, *timers, *unassigned.jobs_of(config), *digests.jobs_of(config))

@@ -7,11 +7,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 import structlog
 from sqlalchemy import select
 
-from core import actions, figures, membership, merging, units, views
+from core import actions, figures, membership, merging, ratings, shown, units, views
 from core.actions import Written
 from core.audience import Told
 from core.blobs import Blobs
@@ -20,6 +21,7 @@ from core.database import Database, Rerun, Tx
 from core.failures import Invalid, NotFound, TooMany, Unavailable
 from core.figures import Figures
 from core.file_links import public_file
+from core.once import check_same, mark_of
 from core.outbox import Noted, enqueue, new_mail_id
 from core.people import People, mail_person
 from core.receive import Claim, Receiver
@@ -37,7 +39,8 @@ from core.shapes import (
     Visibility,
     key_of,
 )
-from core.status import Status, Ticket
+from core.shown import Mail, Shown
+from core.status import ACTIVE, Status, Ticket
 from core.tables import attachments, links
 from core.units import Desk
 from core.views import Period, TicketCriteria, TicketDetail, TicketPage, Update
@@ -45,6 +48,7 @@ from core.visibility import check_sees, check_staff, sees_message
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
+Check = Callable[[Ticket], None]
 
 
 class TicketManager:
@@ -80,15 +84,16 @@ class TicketManager:
     ) -> Ticket:
         """Open a ticket for the actor, or (staff) for somebody else.
 
-        `key` is the client's idempotency key: the same one again gives the same ticket. Raises `Invalid`,
+        `key` is the client's idempotency key: the same one again gives the same ticket. Raises `Invalid`, `KeyUsed`,
         `NotAllowed`, `Unavailable`.
         """
         if requester is not None and requester.address != actor.email:
             check_staff(actor, "report for somebody else")
         person = requester or mail_person(actor.email or "", actor.name)
+        mark = mark_of(person.address, title, description, queue or "", priority, files=files)
         stored = await self._store(files)
         return await self._reports.report(
-            person, title, description, queue, priority, stored, key, actor=actor
+            person, title, description, queue, priority, stored, key, actor=actor, mark=mark
         )
 
     async def report(
@@ -108,9 +113,19 @@ class TicketManager:
         The mail repeats nothing of what they wrote and is capped per address, per `source` and in all.
         """
         scoped = f"{reporter.address}:{key}" if key else None
+        mark = mark_of(reporter.name, title, description, queue or "", priority, files=files)
         stored = await self._store(files)
         return await self._reports.report(
-            reporter, title, description, queue, priority, stored, scoped, actor=None, source=source
+            reporter,
+            title,
+            description,
+            queue,
+            priority,
+            stored,
+            scoped,
+            actor=None,
+            source=source,
+            mark=mark,
         )
 
     async def confirm(self, token: str) -> Ticket | None:
@@ -123,17 +138,37 @@ class TicketManager:
 
     async def view_ticket(self, actor: Actor, ticket_id: int) -> TicketDetail:
         """Return a ticket with what the actor may see of it. Raises `NotFound`."""
+        return await self._database.read(lambda tx: self._detail(tx, actor, ticket_id))
 
-        async def look(tx: Tx) -> TicketDetail:
-            ticket = await self._seen(tx, actor, ticket_id)
-            messages = await views.thread(tx, ticket.id, actor)
-            return TicketDetail(
-                ticket=views.ticket_for(actor, ticket),
-                messages=messages,
-                events=await views.history(tx, ticket.id, actor),
-            )
+    async def show_ticket(self, actor: Actor, ticket_id: int) -> Shown:
+        """Return a ticket as its page shows it to the actor, with what they may do. Raises `NotFound`."""
+
+        async def look(tx: Tx) -> Shown:
+            return await shown.shown(tx, self._desk, actor, await self._detail(tx, actor, ticket_id))
 
         return await self._database.read(look)
+
+    async def mail_of(self, actor: Actor, ticket_id: int, message_id: int) -> tuple[Mail, str]:
+        """Return a message's mail and its HTML as it came: nothing of it is safe to show. Raises `NotFound`."""
+
+        async def look(tx: Tx) -> Mail:
+            await self._seen(tx, actor, ticket_id)
+            return await shown.mail(tx, actor, ticket_id, message_id)
+
+        mail = await self._database.read(look)
+        try:
+            return mail, (await self._blobs.get(mail.blob)).decode("utf-8", "replace")
+        except OSError:
+            raise NotFound("this mail is no longer kept") from None
+
+    async def _detail(self, tx: Tx, actor: Actor, ticket_id: int) -> TicketDetail:
+        ticket = await self._seen(tx, actor, ticket_id)
+        messages = await views.thread(tx, ticket.id, actor)
+        return TicketDetail(
+            ticket=views.ticket_for(actor, ticket),
+            messages=messages,
+            events=await views.history(tx, ticket.id, actor),
+        )
 
     async def _seen(self, tx: Tx, actor: Actor, ticket_id: int) -> Ticket:
         ticket = await views.ticket(tx, ticket_id)
@@ -153,10 +188,11 @@ class TicketManager:
         files: Sequence[File] = (),
         key: str | None = None,
     ) -> Message:
-        """Write a message on a ticket: it goes to whoever should hear it. Raises `NotAllowed`, `NotFound`,
-        `Invalid`."""
+        """Write a message on a ticket: it goes to whoever should hear it; `key` as in `create_ticket`. Raises
+        `NotAllowed`, `NotFound`, `Invalid`, `KeyUsed`."""
         if len(message) > MOST_TEXT:
             raise Invalid(f"a message has at most {MOST_TEXT} characters")
+        mark = mark_of(message, visibility, files=files)
         stored = await self._store(files)
         link = f"http:user:{actor.user_id}:{key or secrets.token_hex(16)}"
         written = Written(
@@ -164,14 +200,18 @@ class TicketManager:
             visibility=visibility,
             channel=actor.channel,
             files=stored,
-            names=[(link, "http", None)],
+            names=[(link, "http", mark)],
         )
 
         async def unit(tx: Tx) -> Message:
-            row = await tx.first(select(links.c.message_id).where(links.c.key == key_of(link)))
+            row = await tx.first(
+                select(links.c.message_id, links.c.remote).where(links.c.key == key_of(link))
+            )
             if row is None:
+                await shown.check_goes_on(tx, self._desk, actor, ticket_id)
                 _, message_id = await actions.write(tx, self._desk, actor, ticket_id, written)
             else:
+                check_same(row.remote, mark)
                 message_id = int(row.message_id)
             found = await views.message(tx, message_id)
             assert found is not None
@@ -179,14 +219,45 @@ class TicketManager:
 
         return await self._database.unit(unit)
 
-    async def assign_status(self, actor: Actor, ticket_id: int, status: Status) -> Ticket:
-        """Set a ticket's status. Raises `ForbiddenMove`, `NotAllowed`, `NotFound`."""
-        ticket = await self._unit(lambda tx: actions.set_status(tx, self._desk, actor, ticket_id, status))
-        return views.ticket_for(actor, ticket)
+    async def assign_status(
+        self, actor: Actor, ticket_id: int, status: Status, *, check: Check | None = None
+    ) -> Ticket:
+        """Set a ticket's status. `check` sees the locked ticket as the actor may see it, and raises where it isn't what
+        they think it is. Raises `ForbiddenMove`, `Conflict`, `NotAllowed`, `NotFound`."""
 
-    async def assign(self, actor: Actor, ticket_id: int, username: str | None) -> Ticket:
-        """Give a ticket to a staff member (None: to nobody). Raises as `assign_status`."""
-        return await self._unit(lambda tx: actions.assign(tx, self._desk, actor, ticket_id, username))
+        async def unit(tx: Tx) -> Ticket:
+            await self._check(tx, actor, ticket_id, check)
+            if status in ACTIVE:
+                await shown.check_goes_on(tx, self._desk, actor, ticket_id)
+            return await actions.set_status(tx, self._desk, actor, ticket_id, status)
+
+        return views.ticket_for(actor, await self._unit(unit))
+
+    async def rate(self, actor: Actor, ticket_id: int, score: int | None, comment: str = "") -> None:
+        """Rate one's own ticket, 1 to 5; None: the comment alone. Raises `Conflict`, `Invalid`, `NotAllowed`,
+        `NotFound`, `TooMany`."""
+
+        async def unit(tx: Tx) -> None:
+            await self._seen(tx, actor, ticket_id)
+            await ratings.rate(tx, self._desk, actor, ticket_id, score, comment)
+
+        await self._unit(unit)
+
+    async def assign(
+        self, actor: Actor, ticket_id: int, username: str | None, *, check: Check | None = None
+    ) -> Ticket:
+        """Give a ticket to a staff member (None: to nobody). `check` and what is raised: as `assign_status`."""
+
+        async def unit(tx: Tx) -> Ticket:
+            await self._check(tx, actor, ticket_id, check)
+            return await actions.assign(tx, self._desk, actor, ticket_id, username)
+
+        return await self._unit(unit)
+
+    async def _check(self, tx: Tx, actor: Actor, ticket_id: int, check: Check | None) -> None:
+        if check is not None:
+            locked, _ = await actions.locked(tx, actor, ticket_id)
+            check(views.ticket_for(actor, locked))
 
     async def set_priority(self, actor: Actor, ticket_id: int, priority: Priority) -> Ticket:
         """Set how pressing a ticket is. Raises `NotAllowed`, `NotFound`."""
@@ -236,13 +307,14 @@ class TicketManager:
         await self._unit(unit)
 
     async def analyze_data(self, actor: Actor, period: Period, queue: str | None = None) -> Figures:
-        """Return a period's figures. Raises `NotAllowed` for who is no staff, `Invalid`."""
+        """Return a period's figures. Raises `NotAllowed` for who is no staff, `Invalid`, `Unavailable`."""
         check_staff(actor, "see figures")
         if period.until <= period.since:
             raise Invalid("until must come after since")
         if queue is not None:
             self._desk.queue(queue)
-        return await self._database.read(lambda tx: figures.of(tx, period, queue))
+        zone = ZoneInfo(self._desk.config.service.timezone)
+        return await self._database.read(lambda tx: figures.of(tx, period, queue, zone=zone), snapshot=True)
 
     async def attachment(self, actor: Actor, attachment_id: int) -> Attachment:
         """Return a file that the actor may have. Raises `NotFound`: missing and forbidden look alike."""
@@ -255,7 +327,7 @@ class TicketManager:
                 raise missing
             part = await views.takes_part(tx, message.ticket_id, actor.user_id)
             seen = sees_message(actor, visibility=message.visibility, outsider=message.outsider)
-            if not seen or not (actor.staff or part) or row.blob is None:
+            if not seen or not (actor.staff or part):
                 raise missing
             return views.attachment_of(row)
 

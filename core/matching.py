@@ -17,6 +17,7 @@ import structlog
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from core import searching
 from core.database import Rerun, Tx
 from core.failures import Invalid
 from core.shapes import Person, Role
@@ -288,6 +289,7 @@ async def _hand_over(tx: Tx, numbers: Sequence[int], was: int, user_id: int, add
     bare = (*wrote, messages.c.author_address == "")
     await tx.run(update(messages).where(*bare).values(author_address=address))
     await tx.run(update(messages).where(*wrote).values(author_id=user_id))
+    await searching.changed(tx, *numbers)
     for table, column in ((events, events.c.actor_id), (ratings, ratings.c.user_id)):
         theirs = (table.c.ticket_id.in_(numbers), column == was)
         await tx.run(update(table).where(*theirs).values({column: user_id}))

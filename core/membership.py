@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import select, update
 
-from core import units
+from core import searching, units
 from core.actions import locked
 from core.audience import Happened
 from core.database import Rerun, Tx
@@ -58,6 +58,8 @@ async def let_in(
     )
     if not joined and not shown:
         return ticket
+    if shown:
+        await searching.changed(tx, ticket.id)
     data = {"address": person.address, **({"staff": True} if kind == "participant" else {})}
     await units.add_event(tx, ticket, kind, actor, public=False, data=data)
     after = await units.save(tx, ticket, ticket, public=True)

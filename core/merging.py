@@ -44,11 +44,16 @@ async def merge_locked(tx: Tx, desk: Desk, actor: Actor, ticket: Ticket, target:
     await units.add_event(tx, target, "merged_in", actor, public=False, data={"ticket": ticket_id})
     after = await units.save(tx, ticket, gone, public=True)
     await units.save(tx, target, target, public=False)
+    theirs = ticket.requester_id == target.requester_id  # of another's ticket they learn no number
     came = ". ".join((f"#{ticket_id} was merged into this one", *moved))
-    for one, other in ((after, f"merged into #{into}"), (target, came)):
-        text = f"{units.shown_name(actor)}: {other}."
-        scene = await units.scene(tx, desk, one, actor, from_thread=False, data={"text": text})
-        await units.note(tx, desk, Happened.CHANGED, scene)
+    news: tuple[tuple[Ticket, Happened, str, dict[str, Any]], ...] = (
+        (after, Happened.MERGED, f"merged into #{into}", {"into": into} if theirs else {}),
+        (target, Happened.CHANGED, came, {}),
+    )
+    for one, happened, words, data in news:
+        text = f"{units.shown_name(actor)}: {words}."
+        scene = await units.scene(tx, desk, one, actor, from_thread=False, data={"text": text, **data})
+        await units.note(tx, desk, happened, scene)
     return after
 
 

@@ -58,6 +58,11 @@ def lane_kind(channel: str) -> str:
     return f"lane.{channel}"
 
 
+def lane_of(spec: ChannelSpec, one: Told, ticket_id: int) -> str:
+    """Return the lane that a delivery is worked off in."""
+    return spec.lane(one.place, ticket_id) + (f":{one.apart}" if one.apart else "")
+
+
 def new_mail_id(domain: str, *parts: object) -> str:
     """Return a Message-ID of ours, without angle brackets: no secret in it, never the same twice."""
     return ".".join([*(str(p) for p in parts), secrets.token_hex(8)]) + f"@{domain}"
@@ -112,7 +117,7 @@ def _row(one: Told, spec: ChannelSpec, noted: Noted, now: datetime, seq: int) ->
         data["mail_id"] = new_mail_id(noted.domain, "notice", noted.ticket_id)
         data["mail_date"] = now.isoformat()
     return {
-        "lane": spec.lane(one.place, noted.ticket_id),
+        "lane": lane_of(spec, one, noted.ticket_id),
         "channel": one.channel,
         "ticket_id": noted.ticket_id,
         "message_id": noted.message_id if one.message_id is None else one.message_id,

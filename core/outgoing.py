@@ -6,16 +6,16 @@ from typing import Any
 
 from sqlalchemy import Row, or_, select
 
-from core import views
+from core import tagging, views
 from core.database import Tx
 from core.failures import PermanentFailure, Suppressed
 from core.lateness import overtaken
 from core.places import same_conversation
 from core.posted import anchor, file_posted, parts_posted, posted
-from core.shapes import Author, Kind, Outgoing, Person
+from core.shapes import Author, Kind, Outgoing, Person, Role
 from core.status import Ticket
 from core.suppression import how_to_lift, is_suppressed
-from core.tables import deliveries, identities, links, messages, participants, users
+from core.tables import deliveries, identities, links, messages, participants, reports, users
 from core.visibility import goes_out
 
 MOST_COPIED = 20
@@ -39,6 +39,12 @@ async def load(tx: Tx, row: Row[Any]) -> Outgoing:
     if public and row.channel == "email" and await is_suppressed(tx, row.to_key):
         reason = f"{row.place}: mail there bounced; to try it again: {how_to_lift(row.ticket_id, row.place)}"
         raise (Suppressed if row.kind == Kind.MESSAGE else PermanentFailure)(reason)
+    if row.kind == Kind.DIGEST and row.channel == "email" and await is_suppressed(tx, row.to_key):
+        raise PermanentFailure(
+            f"{row.place}: mail there bounced; to try it again: {how_to_lift(0, row.place)}"
+        )
+    if await _left(tx, row):
+        raise PermanentFailure("they are no longer on the staff")
     card = await card_in(tx, row.ticket_id, row.place) if row.desk and ticket is not None else None
     target, targets, data = await _changes(tx, row)
     return Outgoing(
@@ -55,6 +61,7 @@ async def load(tx: Tx, row: Row[Any]) -> Outgoing:
         assignee=await _assignee(tx, ticket),
         assignee_slack=await _assignee_slack(tx, ticket) if row.kind == Kind.CARD else "",
         answering=await _answering(tx, row.ticket_id) if row.kind == Kind.CARD else (),
+        tags=await tagging.of(tx, row.ticket_id) if row.kind == Kind.CARD else (),
         message=message,
         data=data,
         to=await _person(tx, row.to_key),
@@ -74,6 +81,24 @@ async def load(tx: Tx, row: Row[Any]) -> Outgoing:
         if row.channel == "email" and public and ticket is not None
         else "",
     )
+
+
+async def _left(tx: Tx, row: Row[Any]) -> bool:
+    """Is it for one of the staff who is none any more? It may have waited for their quiet hours to end."""
+    if row.channel == "email":
+        if not row.desk or row.kind not in (Kind.NOTICE, Kind.ALERT):
+            return False
+        key = row.to_key
+    else:
+        if row.data.get("what") != "staff_news":
+            return False
+        key = Person(kind=row.channel, address=row.place).key
+    role = await tx.scalar(
+        select(users.c.role)
+        .join(identities, identities.c.user_id == users.c.id)
+        .where(identities.c.key == key)
+    )
+    return bool(role == Role.REQUESTER)
 
 
 def _requester(ticket: Ticket | None) -> Author | None:
@@ -213,6 +238,8 @@ async def _changes(tx: Tx, row: Row[Any]) -> tuple[str | None, tuple[str, ...], 
     It was known when this was noted, or is by now, as it was being sent then. Raises `PermanentFailure` where it never
     got there."""
     data, target = dict(row.data), row.data.get("target")
+    if row.kind == Kind.DIGEST and "report" in data:
+        data["report"] = await _report(tx, data["report"])
     if row.kind != Kind.EDIT or row.message_id is None:
         return target, (), data
     if "file" in data:
@@ -222,6 +249,14 @@ async def _changes(tx: Tx, row: Row[Any]) -> tuple[str | None, tuple[str, ...], 
     if not target and not data.get("file"):
         raise PermanentFailure("what it changes was never posted")
     return target, await parts_posted(tx, row, str(target)) if target else (), data
+
+
+async def _report(tx: Tx, report_id: int) -> Any:
+    """What a digest tells. Raises `PermanentFailure` where it isn't kept any more."""
+    found = await tx.scalar(select(reports.c.series).where(reports.c.id == report_id))
+    if found is None:
+        raise PermanentFailure("its report is no longer kept")
+    return found
 
 
 async def written_at_desk(tx: Tx, message_id: int) -> str | None:

@@ -17,6 +17,7 @@ from core.operate import Operations
 from core.people import People
 from core.sessions import Sessions
 from core.signals import Signals
+from core.targets import Targets
 from core.units import Desk
 
 
@@ -42,7 +43,7 @@ def build(config: Config, specs: Mapping[str, ChannelSpec], clock: Clock | None 
     """Build the parts for the mounted channels; nothing is opened yet."""
     clock = clock or Clock()
     signals = Signals()
-    database = Database(config.database, clock)
+    database = Database(config.database, clock, Targets(config))
     blobs = Blobs(config.service.data_dir / "blobs")
     desk = Desk(config, specs, signals)
     people = People(database, config)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Row, and_, select, update
 
@@ -45,6 +45,9 @@ def token_hash(token: str) -> bytes:
     """Return the 32 bytes under which a token is kept."""
     return sha256(b"relaydesk token\0" + token.encode("utf-8", "surrogatepass")).digest()
 
+
+# What a token may be for: to see; to report issues; to change anything (and to report).
+SCOPES: Final = ("read", "report", "write")
 
 _USER = (users.c.id, users.c.name, users.c.username, users.c.role)
 
@@ -144,7 +147,7 @@ class People:
         async def look(tx: Tx) -> tuple[Row[Any], str, datetime] | None:
             now = await tx.now()
             row = await tx.first(
-                select(*_USER, tokens.c.last_used_at)
+                select(*_USER, tokens.c.last_used_at, tokens.c.scopes)
                 .join(tokens, tokens.c.user_id == users.c.id)
                 .where(tokens.c.hash == wanted, tokens.c.purpose == "api", tokens.c.expires_at > now)
             )
@@ -158,12 +161,22 @@ class People:
             await self._database.unit(
                 lambda tx: tx.run(update(tokens).where(tokens.c.hash == wanted).values(last_used_at=now))
             )
-        return Actor(user_id=row.id, role=Role(row.role), channel="web", name=row.name, email=email)
+        return Actor(
+            user_id=row.id,
+            role=Role(row.role),
+            channel="web",
+            name=row.name,
+            email=email,
+            scopes=tuple(row.scopes or ()),
+        )
 
-    async def create_token(self, email: str, expires: timedelta) -> str:
-        """Make an API token for an address (an unknown one becomes a requester) and return it."""
+    async def create_token(self, email: str, expires: timedelta, scopes: Sequence[str] = ()) -> str:
+        """Make an API token for an address (an unknown one becomes a requester) and return it. `scopes`: of `SCOPES`,
+        none of them: whatever its owner may. Raises `Invalid`."""
         if expires <= timedelta():
             raise Invalid("a token must live for some time")
+        if unknown := set(scopes) - set(SCOPES):
+            raise Invalid(f"there is no scope '{min(unknown)}'; there are: {', '.join(SCOPES)}")
         person = mail_person(email)
         token = f"rd_{secrets.token_urlsafe(32)}"
 
@@ -175,7 +188,7 @@ class People:
                     hash=token_hash(token),
                     user_id=known.user_id,
                     purpose="api",
-                    scopes=[],
+                    scopes=sorted(set(scopes)),
                     created_at=now,
                     expires_at=now + expires,
                 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Row, select
@@ -58,12 +58,14 @@ async def rate(
     after = (score or before[0], comment or before[1])
     if after[0] is None:
         raise Invalid(f"choose a number from 1 to {MOST} first, then comment on it")
-    if not await allow(tx, f"rating:{ticket_id}", MOST_TOLD, timedelta(hours=1)):
+    told = await allow(tx, f"rating:{ticket_id}", MOST_TOLD, timedelta(hours=1))
+    if not told and row is not None:
         if comment:
             raise TooMany(
                 "you have rated this ticket very often in the last hour; please write what is to be said"
             )
-        await _keep(tx, actor, ticket_id, after[0], after[1])
+        # The figures find a rating by its event: without a new one it keeps the time of the last.
+        await _keep(tx, actor, ticket_id, after[0], after[1], at=row.rated_at)
         return None
     if after != before:
         again = after[0] == before[0]  # a comment alone: the score was told
@@ -80,8 +82,10 @@ def _check_ended(ticket: Ticket, *, rated: bool) -> None:
         raise Conflict("your ticket is still being worked on; you can rate it once it's resolved")
 
 
-async def _keep(tx: Tx, actor: Actor, ticket_id: int, score: int, comment: str | None) -> None:
-    values = {"user_id": actor.user_id, "score": score, "comment": comment, "rated_at": await tx.now()}
+async def _keep(
+    tx: Tx, actor: Actor, ticket_id: int, score: int, comment: str | None, *, at: datetime
+) -> None:
+    values = {"user_id": actor.user_id, "score": score, "comment": comment, "rated_at": at}
     await tx.run(tx.upsert(ratings, {"ticket_id": ticket_id, **values}, values))
 
 
@@ -97,7 +101,7 @@ async def _write(
     again: bool,
 ) -> bool:
     """Keep it and tell the desk. Returns whether its requester is thanked in their thread."""
-    await _keep(tx, actor, ticket.id, score, comment)
+    await _keep(tx, actor, ticket.id, score, comment, at=await tx.now())
     data = {"score": score, "comment": said or None}
     await units.add_event(tx, ticket, "rated", actor, public=False, data=data)
     after = await units.save(tx, ticket, ticket, public=False)

@@ -98,9 +98,14 @@ class Receiver:
         self, step: Callable[[Tx], Awaitable[Receipt]], claim: Claim | None, *, forget: bool
     ) -> Receipt:
         async def unit(tx: Tx) -> Receipt:
+            if self._desk.quiet and tx.targets is not None:
+                tx.targets = tx.targets.imported()
             if claim is not None and not await inbox.take(tx, claim.item_id):
                 return Receipt(outcome="duplicate", because="the inbox row is done")
-            receipt = await step(tx)
+            if claim is not None and claim.refill is None and await inbox.came_before(tx, claim.item_id):
+                receipt = Receipt(outcome="ignored", because="it came in before")
+            else:
+                receipt = await step(tx)
             if claim is not None:
                 state = receipt.outcome if receipt.outcome in ("ignored", "held") else "done"
                 await inbox.note(

@@ -14,6 +14,8 @@ from core.audience import Happened, Told
 from core.brakes import allow, network_of
 from core.database import Database, Tx
 from core.failures import Invalid, TooMany
+from core.matching import find
+from core.once import as_opened, check_same
 from core.outbox import Noted, enqueue, release_held
 from core.people import Known, ensure, token_hash
 from core.shapes import Actor, Auth, File, Kind, Person, Priority, Role, Visibility, key_of
@@ -44,6 +46,7 @@ class Reports:
         *,
         actor: Actor | None,
         source: str = "",
+        mark: str = "",
     ) -> Ticket:
         name = self._desk.queue(queue).name
         _check_words(title, "title", 255)
@@ -52,14 +55,15 @@ class Reports:
         link = f"http:{who}:{key or secrets.token_hex(16)}"
 
         async def unit(tx: Tx) -> Ticket:
-            known = await ensure(tx, person)
-            earlier = await _by_key(tx, link)
+            known = await ensure(tx, await _as_told(tx, person, actor))
+            earlier = await _by_key(tx, link, mark)
             if earlier is not None:
-                return earlier
+                shown = units.title_of(title, description)
+                return as_opened(earlier, queue=name, title=shown, description=description, priority=priority)
             if actor is None:
                 await self._brake_reports(tx, source)
             return await self._opened(
-                tx, person, known, name, title, description, priority, files, link, actor, source
+                tx, person, known, name, title, description, priority, files, (link, mark), actor, source
             )
 
         return await self._database.unit(unit)
@@ -74,7 +78,7 @@ class Reports:
         description: str,
         priority: Priority,
         files: Sequence[File],
-        link: str,
+        named: tuple[str, str],
         actor: Actor | None,
         source: str,
     ) -> Ticket:
@@ -111,7 +115,7 @@ class Reports:
             files=files,
         )
         message_id = await units.add_message(tx, desk, ticket, 1, words)
-        await units.add_links(tx, ticket.id, message_id, [(link, "http", None)])
+        await units.add_links(tx, ticket.id, message_id, [(named[0], "http", named[1])])
         await units.join(tx, ticket.id, person.key, "requester", person.place, 1)
         data = {"message": message_id, "channel": by.channel}
         await units.add_event(tx, ticket, "opened", by, public=True, data=data)
@@ -210,10 +214,19 @@ class Reports:
         return await self._database.unit(unit)
 
 
-async def _by_key(tx: Tx, link: str) -> Ticket | None:
-    """The ticket that this key made already."""
-    row = await tx.first(select(links.c.ticket_id).where(links.c.key == key_of(link)))
-    return None if row is None else await views.ticket(tx, row.ticket_id)
+async def _as_told(tx: Tx, person: Person, actor: Actor | None) -> Person:
+    """Whoever isn't signed in gives nobody a name who is known already."""
+    stranger = actor is None and await find(tx, person.key) is not None
+    return replace(person, name="") if stranger else person
+
+
+async def _by_key(tx: Tx, link: str, mark: str) -> Ticket | None:
+    """The ticket that this key made already. Raises `KeyUsed`."""
+    row = await tx.first(select(links.c.ticket_id, links.c.remote).where(links.c.key == key_of(link)))
+    if row is None:
+        return None
+    check_same(row.remote, mark)
+    return await views.ticket(tx, row.ticket_id)
 
 
 def _check_words(text: str, what: str, longest: int) -> None:

@@ -1,44 +1,70 @@
 """The scheduler: APScheduler ticks in every instance; a row per (job, slot) makes what a slot does happen once.
 
-APScheduler's interval jobs stall for as long as the wall clock was put back, so a guard on the monotonic clock brings
-the tick forward when it hangs in the future.
+The database's clock decides what is due. Interval jobs work in turns, one of each after the other; what a tick doesn't
+finish the next goes on with. APScheduler's interval jobs stall for as long as the wall clock was put back, so a guard
+on the monotonic clock brings the tick forward when it hangs in the future.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from sqlalchemy import func, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from apscheduler.triggers.base import BaseTrigger
 
+from core import runs
 from core.blobs import Blobs
-from core.database import Database, Tx
+from core.database import Database
 from core.failures import Unavailable
-from core.jobs import JOBS, Job, Jobs
-from core.tables import job_runs
+from core.jobs import AnyJob, CronJob, Job, Jobs, jobs_of
 from core.units import Desk
 
 log = structlog.get_logger(__name__)
 
-TURNS = 50  # turns of one job per slot, so that none holds up the others for ever
+SPAN: Final = 30.0  # seconds after which a tick begins no further round of turns
+LONGEST: Final = 120.0  # seconds after which a turn, or a cron job's reading, is given up
+
+
+class _Every(BaseTrigger):  # type: ignore[misc]  # the library has no types
+    """So long after the last time that was looked. The library's own interval counts each one that a clock jumped over:
+    minutes, in which nothing else happens, where it jumped by years."""
+
+    def __init__(self, tick: timedelta) -> None:
+        self._tick = tick
+
+    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime:
+        return now if previous is None else now + self._tick
 
 
 class Scheduler:
     """Runs the jobs. One per process; any number of processes."""
 
-    def __init__(self, desk: Desk, database: Database, blobs: Blobs, jobs: tuple[Job, ...] = JOBS) -> None:
-        self._desk = desk
+    def __init__(
+        self,
+        desk: Desk,
+        database: Database,
+        blobs: Blobs,
+        jobs: Sequence[AnyJob] | None = None,
+        *,
+        span: float = SPAN,
+    ) -> None:
         self._database = database
-        self._blobs = blobs
-        self._jobs = jobs
+        self._with = Jobs(desk, database, blobs)
+        self._jobs = jobs_of(desk.config) if jobs is None else tuple(jobs)
         self._tick = desk.config.scheduler.tick
+        self._span = span
         self._scheduler: Any = AsyncIOScheduler(timezone=UTC)
         self._guard: asyncio.Task[None] | None = None
-        self._last: dict[str, datetime] = {}
+        self._last: dict[str, datetime] = {}  # the slot of each job that we know to be taken
+        self._since: dict[str, datetime] = {}  # since when each cron job is known
+        self._in_hand: dict[str, tuple[Job, datetime]] = {}  # interval jobs with turns left, and their slots
+        self._stopping = False
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -46,8 +72,7 @@ class Scheduler:
         """Begin to tick; what is due is done at once."""
         self._scheduler.add_job(
             self.tick,
-            "interval",
-            seconds=self._tick.total_seconds(),
+            _Every(self._tick),
             id="tick",
             max_instances=1,
             coalesce=True,
@@ -59,6 +84,7 @@ class Scheduler:
 
     async def stop(self, grace: timedelta = timedelta(seconds=4)) -> None:
         """Tick no more; let a turn in hand finish within `grace`."""
+        self._stopping = True
         if self._guard is not None:
             self._guard.cancel()
         if self._scheduler.running:
@@ -81,61 +107,98 @@ class Scheduler:
                 job.modify(next_run_time=now)
 
     async def tick(self) -> None:
-        """Run each job whose slot nobody has taken yet. A failing job doesn't stop the others."""
+        """Do what is due: cron jobs, and rounds of one turn of each interval job, until nothing is left or the tick
+        has taken its time. What becomes due meanwhile joins in."""
         self._idle.clear()
         try:
-            for job in self._jobs:
-                try:
-                    await self._run(job)
-                except Unavailable:
-                    log.warning("job_waits", job=job.name)
-                except Exception:
-                    log.exception("job_failed", job=job.name)
+            ends = time.monotonic() + self._span
+            while not self._stopping:
+                await self._database.read(lambda tx: tx.now())  # our clock follows the database's
+                for job in self._jobs:
+                    await self._guarded(job.name, partial(self._look_at, job))
+                for name in list(self._in_hand):
+                    await self._guarded(name, partial(self._turn, name))
+                if not self._in_hand or time.monotonic() >= ends:
+                    break
+        except Unavailable:
+            log.warning("scheduler_waits")
         finally:
             self._idle.set()
 
-    async def _run(self, job: Job) -> None:
-        slot = job.slot(self._database.clock.now())
-        if self._last.get(job.name) == slot:
+    async def _guarded(self, name: str, step: Callable[[], Awaitable[None]]) -> None:
+        """Do something for one job. Its trouble doesn't stop the others."""
+        if self._stopping:
             return
-        taken = await self._take(job, slot)
-        self._last[job.name] = slot
-        if not taken:
-            return
-        result = "done"
         try:
-            for _ in range(TURNS):
-                if not await job.turn(Jobs(self._desk, self._database, self._blobs)):
-                    break
+            await step()
+        except Unavailable:
+            log.warning("job_waits", job=name)
+        except Exception:
+            log.exception("job_failed", job=name)
+
+    async def _look_at(self, job: AnyJob) -> None:
+        if isinstance(job, CronJob):
+            await self._cron(job)
+        elif job.name not in self._in_hand:
+            slot = job.slot(self._database.clock.now())
+            if self._last.get(job.name) == slot:
+                return
+            taken = await runs.take(self._database, job, slot)
+            self._last[job.name] = slot
+            if taken:
+                self._in_hand[job.name] = (job, slot)
+
+    async def _turn(self, name: str) -> None:
+        """One turn of an interval job that is in hand."""
+        job, slot = self._in_hand.pop(name)
+        try:
+            async with asyncio.timeout(LONGEST):
+                more = await job.turn(self._with)
         except Exception as exc:
-            result = type(exc).__name__
-            raise
-        finally:
-            await self._note(job, slot, result)
+            await self._failed(job, slot, exc)
+            return
+        if more:
+            self._in_hand[name] = (job, slot)  # behind the others
+        else:
+            await self._database.unit(lambda tx: runs.finish(tx, name, slot))
 
-    async def _take(self, job: Job, slot: datetime) -> bool:
-        async def unit(tx: Tx) -> None:
-            await tx.run(insert(job_runs).values(job=job.name, slot=slot, started=await tx.now()))
-
+    async def _cron(self, job: CronJob) -> None:
+        """Run a cron job's slot that is due, unless somebody has, or it failed a moment ago."""
+        now = self._database.clock.now()
+        slot = job.due(await self._known_since(job, now), now)
+        if slot is None or self._last.get(job.name) == slot.at:
+            return
+        if await self._database.read(lambda tx: runs.is_done(tx, job.name, slot.at)):
+            self._last[job.name] = slot.at
+            return
+        trouble = await self._database.read(lambda tx: runs.trouble_of(tx, job.name))
+        if trouble.waits(slot.at, now):
+            return
         try:
-            await self._database.unit(unit)
-        except IntegrityError:
-            return job.repeats and await self._went_back(job, slot)
-        return True
+            async with asyncio.timeout(LONGEST):
+                effect = await job.run(self._with, slot)
+            result = await runs.carry_out(self._database, job.name, slot.at, effect)
+        except Exception as exc:
+            await self._failed(job, slot.at, exc)
+            return
+        self._last[job.name] = slot.at
+        if result is not None:
+            log.info("job_done", job=job.name, slot=slot.at.isoformat(), late=slot.late, result=result)
 
-    async def _went_back(self, job: Job, slot: datetime) -> bool:
-        """Was the clock put back, so that slots to come are taken already?"""
-        last = await self._database.read(
-            lambda tx: tx.scalar(select(func.max(job_runs.c.slot)).where(job_runs.c.job == job.name))
-        )
-        return last is not None and last - slot > job.every
+    async def _known_since(self, job: CronJob, now: datetime) -> datetime:
+        since = self._since.get(job.name)
+        if since is None or since > now:
+            since = await self._database.unit(lambda tx: runs.first_seen(tx, job))
+            self._since[job.name] = since
+        return since
 
-    async def _note(self, job: Job, slot: datetime, result: str) -> None:
-        async def unit(tx: Tx) -> None:
-            await tx.run(
-                update(job_runs)
-                .where(job_runs.c.job == job.name, job_runs.c.slot == slot)
-                .values(finished=await tx.now(), result=result)
-            )
-
-        await self._database.unit(unit)
+    async def _failed(self, job: AnyJob, slot: datetime, exc: Exception) -> None:
+        """Log and count a failure. A cron job's slot is tried again after a while, an interval job's isn't: the next
+        one comes soon. Raises `Unavailable`."""
+        error = type(exc).__name__
+        if isinstance(exc, Unavailable):
+            log.warning("job_waits", job=job.name)
+        else:
+            log.error("job_failed", job=job.name, slot=slot.isoformat(), exc_info=exc)
+        again = isinstance(job, CronJob)
+        await self._database.unit(lambda tx: runs.failed(tx, job.name, slot, error, again=again))

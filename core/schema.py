@@ -27,11 +27,12 @@ from core.tasks import kept
 
 log = structlog.get_logger(__name__)
 
-CODE: Final = 3  # what this code knows; a schema says the oldest code that may run on it
+CODE: Final = 4  # what this code knows; a schema says the oldest code that may run on it
 # Code 1 takes what staff mail to a ticket's note address for an answer to the customer; code 2 sets forms and reactions
-# of Slack aside as nothing to do, and takes what staff write below an old card for a requester's words.
-OLDEST: Final = 3
-HEAD: Final = "0003"
+# of Slack aside as nothing to do, and takes what staff write below an old card for a requester's words; code 3 gives
+# digests up that it should send, and forgets which of them went.
+OLDEST: Final = 4
+HEAD: Final = "0005"
 WATCH: Final = 5.0  # seconds between looks whether the schema still takes this code
 _LEASE = "schema"
 
@@ -100,7 +101,7 @@ async def migrate(database: Database) -> str:
             return f"the schema is up to date ({HEAD})"
     try:
         if database.sqlite:
-            await database.unit(_migrate_here)
+            await database.unit(_migrate_here, endless=True)  # cancelled, it would begin anew for ever
         else:
             await database.unit(lambda tx: tx.connection.run_sync(_first_tables))
             await _migrate_leased(database)

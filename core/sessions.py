@@ -32,7 +32,8 @@ from core.tables import participants, tickets, tokens, users
 LINK_LIVES: Final = timedelta(minutes=10)
 SESSION_LIVES: Final = timedelta(days=14)
 ASKS_PER_SOURCE: Final = 30  # a minute
-MAILS_PER_ADDRESS: Final = 5  # an hour
+MAILS_PER_ASKER: Final = 10  # to an address, an hour, that one network asks for
+MAILS_PER_ADDRESS: Final = 30  # an hour, whoever asks
 CODES_PER_LINK: Final = 5
 LINK, SESSION = "sign-in", "session"
 _KEPT: Final = timedelta(days=1)  # that a link or session is remembered after its end
@@ -74,9 +75,9 @@ class Sessions:
         minute = timedelta(minutes=1)
         return await self._database.unit(lambda tx: allow(tx, name, ASKS_PER_SOURCE, minute))
 
-    async def ask(self, address: str, nonce: str, goal: str) -> bool:
-        """Mail a link to the address where it is somebody's. Nobody outside may be told what this returns, nor how
-        long it took."""
+    async def ask(self, address: str, nonce: str, goal: str, source: str = "") -> bool:
+        """Mail a link to the address where it is somebody's; `source`: the network address of whoever asks. Nobody
+        outside may be told what this returns, nor how long it took."""
         try:
             person = mail_person(address)
         except Invalid:
@@ -89,7 +90,11 @@ class Sessions:
             if known is None or known.suppressed or not await _expected(tx, known):
                 return False
             hour = timedelta(hours=1)
-            if not await allow(tx, f"sign-in:{person.key.hex()}", MAILS_PER_ADDRESS, hour):
+            # Nobody keeps somebody else out by asking for them.
+            theirs = f"sign-in:{person.key.hex()}"
+            if not await allow(tx, f"{theirs}:{network_of(source)}", MAILS_PER_ASKER, hour):
+                return False
+            if not await allow(tx, theirs, MAILS_PER_ADDRESS, hour):
                 return False
             await _forget_old(tx, known.user_id)
             await _keep(tx, known.user_id, token, LINK, LINK_LIVES, kept)
@@ -152,6 +157,21 @@ class Sessions:
             goal = safe_path(str(row.scopes["next"]))
             await _keep(tx, row.user_id, session, SESSION, SESSION_LIVES, {"next": goal})
             return Entered(session, goal)
+
+        return await self._database.unit(unit)
+
+    async def enter_staff(self, identity: bytes, goal: str) -> Entered | None:
+        """Begin a session for the staff member behind an identity that its channel has proven; None for anybody
+        else."""
+        session = secrets.token_urlsafe(32)
+
+        async def unit(tx: Tx) -> Entered | None:
+            known = await find(tx, identity)
+            if known is None or known.role not in (Role.AGENT, Role.MANAGER):
+                return None
+            await _forget_old(tx, known.user_id)
+            await _keep(tx, known.user_id, session, SESSION, SESSION_LIVES, {"next": safe_path(goal)})
+            return Entered(session, safe_path(goal))
 
         return await self._database.unit(unit)
 

@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Row, update
 
-from core import outbox, rests, signs, units, work
+from core import outbox, rests, signs, undelivered, units, work
 from core.channel import Channel
 from core.clock import Clock
 from core.database import Database, Tx
@@ -235,7 +235,8 @@ class Settling:
         await self._database.unit(unit)
 
     async def give_up(self, lease: work.Lease, row: Row[Any], reason: str, *, told: bool = True) -> None:
-        """It failed for good: staff are told in the ticket's thread (never about a notice of that kind)."""
+        """It failed for good: staff are told in the ticket's thread (never about a notice of that kind), of what
+        belongs to no ticket managers are (`core.undelivered`)."""
         tells = told and row.ticket_id and row.kind in (Kind.MESSAGE, Kind.NOTICE, Kind.FILE, Kind.EDIT)
 
         async def unit(tx: Tx) -> None:
@@ -255,6 +256,8 @@ class Settling:
                 data = {"delivery": row.id, "to": row.place, "reason": reason}
                 await units.add_event(tx, ticket, "delivery_failed", None, public=False, data=data)
                 await tell_failure(tx, self._desk, ticket, row.id, row.place, reason)
+            if changed and told and undelivered.concerns(row):
+                await undelivered.tell(tx, self._desk, row, reason)
             if changed:
                 await held_no_longer(tx, self._desk, row)
             await work.fence(tx, lease)

@@ -40,6 +40,7 @@ class Actor:
     name: str = ""
     email: str = ""
     auth: Auth = Auth.VERIFIED
+    scopes: tuple[str, ...] = ()  # what their token is for (`people.SCOPES`); empty: all that the role may
 
     @property
     def staff(self) -> bool:

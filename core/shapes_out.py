@@ -35,7 +35,7 @@ class Attachment:
     size: int
     blob: str | None
     inline_cid: str | None = None
-    state: str = "stored"  # stored, unavailable
+    state: str = "stored"  # stored, unavailable, expired (its time to be kept is over)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +97,7 @@ class Outgoing:
     whose answers are still held (`slack.reply_hold`). `targets`: for an edit, the remote ids of all parts of the post
     that it changes, in their order. For a requester's place that names no thread (`T1/U1`), `anchor` is the first post
     of this ticket there: what follows goes into its thread.
+    `tags`: the ticket's, for its card.
     `overtaken`: a younger message of the ticket came before this one.
     `earlier`: the remote id that this very delivery got before (an update). `language`: the requester's, as far as
     their mails tell it ("de"). `thread_index`: the newest that a mail of the requester's side brought.
@@ -126,6 +127,7 @@ class Outgoing:
     assignee_slack: str = ""
     answering: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
     overtaken: bool = False
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
@@ -18,10 +19,11 @@ from core import units
 from core.audience import Happened
 from core.database import Tx
 from core.durations import parse_duration
-from core.failures import Conflict, Invalid, NotFound, Unavailable
+from core.failures import Conflict, Invalid, NotFound
 from core.shapes import Actor
 from core.status import ACTIVE, Ticket
 from core.tables import tickets
+from core.turns import TURN, Apart, more, take
 from core.units import Desk
 from core.visibility import check_staff
 
@@ -140,24 +142,17 @@ async def wake(jobs: Jobs) -> bool:
     """Take up what was put aside until now: a bounded turn of it."""
     limit = jobs.desk.config.scheduler.batch
 
-    async def due(tx: Tx) -> list[int]:
+    async def due(tx: Tx, apart: Apart) -> list[int]:
         rows = await tx.all(
             select(tickets.c.id)
-            .where(tickets.c.snoozed_until <= await tx.now())
+            .where(tickets.c.snoozed_until <= await tx.now(), *apart)
             .order_by(tickets.c.snoozed_until)
             .limit(limit)
         )
         return [row.id for row in rows]
 
-    ids = await jobs.database.read(due)
-    for ticket_id in ids:
-        try:
-            await take_up(jobs, ticket_id)
-        except Unavailable:
-            raise
-        except Exception:  # one ticket's trouble holds up no other
-            log.exception("wake_failed", ticket=ticket_id)
-    return len(ids) == limit
+    step = partial(take_up, jobs)
+    return more([await take(jobs.database, due, step, limit=limit, trouble="wake_failed", seconds=TURN)])
 
 
 async def take_up(jobs: Jobs, ticket_id: int) -> None:

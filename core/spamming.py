@@ -58,7 +58,7 @@ async def unmark(tx: Tx, desk: Desk, actor: Actor, ticket_id: int) -> Ticket:
         .order_by(events.c.id.desc())
         .limit(1)
     )
-    back = _as_before(ticket, event)
+    back = _as_before(ticket, event, await tx.now())
     kind = COUNTED[1] if back.status in ACTIVE else UNCOUNTED[1]
     await units.add_event(tx, ticket, kind, actor, public=False, data={"to": back.status})
     after = await units.save(tx, ticket, back, public=False)
@@ -68,8 +68,9 @@ async def unmark(tx: Tx, desk: Desk, actor: Actor, ticket_id: int) -> Ticket:
     return after
 
 
-def _as_before(ticket: Ticket, event: Row[tuple[object]] | None) -> Ticket:
-    """The ticket as it stood when it was marked; without a note of that it is open."""
+def _as_before(ticket: Ticket, event: Row[tuple[object]] | None, now: datetime) -> Ticket:
+    """The ticket as it stood when it was marked; without a note of that it is open. Where its requester's answer is
+    waited for, they have all the time for it again: they are reminded, and it is closed, as if it had begun now."""
     data = event.data if event is not None else {}
     was = Status(data.get("from", Status.OPEN))
     waiting = data.get("waiting_since")
@@ -79,6 +80,7 @@ def _as_before(ticket: Ticket, event: Row[tuple[object]] | None) -> Ticket:
         status=was,
         closed_at=ticket.closed_at if was is Status.CLOSED else None,
         waiting_since=datetime.fromisoformat(waiting) if waiting else None,
+        pending_since=now if was is Status.PENDING else None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,8 +28,9 @@ class StaffMember:
     suppressed: bool = False  # mail to them bounced for good
 
 
-async def staff_members(tx: Tx) -> list[StaffMember]:
-    """Return the staff, by username."""
+async def staff_members(tx: Tx, only: Collection[int] | None = None) -> list[StaffMember]:
+    """Return the staff, by username: those with these ids, or all."""
+    chosen = [] if only is None else [users.c.id.in_(list(only))]
     rows = await tx.all(
         select(
             users.c.id,
@@ -41,7 +43,7 @@ async def staff_members(tx: Tx) -> list[StaffMember]:
             identities.c.suppressed_at,
         )
         .outerjoin(identities, identities.c.user_id == users.c.id)
-        .where(users.c.role.in_((Role.AGENT, Role.MANAGER)))
+        .where(users.c.role.in_((Role.AGENT, Role.MANAGER)), *chosen)
         .order_by(users.c.username)
     )
     found: dict[int, dict[str, Any]] = {}

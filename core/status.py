@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -123,6 +123,15 @@ class Ticket:
     resolved_at: datetime | None = None
     closed_at: datetime | None = None
     snoozed_until: datetime | None = None
+    pending_since: datetime | None = None
+    reminded_at: datetime | None = None
+    clock_since: datetime | None = None  # since when the targets' clock runs, None while it's stopped
+    clock_used: timedelta = timedelta()  # of its schedule, before
+    first_due_at: datetime | None = None
+    next_due_at: datetime | None = None
+    resolve_due_at: datetime | None = None
+    targets_at: datetime | None = None  # when a target is to be looked at next
+    targets_told: str = ""
     merged_into: int | None = None
     unconfirmed: bool = False
     spam: bool = False
@@ -139,5 +148,7 @@ class Ticket:
             resolved_at=resolved,
             closed_at=now if then is C else None,
             snoozed_until=self.snoozed_until if then in ACTIVE else None,
+            pending_since=now if then is P else None,
+            reminded_at=None,
             waiting_since=self.waiting_since if then in (N, O) else None,  # nobody waits for staff any more
         )

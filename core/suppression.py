@@ -58,7 +58,12 @@ async def suppress(tx: Tx, row: Row[Any], report: DeliveryReport) -> str | None:
 
 
 def how_to_lift(ticket_id: int, address: str) -> str:
-    """Return what to write so that mail goes to an address again: in a thread, and where there is none."""
+    """Return what to write so that mail goes to an address again: in a thread, and where there is none. `ticket_id`: 0
+    where it is about no ticket; any does."""
+    if not ticket_id:
+        return (
+            f"!unsuppress {address} in any ticket's thread, or: relaydesk tickets unsuppress NUMBER {address}"
+        )
     return f"!unsuppress {address} in the thread, or: relaydesk tickets unsuppress {ticket_id} {address}"
 
 

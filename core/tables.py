@@ -152,6 +152,19 @@ tickets = Table(
     Column("resolved_at", Utc),
     Column("closed_at", Utc),
     Column("snoozed_until", Utc),
+    Column("clock_since", Utc),  # since when the target's clock runs; NULL while it's stopped
+    Column(
+        "clock_used", BigId, nullable=False, server_default="0"
+    ),  # seconds that it ran before, of its schedule
+    Column("first_due_at", Utc),
+    Column("next_due_at", Utc),
+    Column("resolve_due_at", Utc),
+    Column("targets_at", Utc),  # when a target is to be looked at next
+    Column(
+        "targets_told", ascii_name(60), nullable=False, server_default=""
+    ),  # what was told: "first:75 first:100"
+    Column("pending_since", Utc),
+    Column("reminded_at", Utc),
     Column("spam", Boolean, nullable=False, server_default="0"),
     Column("unconfirmed", Boolean, nullable=False, server_default="0"),
     Index("ix_tickets_status", "status", "updated_at", "id"),
@@ -162,6 +175,9 @@ tickets = Table(
     Index("ix_tickets_resolved", "status", "resolved_at", "id"),
     Index("ix_tickets_waiting", "status", "waiting_since", "id"),
     Index("ix_tickets_snoozed", "snoozed_until"),
+    Index("ix_tickets_targets", "targets_at"),
+    Index("ix_tickets_pending", "status", "queue", "reminded_at", "pending_since", "id"),
+    Index("ix_tickets_merged", "merged_into"),
     **OPTIONS,
 )
 
@@ -340,5 +356,62 @@ ratings = Table(
     Column("score", SmallInteger, nullable=False),
     Column("comment", LongText),
     Column("rated_at", Utc, nullable=False),
+    **KEYED,
+)
+
+tags = Table(
+    "tags",
+    metadata,
+    Column("ticket_id", BigId, ForeignKey("tickets.id"), primary_key=True, autoincrement=False),
+    Column("tag", exact(40), primary_key=True),
+    Index("ix_tags_tag", "tag", "ticket_id"),
+    **KEYED,
+)
+
+rollups = Table(
+    "rollups",
+    metadata,
+    Column("day", ascii_name(10), primary_key=True),  # of UTC
+    Column("queue", ascii_name(40), primary_key=True),
+    Column("series", Json, nullable=False),
+    Column("made_at", Utc, nullable=False),
+    **KEYED,
+)
+
+reports = Table(
+    "reports",
+    metadata,
+    big_id(),
+    Column("name", ascii_name(40), nullable=False),
+    Column("since", Utc, nullable=False),
+    Column("until", Utc, nullable=False),
+    Column("late", Boolean, nullable=False),
+    Column("made_at", Utc, nullable=False),
+    Column("series", Json, nullable=False),
+    Index("ix_reports_made_at", "made_at"),
+    **OPTIONS,
+)
+
+
+def _on_a_server(*_: Any, dialect: Any, **__: Any) -> bool:
+    return str(dialect.name) != "sqlite"
+
+
+search = Table(
+    "search",
+    metadata,
+    Column("ticket_id", BigId, primary_key=True, autoincrement=False),
+    Column("words", LongText, nullable=False),
+    # SQLite has a virtual table and triggers beside it (migration 0005).
+    Index("ft_search_words", "words", mysql_prefix="FULLTEXT", mariadb_prefix="FULLTEXT").ddl_if(
+        callable_=_on_a_server
+    ),
+    **KEYED,
+)
+
+search_due = Table(
+    "search_due",
+    metadata,
+    Column("ticket_id", BigId, primary_key=True, autoincrement=False),
     **KEYED,
 )

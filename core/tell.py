@@ -5,12 +5,13 @@ They are noted like every delivery, as the last step of the unit that calls for 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Row, select
 
-from core import units, views
-from core.audience import Scene, Told
+from core import bundling, units, views
+from core.audience import Happened, Scene, Told, alerts, personal
 from core.database import Tx
 from core.outbox import Noted, enqueue
 from core.shapes import Kind, Person
@@ -98,25 +99,11 @@ async def tell_failure(
         return
     scene = scene or await units.scene(tx, desk, ticket, None)
     data = {"what": "failed", "delivery_id": delivery_id, "to": to, "reason": reason}
-    alerts = []
-    if scene.triage is not None:
-        channel, place = scene.triage
-        alerts.append(Told(channel=channel, place=place, kind=Kind.ALERT, desk=True, data=data))
-    for agent in scene.agents:
-        alerts.append(
-            Told(
-                channel="email",
-                place=agent.email,
-                kind=Kind.ALERT,
-                desk=True,
-                automatic=True,
-                to_key=agent.key,
-                data=data,
-            )
-        )
     version = await tx.scalar(select(tickets.c.version).where(tickets.c.id == ticket.id))
     noted = Noted(
         ticket_id=ticket.id, version=int(version), message_id=None, domain=desk.domain(ticket.queue)
     )
-    if await enqueue(tx, desk.specs, noted, alerts, first=500):
+    if await enqueue(tx, desk.specs, noted, alerts(scene, data), first=500):
         tx.after_commit.append(desk.signals.outbox.set)
+    heard = replace(scene, data={"to": to, "reason": reason})
+    await bundling.tell(tx, desk, personal(Happened.FAILED, heard, desk.specs))

@@ -30,6 +30,7 @@ class KnownLinks:
     tickets: frozenset[int]
     elsewhere: frozenset[int] = frozenset()  # tickets that were never in the queue that it was sent to
     answered: int | None = None  # the ticket of the delivery to whose envelope sender it was sent
+    ticketless: bool = False  # that delivery belongs to no ticket: a digest, news
     recent: int | None = None  # the ticket that this conversation's further messages belong to
 
     def of(self, ref: Ref) -> LinkFact | None:

@@ -14,8 +14,8 @@ from typing import Any, Final
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from core import views
-from core.audience import Happened, Scene, told, with_files
+from core import bundling, searching, targets, views
+from core.audience import Happened, Scene, personal, told, with_files
 from core.config import Queue
 from core.database import Rerun, Tx
 from core.desk import TITLE
@@ -66,24 +66,31 @@ async def open_ticket(
 ) -> Ticket:
     """Insert a ticket with room for so many first messages and return it."""
     now = await tx.now()
+    values: dict[str, Any] = {
+        "queue": queue,
+        "title": title[:TITLE],
+        "description": description,
+        "status": Status.NEW,
+        "priority": priority,
+        "channel": channel,
+        "requester_id": requester.user_id,
+        "version": 1,
+        "created_at": now,
+        "updated_at": now,
+        "public_updated_at": now,
+        "waiting_since": now,
+        "unconfirmed": unconfirmed,
+    }
+    nobody: dict[str, Any] = {
+        "requester_name": "",
+        "requester_email": "",
+        "assignee_id": None,
+        "assignee": None,
+    }
+    fresh = _recounted(tx, None, Ticket(id=0, **values, **nobody), now)
+    values |= targets.columns(fresh)
     ticket_id = await tx.new_id(
-        insert(tickets).values(
-            queue=queue,
-            title=title[:TITLE],
-            description=description,
-            status=Status.NEW,
-            priority=priority,
-            channel=channel,
-            requester_id=requester.user_id,
-            requester_address=address[:320],
-            version=1,
-            last_seq=room,
-            created_at=now,
-            updated_at=now,
-            public_updated_at=now,
-            waiting_since=now,
-            unconfirmed=unconfirmed,
-        )
+        insert(tickets).values(**values, requester_address=address[:320], last_seq=room)
     )
     ticket = await views.ticket(tx, ticket_id)
     assert ticket is not None
@@ -91,8 +98,10 @@ async def open_ticket(
 
 
 async def save(tx: Tx, before: Ticket, after: Ticket, *, public: bool) -> Ticket:
-    """Write what changed of a locked ticket; its activity moves to now, publicly where `public`."""
+    """Write what changed of a locked ticket; its activity moves to now, publicly where `public`. Its targets are
+    counted anew."""
     now = max(await tx.now(), before.updated_at)  # what an archive tells of was before
+    after = _recounted(tx, before, after, now)
     after = replace(after, updated_at=now, public_updated_at=now if public else before.public_updated_at)
     fields = (
         "queue",
@@ -106,15 +115,25 @@ async def save(tx: Tx, before: Ticket, after: Ticket, *, public: bool) -> Ticket
         "closed_at",
         "merged_into",
         "snoozed_until",
+        "pending_since",
+        "reminded_at",
         "unconfirmed",
         "spam",
         "updated_at",
         "public_updated_at",
     )
     values = {f: getattr(after, f) for f in fields if getattr(after, f) != getattr(before, f)}
+    was, counted = targets.columns(before), targets.columns(after)
+    values |= {name: counted[name] for name in counted if counted[name] != was[name]}
     if values:
         await tx.run(update(tickets).where(tickets.c.id == before.id).values(**values))
+    if after.title != before.title:
+        await searching.changed(tx, after.id)
     return after
+
+
+def _recounted(tx: Tx, before: Ticket | None, after: Ticket, now: datetime) -> Ticket:
+    return after if tx.targets is None else tx.targets.recount(before, after, now)
 
 
 async def join(tx: Tx, ticket_id: int, identity: bytes, role: str, place: str, seq: int) -> bool:
@@ -204,6 +223,7 @@ async def add_message(tx: Tx, desk: Desk, ticket: Ticket, seq: int, words: Words
             update(messages).where(messages.c.id == message_id).values(mail_id=mail_id, mail_date=now)
         )
         await add_links(tx, ticket.id, message_id, [(f"mail:{mail_id}", "sent", mail_id)])
+    await searching.changed(tx, ticket.id)
     return message_id
 
 
@@ -331,6 +351,7 @@ async def note(
         all_told = with_files(all_told, [row.id for row in rows], carriers)
     if await enqueue(tx, desk.specs, noted, all_told, first):
         tx.after_commit.append(desk.signals.outbox.set)
+    await bundling.tell(tx, desk, personal(happened, scene, desk.specs))
 
 
 # -- status -----------------------------------------------------------------------------------------------------
@@ -356,7 +377,13 @@ async def move(
     then = ticket.update_status(did, now, after_staff_reply=after)
     if then.status is not ticket.status:
         kind = event_of(ticket.status, then.status)
-        data = {"from": ticket.status, "to": then.status}
+        data: dict[str, Any] = {"from": ticket.status, "to": then.status}
+        if kind == "resolved" and tx.targets is not None:
+            data |= tx.targets.resolved(ticket, now)
+        if kind == "closed_unresolved" and did is Did.TIMED_OUT:
+            data["auto"] = True
+        if tx.targets is not None and tx.targets.quiet:
+            then = replace(then, pending_since=None)  # who waits in an archive is never reminded
         await add_event(tx, ticket, kind, actor, public=True, data=data)
     return then
 

@@ -31,8 +31,9 @@ class Who(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Verb:
     """A verb: how it is written, what it does in a few words, who carries it out, and who may use it. `sign`: what is
-    put on the message that carried it. `bare`: no words belong to it. `follows`: said of a ticket that was merged away,
-    it is meant for the one in which that goes on."""
+    put on the message that carried it. `bare`: no words belong to it. `anywhere`: it is about no ticket, and may be
+    written in a direct message to the bot too. `follows`: said of a ticket that was merged away, it is meant for the
+    one in which that goes on."""
 
     usage: str
     help: str
@@ -40,6 +41,7 @@ class Verb:
     who: Who = Who.STAFF
     sign: str = "done"
     bare: bool = False
+    anywhere: bool = False
     follows: bool = True
 
 
@@ -73,6 +75,8 @@ VERBS: Final[dict[str, Verb]] = {
     "reply": Verb("!reply hours", "send a canned answer (no name: lists them)", staff.reply),
     "note": Verb("!note text", "write a note, which only staff see", staff.note, sign="note"),
     "title": Verb("!title new words", "give the ticket another title", staff.title),
+    "tag": Verb("!tag name", "put a tag on it (no name: lists them)", staff.tag),
+    "untag": Verb("!untag name", "take a tag off it", staff.untag),
     "queue": Verb("!queue billing", "move it to another queue", staff.queue),
     "merge": Verb("!merge #12", "merge this ticket into another one", staff.merge, follows=False),
     "link": Verb("!link #12", "note that two tickets have to do with each other", staff.link),
@@ -84,6 +88,10 @@ VERBS: Final[dict[str, Verb]] = {
     "unsuppress": Verb(
         "!unsuppress name@example.com", "mail an address again that bounced", staff.unsuppress
     ),
+    "digest": Verb("!digest daily", "send you a digest, as of now (managers)", staff.digest, anywhere=True),
+    "notify": Verb(
+        "!notify off assigned", "choose what you are told of (no word: shows it)", staff.notify, anywhere=True
+    ),
     "belongs": Verb(
         "belongs 12",
         "it is a part of that other ticket of yours",
@@ -94,6 +102,12 @@ VERBS: Final[dict[str, Verb]] = {
     "rate": Verb("rate 5", "say how it went, from 1 to 5", theirs.rate, Who.REQUESTER, follows=False),
     "help": Verb("!help", "show this", _help, Who.BOTH, bare=True, follows=False),
 }
+
+
+def needs_no_ticket(name: str) -> bool:
+    """Is it a verb that is about no ticket?"""
+    verb = VERBS.get(name.lower())
+    return verb is not None and verb.anywhere
 
 
 def may(verb: Verb, *, staff: bool, own: bool) -> bool:

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from core import actions, canned, membership, merging, moving, relations, snoozing, spamming, views
+from core import (
+    actions,
+    canned,
+    digests,
+    membership,
+    merging,
+    moving,
+    preferences,
+    relations,
+    snoozing,
+    spamming,
+    tagging,
+    views,
+)
 from core.actions import Written
 from core.asked import NOBODY, Asked, first, how, number, one_of, person
-from core.failures import Conflict
+from core.audience import Told
+from core.failures import Conflict, NotAllowed
 from core.retrying import retry_delivery
-from core.shapes import Priority, Visibility
+from core.shapes import Priority, Role, Visibility
 from core.status import Status
 from core.tables import deliveries
 from core.units import remote_of
@@ -93,6 +107,25 @@ async def title(asked: Asked) -> None:
         asked.ticket_id,
         asked.words_or_text(),
         from_thread=asked.in_thread,
+    )
+
+
+async def tag(asked: Asked) -> str | None:
+    """Put tags on it; without a name: which it has."""
+    if not asked.words:
+        has = await tagging.of(asked.tx, (await actions.target(asked.tx, asked.ticket_id)).id)
+        return f"Its tags: {', '.join(has)}" if has else "It has no tags. To put one on it: !tag name"
+    await tagging.add(
+        asked.tx, asked.desk, asked.actor, asked.ticket_id, asked.words, from_thread=asked.in_thread
+    )
+    return None
+
+
+async def untag(asked: Asked) -> None:
+    """Take tags off it."""
+    first(asked, "!untag name")
+    await tagging.remove(
+        asked.tx, asked.desk, asked.actor, asked.ticket_id, asked.words, from_thread=asked.in_thread
     )
 
 
@@ -209,3 +242,34 @@ async def retry(asked: Asked) -> None:
         state = await asked.tx.scalar(select(deliveries.c.state).where(deliveries.c.id == delivery_id))
         raise Conflict(DELIVERED if state == "sent" else "that delivery isn't one that failed")
     asked.tx.after_commit.append(asked.desk.signals.outbox.set)
+
+
+async def digest(asked: Asked) -> None:
+    """Send a digest of the period that ends now to whoever asks. It tells of all its queues, so only managers may."""
+    if asked.actor.role not in (Role.MANAGER, Role.SYSTEM):
+        raise NotAllowed("only managers get digests, so nothing was done")
+    name = first(
+        asked, f"!digest {asked.desk.config.digest[0].name if asked.desk.config.digest else 'daily'}"
+    )
+    await digests.send_now(asked.tx, asked.desk, name, [_told(asked)])
+
+
+def _told(asked: Asked) -> Told:
+    """Where whoever asks is reached: by direct message, or by mail where that is how we know them."""
+    if asked.sender.kind == "slack":
+        return digests.told_in_slack(asked.sender.address)
+    if not asked.actor.email:
+        raise Conflict("nobody knows where to send it to you")
+    return digests.told_by_mail(asked.actor.email)
+
+
+async def notify(asked: Asked) -> str:
+    """Choose what one is told of personally, and when not; without a word: what that is now."""
+    config = asked.desk.config
+    return await preferences.choose(
+        asked.tx,
+        asked.actor.user_id,
+        asked.words,
+        quiet_hours=config.notices.quiet_hours,
+        zone=config.service.timezone,
+    )

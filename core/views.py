@@ -6,11 +6,12 @@ import base64
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Row, and_, or_, select, union_all
 
+from core import searching
 from core.database import Tx
 from core.failures import Invalid
 from core.lateness import as_written
@@ -27,7 +28,7 @@ _assignee = users.alias("assignee")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TicketCriteria:
-    """Which tickets to list, newest activity first. `q`: a number, or words of title and requester."""
+    """Which tickets to list, newest activity first. `q`: a number, or words (`core.searching`)."""
 
     status: tuple[Status, ...] = ()
     queue: str | None = None
@@ -108,6 +109,15 @@ def ticket_of(row: Row[Any]) -> Ticket:
         resolved_at=row.resolved_at,
         closed_at=row.closed_at,
         snoozed_until=row.snoozed_until,
+        pending_since=row.pending_since,
+        reminded_at=row.reminded_at,
+        clock_since=row.clock_since,
+        clock_used=timedelta(seconds=int(row.clock_used)),
+        first_due_at=row.first_due_at,
+        next_due_at=row.next_due_at,
+        resolve_due_at=row.resolve_due_at,
+        targets_at=row.targets_at,
+        targets_told=row.targets_told,
         merged_into=row.merged_into,
         unconfirmed=bool(row.unconfirmed),
         spam=bool(row.spam),
@@ -277,10 +287,10 @@ def parse_cursor(cursor: str) -> tuple[datetime, int]:
         raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         at, ticket_id = json.loads(raw)
         moment = datetime.fromisoformat(at)
-        if moment.tzinfo is None or not isinstance(ticket_id, int):
+        if moment.tzinfo is None or not isinstance(ticket_id, int) or not 0 <= ticket_id < 2**63:
             raise ValueError(cursor)
         return moment.astimezone(UTC), ticket_id
-    except (ValueError, TypeError) as exc:
+    except (ValueError, TypeError, OverflowError) as exc:
         raise Invalid("cursor: not one of ours; start again without it") from exc
 
 
@@ -329,8 +339,8 @@ async def _conditions(tx: Tx, actor: Actor, criteria: TicketCriteria) -> list[An
         conditions.append(tickets.c.requester_id == (actor.user_id or 0))  # whose address it is stays hidden
     if criteria.requester is not None:
         conditions.append(tickets.c.requester_address == criteria.requester.strip().lower())
-    if criteria.q:
-        conditions.append(_matches(criteria.q, staff=actor.staff))
+    if criteria.q and criteria.q.strip():
+        conditions.append(await searching.condition(tx, actor, criteria.q))
     return conditions
 
 
@@ -339,18 +349,6 @@ async def _assignee_condition(tx: Tx, name: str) -> Any:
         return tickets.c.assignee_id.is_(None)
     user_id = await tx.scalar(select(users.c.id).where(users.c.username == name))
     return tickets.c.assignee_id == (user_id if user_id is not None else -1)
-
-
-def _matches(q: str, *, staff: bool) -> Any:
-    words = q.strip()
-    number = words.lstrip("#")
-    pattern = f"%{words.replace('!', '!!').replace('%', '!%').replace('_', '!_')}%"
-    choices: list[Any] = [tickets.c.title.like(pattern, escape="!")]
-    if number.isdigit() and len(number) < 18:
-        choices.append(tickets.c.id == int(number))
-    if staff:
-        choices.append(tickets.c.requester_address.like(pattern, escape="!"))
-    return or_(*choices)
 
 
 async def open_roots(tx: Tx) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from sandbox import files_api, oauth, pages
+from sandbox import files_api, oauth, oidc, pages
 from sandbox.chaos import Chaos, Rates
 from sandbox.clock import Clock
 from sandbox.driver import Driver
@@ -17,8 +17,10 @@ from sandbox.install import Installed, from_manifest
 from sandbox.interactions import Interactions
 from sandbox.mailbox import Mailbox
 from sandbox.outgoing import Desk
+from sandbox.page_way import Provider, Way
 from sandbox.shapes import BOT, BOT_USER, TEAM, Json, SlackError
 from sandbox.socket_mode import SocketHub
+from sandbox.trouble import Trouble
 from sandbox.views import Views
 from sandbox.web_api import WebApi
 from sandbox.workspace import Workspace
@@ -69,6 +71,8 @@ class Sandbox:
         self.workspace = Driver(space, delivery, interactions, views, faults, self._busy)
         self.mailbox = Mailbox(host, smtp_port)
         self.desk = Desk(self.mailbox)
+        self.way = Way()
+        self.trouble = Trouble(faults, self.mailbox)
 
     # -- life ------------------------------------------------------------------------------------------------
 
@@ -96,6 +100,7 @@ class Sandbox:
 
     def _application(self) -> web.Application:
         app = web.Application(client_max_size=MOST_BODY)
+        self.oidc = oidc.mount(app, self)
         app.router.add_route("*", "/api/{method}", self.api.serve)
         app.router.add_get("/link", self.sockets.serve)
         app.router.add_post("/upload/v1/{ticket}", self._upload)
@@ -161,6 +166,10 @@ class Sandbox:
     ) -> None:
         """Say where the desk takes mail (and for whom), so that the page's mails go there, and where its pages are."""
         self.desk.smtp, self.desk.http_url, self.desk.address = smtp, http_url, address
+
+    def watch(self, provider: Provider) -> None:
+        """Let the page show tickets' ways: `provider(ticket)` reads one, `provider(None)` the newest one's."""
+        self.way.provider = provider
 
     def _busy(self) -> bool:
         delivery = self.workspace.delivery

@@ -155,6 +155,7 @@ class Delivery:
             self._go(body, fate)
 
     def _go(self, body: Json, fate: Fate) -> None:
+        self._faults.met["duplicate"] += self._faults.duplicate_events
         for _ in range(1 + self._faults.duplicate_events):
             task = asyncio.get_running_loop().create_task(self._deliver(body, fate))
             self._tasks.add(task)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -35,6 +36,8 @@ class Faults:
         self.held = False
         self.strict_rates = False
         """One message a second and channel, and a method's tier; off by default."""
+        self.met: Counter[str] = Counter()
+        """How often each kind of trouble was met; `down` and `duplicate` too."""
         self._queue: list[Fault] = []
         self.on_down: Callable[[], None] = lambda: None
         self.on_release: Callable[[], None] = lambda: None
@@ -70,6 +73,14 @@ class Faults:
         """Forget the Web API's faults that were set and not met."""
         self._queue.clear()
 
+    def forget(self, kind: Kind, method: str) -> None:
+        """Forget what of this kind was set for this method and not met."""
+        self._queue = [fault for fault in self._queue if (fault.kind, fault.method) != (kind, method)]
+
+    def awaits(self, kind: Kind, method: str) -> bool:
+        """Whether something of this kind waits for a call of this method."""
+        return any((fault.kind, fault.method) == (kind, method) for fault in self._queue)
+
     def down(self) -> None:
         """Slack is away: the Web API answers 503, sockets are closed and refused, HTTP events wait for nobody."""
         self.is_down = True
@@ -102,6 +113,7 @@ class Faults:
         """The fault that this call meets."""
         for fault in self._queue:
             if fault.method in (method, "*"):
+                self.met[fault.kind] += 1
                 fault.times -= 1
                 if fault.times <= 0:
                     self._queue.remove(fault)

@@ -97,6 +97,10 @@ class Mailbox:
         self._ids = itertools.count(1)
         self._refusals: list[_Refusal] = []
         self._drops = 0
+        self.refusing: str | None = None
+        """What every mail is answered with instead of being taken ("451 4.3.0 Try again later"); None: it's taken."""
+        self.refused = 0
+        """How many mails were refused."""
         self._server: asyncio.Server | None = None
         self._connections: set[_Server] = set()
 
@@ -149,10 +153,14 @@ class Mailbox:
     def _refused(self, stage: Stage) -> str | None:
         for refusal in self._refusals:
             if refusal.stage == stage:
+                self.refused += 1
                 refusal.times -= 1
                 if refusal.times <= 0:
                     self._refusals.remove(refusal)
                 return f"{refusal.code} {refusal.text}"
+        if self.refusing and stage == "data":
+            self.refused += 1
+            return self.refusing
         return None
 
     # -- aiosmtpd's hooks ------------------------------------------------------------------------------------

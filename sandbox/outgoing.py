@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.policy import SMTPUTF8
-from email.utils import formataddr, formatdate, getaddresses, make_msgid
-from html import escape
+from email.utils import formataddr, formatdate, getaddresses
 
+from sandbox.clients import CLIENTS, add_thread, quoted_from
 from sandbox.mailbox import Mail, Mailbox
 
 AUTHSERV = "sandbox.local"
@@ -28,6 +28,8 @@ class Letter:
     text: str
     files: list[tuple[str, bytes]] = field(default_factory=list)
     reply_to_mail: int | None = None
+    client: str = "gmail"
+    """One of `clients.CLIENTS`: whose habits the mail has."""
 
 
 class Desk:
@@ -74,7 +76,8 @@ def _submit(host: str, port: int, sender: str, recipients: list[str], raw: bytes
 
 
 def compose(letter: Letter, original: Mail | None) -> EmailMessage:
-    """The mail, as a usual client makes it: text and HTML, the quote below, the thread's headers."""
+    """The mail, as the customer's program makes it: text and HTML, the quote below, the thread's fields."""
+    client = CLIENTS[letter.client]
     message = EmailMessage(policy=SMTPUTF8.clone(linesep="\r\n"))
     domain = letter.sender.rpartition("@")[2]
     message["Authentication-Results"] = f"{AUTHSERV}; dmarc=pass header.from={domain}"
@@ -83,33 +86,13 @@ def compose(letter: Letter, original: Mail | None) -> EmailMessage:
     message["To"] = letter.to
     message["Subject"] = letter.subject
     message["Date"] = formatdate(localtime=True)
-    message["Message-ID"] = make_msgid(domain=letter.sender.rpartition("@")[2] or "example.com")
-    text, html = letter.text, _html(letter.text)
-    if original is not None:
-        _thread(message, original)
-        lead = f"On {original.header('Date')}, {original.header('From')} wrote:"
-        quoted = "\n".join(f"> {line}" for line in original.text.rstrip().split("\n"))
-        text = f"{text}\n\n{lead}\n\n{quoted}\n"
-        body = original.html or _html(original.text)
-        html += f'<br><div class="gmail_quote"><div class="gmail_attr">{escape(lead)}<br></div>'
-        html += f'<blockquote class="gmail_quote" style="margin-left:.8ex">{body}</blockquote></div>'
+    add_thread(message, client, original)
+    text, html = client.write(letter.text, quoted_from(original) if original else None)
     message.set_content(text)
-    message.add_alternative(html, subtype="html")
+    if html:
+        message.add_alternative(html, subtype="html")
     _attach(message, letter.files)
     return message
-
-
-def _html(text: str) -> str:
-    lines = escape(text).split("\n")
-    return f'<div dir="ltr">{"<br>".join(lines)}</div>'
-
-
-def _thread(message: EmailMessage, original: Mail) -> None:
-    parent = original.header("Message-ID")
-    if parent:
-        message["In-Reply-To"] = parent
-        before = original.header("References") or original.header("In-Reply-To")
-        message["References"] = f"{before} {parent}".strip()
 
 
 def _attach(message: EmailMessage, files: Iterable[tuple[str, bytes]]) -> None:

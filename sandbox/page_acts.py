@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from sandbox.clients import CLIENTS
 from sandbox.outgoing import Letter
 from sandbox.shapes import Answer, Json
 
@@ -104,7 +105,10 @@ class Acts:
             text=str(form.get("text", "")).replace("\r\n", "\n"),
             files=_files(form),
             reply_to_mail=int(original) if original.isdigit() else None,
+            client=str(form.get("client", "gmail")),
         )
+        if letter.client not in CLIENTS:
+            return web.json_response({"error": "unknown mail program"}, status=400)
         if "@" not in letter.sender or "@" not in letter.to:
             return web.json_response({"error": "both addresses need an @"}, status=400)
         try:

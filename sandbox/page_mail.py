@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from sandbox.clients import CLIENTS
 from sandbox.mailbox import Mail
 from sandbox.outgoing import reply_address, reply_subject
 from sandbox.shapes import Json
@@ -44,7 +45,18 @@ def shown(box: Sandbox, customer: str) -> Json:
     wanted = (customer or known[0]).casefold()
     mine = [(m, sent) for m, sent in came + went if _concerns(m, sent, wanted)]
     mine.sort(key=lambda pair: pair[0].received_at, reverse=True)
-    return {"customer": wanted, "customers": known, "mails": [_line(m, sent) for m, sent in mine]}
+    return {
+        "customer": wanted,
+        "customers": known,
+        "mails": [_line(m, sent) for m, sent in mine],
+        "written": [_written(m) for m in box.desk.sent[-20:]],
+        "clients": [{"name": n, "label": c.label, "about": c.about} for n, c in CLIENTS.items()],
+    }
+
+
+def _written(mail: Mail) -> Json:
+    """A mail that was sent from the page, whoever looks."""
+    return {"id": mail.id, "by": mail.sender.casefold(), "reply": bool(mail.header("In-Reply-To"))}
 
 
 def _concerns(mail: Mail, sent: bool, customer: str) -> bool:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from sandbox import files_api, page_acts, page_mail, page_slack
+from sandbox import files_api, page_acts, page_mail, page_slack, page_way
 from sandbox.shapes import Json, SlackError
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def mount(app: web.Application, box: Sandbox) -> None:
     app.router.add_get("/archives/{channel}/{ts}", pages.permalink)
     page_mail.mount(app, box)
     page_acts.mount(app, box)
+    page_way.mount(app, box)
 
 
 @web.middleware
@@ -89,7 +90,8 @@ class Pages:
         mail = page_mail.shown(self._box, asked.get("customer", ""))
         desk: Json = {"url": self._box.desk.http_url, "connected": self._box.desk.smtp is not None}
         desk["address"] = self._box.desk.address
-        return web.json_response({"slack": slack, "mail": mail, "desk": desk})
+        trouble = self._box.trouble.shown()
+        return web.json_response({"slack": slack, "mail": mail, "desk": desk, "trouble": trouble})
 
     async def file(self, request: web.Request) -> web.Response:
         """A file of the workspace; images may show in place, nothing else may."""

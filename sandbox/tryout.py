@@ -43,24 +43,29 @@ def http_port_from(environ: Mapping[str, str]) -> int:
     return port if str(port) not in taken else next_free(port + 1)
 
 
-def overlay(config_file: str | None, box: Sandbox, free: Mapping[str, int]) -> dict[str, Any]:
-    """Return configuration data: the file's, or the embedded default, pointed at the sandbox."""
+def overlay(config_file: str | None, box: Sandbox, environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return configuration data: the file's, or the embedded default, pointed at the sandbox, on free ports where the
+    environment sets none. Links lead to where the desk's pages are."""
     data: dict[str, Any] = tomllib.loads(Path(config_file).read_text("utf-8")) if config_file else _default()
     email = data.setdefault("email", {})
     email["outbound"] = {"host": box.smtp_host, "port": box.smtp_port, "tls": "none"}
     inbound = email.setdefault("inbound", {})
     inbound["trusted_authserv_ids"] = [*inbound.get("trusted_authserv_ids", []), AUTHSERV]
+    free = ports(environ)
     if MAIL_PORT in free:
         inbound["port"] = free[MAIL_PORT]
     if HTTP_PORT in free:
         data.setdefault("http", {})["port"] = free[HTTP_PORT]
-        data.setdefault("service", {})["base_url"] = f"http://127.0.0.1:{free[HTTP_PORT]}"
+    pages = f"http://127.0.0.1:{free.get(HTTP_PORT) or environ[HTTP_PORT]}"
+    data.setdefault("service", {})["base_url"] = pages
     data["slack"] = {
         **data.get("slack", {}),
         "enabled": True,
         "bot_token": box.bot_token,
         "app_token": box.app_token,
         "signing_secret": box.signing_secret,
+        "client_id": box.client_id,
+        "client_secret": box.client_secret,
         "api_url": box.api_url,
     }
     for queue in data["queue"][:1]:
@@ -71,6 +76,8 @@ def overlay(config_file: str | None, box: Sandbox, free: Mapping[str, int]) -> d
 def _default() -> dict[str, Any]:
     return {
         "service": {"name": "Acme Support"},
+        # Whoever breaks something wants to see it mended before they look away.
+        "courier": {"retry_after": ["5s", "10s", "20s", "60s"], "channel_pause": "5s"},
         "queue": [{"name": "support", "addresses": ["support@example.com"], "slack_channel": TRIAGE}],
         "staff": [
             {"username": "ada", "email": "ada@example.com", "name": "Ada Lovelace", "role": "manager"},
@@ -85,8 +92,8 @@ def words(box: Sandbox, mail: tuple[str, int], web: str) -> str:
     return (
         "\n"
         "relaydesk is running. Ctrl-C stops it.\n"
-        f"  the sandbox     {box.url}   a Slack workspace and a mailbox, in the browser\n"
-        f"  the HTTP API    {web}   {web}/openapi.json describes it\n"
+        f"  open this       {box.url}   a mailbox, a Slack workspace, the ticket's way between them\n"
+        f"  the desk        {web}   its pages; {web}/openapi.json describes the API\n"
         f"  mail is taken   {host}:{port}   for support@example.com\n"
         "\n"
         "Send a first mail:\n"

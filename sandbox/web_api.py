@@ -69,6 +69,7 @@ class WebApi:
 
     async def _serve(self, request: web.Request, name: str) -> web.StreamResponse:
         if self.faults.is_down:
+            self.faults.met["down"] += 1
             return web.Response(status=503, text="<html><body>Service Unavailable</body></html>")
         args, token = await read_args(request)
         call = Call(name, args)

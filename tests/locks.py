@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.markers import Marker
+
 ROOT = Path(__file__).parent.parent
 LOCKS = ("requirements.txt", "requirements-dev.txt")
 _NAMED = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;]+)\s*(?:;\s*(?P<marker>.+))?$")
@@ -39,5 +41,9 @@ def locked(file: str) -> list[Locked]:
 
 
 def all_locked() -> list[Locked]:
-    """Return what both files hold, each package once."""
-    return list({each.name: each for file in LOCKS for each in locked(file)}.values())
+    """Return what both files hold, each package once: of several versions the one that is for this Python."""
+    found: dict[str, Locked] = {}
+    for each in (one for file in LOCKS for one in locked(file)):
+        if each.name not in found or (each.marker and Marker(each.marker).evaluate()):
+            found[each.name] = each
+    return list(found.values())

@@ -16,6 +16,7 @@ ALLOWED = {
     "apache-2.0",
     "bsd-2-clause",
     "bsd-3-clause",
+    "cc0-1.0",
     "isc",
     "lgpl-2.1-only",
     "lgpl-2.1-or-later",
@@ -23,6 +24,7 @@ ALLOWED = {
     "lgpl-3.0-or-later",
     "mit",
     "mit-0",
+    "mit-cmu",
     "mpl-2.0",
     "psf-2.0",
     "python-2.0",
@@ -43,6 +45,8 @@ SPELLED = {
 
 # Packages whose metadata can't be asked, each with the reason and where its licence was read.
 KNOWN = {
+    "axe-playwright-python": "MIT AND MPL-2.0",  # says nothing; its LICENSE is MIT, the axe-core in it MPL
+    "python-dateutil": "Apache-2.0 OR BSD-3-Clause",  # says "Dual License"; both stand in its LICENSE
     "tzdata": "Apache-2.0",  # locked for Windows alone, so not installed here; LICENSE in its repository
     "colorama": "BSD-3-Clause",  # the same
     "dkimpy": "Zlib",  # says "BSD-like"; the LICENSE that it installs has zlib's words

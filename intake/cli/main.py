@@ -15,7 +15,9 @@ from intake.cli.terminal import Terminal, loaded, short_life
 
 OWN: Final[dict[str, str]] = {
     "check": "intake.cli.service:check",
+    "digest": "intake.cli.digest:digest",
     "inbox": "intake.cli.inbox:inbox",
+    "jobs": "intake.cli.jobs:jobs",
     "migrate": "intake.cli.service:migrate",
     "outbox": "intake.cli.outbox:outbox",
     "sandbox": "intake.cli.service:sandbox",

@@ -24,7 +24,7 @@ from intake.cli.terminal import Terminal, at_the_desk
 
 if TYPE_CHECKING:
     from core.parts import Parts
-    from core.shapes import Actor, Message, Visibility
+    from core.shapes import Actor, Attachment, Message, Visibility
     from core.status import Ticket
     from core.views import TicketCriteria, TicketDetail
 
@@ -185,10 +185,16 @@ def _written(message: Message) -> list[str]:
     lines = ["", f"-- {moment(message.created_at)}  {who}  ({', '.join(line(mark) for mark in marks)})"]
     lines += [f"   {row}" for row in plain(message.text).split("\n")]
     lines += [
-        f"   [{attachment.id}] {line(attachment.name)} ({line(attachment.content_type)}, {attachment.size} bytes)"
-        for attachment in message.attachments
+        f"   [{file.id}] {line(file.name)} ({line(file.content_type)}, {file.size} bytes{_kept(file)})"
+        for file in message.attachments
     ]
     return lines
+
+
+def _kept(attachment: Attachment) -> str:
+    """Whether a file is there."""
+    words = {"expired": ", no longer kept", "unavailable": ", not available"}
+    return words.get(attachment.state, "")
 
 
 def _print_ticket(ticket: Ticket, as_json: bool, words: str) -> None:

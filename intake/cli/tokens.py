@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import click
 
+from core.people import SCOPES
 from intake.cli.options import DurationType, as_json
 from intake.cli.out import print_json, print_table
 from intake.cli.terminal import Terminal, at_the_desk
@@ -21,10 +22,18 @@ def token() -> None:
     "--for", "email", required=True, metavar="EMAIL", help="Whose; an unknown one becomes a requester."
 )
 @click.option("--expires", type=DurationType(), default="90d", show_default=True, metavar="DURATION")
+@click.option(
+    "--scope",
+    "scopes",
+    type=click.Choice(SCOPES),
+    multiple=True,
+    help="What it is for: read, report (open tickets), write (all changes). May be given several times; without it the "
+    "token may whatever its owner may.",
+)
 @click.pass_obj
-def create(terminal: Terminal, email: str, expires: timedelta) -> None:
+def create(terminal: Terminal, email: str, expires: timedelta, scopes: tuple[str, ...]) -> None:
     """Make a token and print it; it can't be shown again."""
-    click.echo(at_the_desk(terminal, lambda parts: parts.people.create_token(email, expires)))
+    click.echo(at_the_desk(terminal, lambda parts: parts.people.create_token(email, expires, scopes)))
 
 
 @token.command("list")
@@ -35,10 +44,12 @@ def list_tokens(terminal: Terminal, as_json: bool) -> None:
     tokens = at_the_desk(terminal, lambda parts: parts.people.list_tokens())
     keys = ("id", "email", "created_at", "expires_at", "last_used_at")
     if as_json:
-        print_json([{key: getattr(info, key) for key in keys} for info in tokens])
+        print_json([{**{key: getattr(info, key) for key in keys}, "scopes": info.scopes} for info in tokens])
         return
-    rows = [[getattr(info, key) for key in keys] for info in tokens]
-    print_table(("id", "for", "created", "expires", "last used"), rows, empty="no token is in force")
+    rows = [[*(getattr(info, key) for key in keys), ", ".join(info.scopes) or "all"] for info in tokens]
+    print_table(
+        ("id", "for", "created", "expires", "last used", "scopes"), rows, empty="no token is in force"
+    )
 
 
 @token.command()

@@ -14,7 +14,7 @@ from core.children import BytesOf, Children
 from core.clock import Clock
 from core.config import Config, Queue, secret_keys
 from core.file_links import FileLinks
-from core.shapes import Attachment, Finding, Inbound, InboxItem, Outgoing, Ref, Seen, Sent
+from core.shapes import Attachment, Finding, Inbound, InboxItem, Kind, Outgoing, Ref, Seen, Sent
 from intake.email.addresses import LONGEST_LOCAL_PART, Signer, domain_of
 from intake.email.arrival import HEADER_BYTES
 from intake.email.compose import carries_files, compose_mail
@@ -22,6 +22,8 @@ from intake.email.compose_body import ComposeContext
 from intake.email.compose_files import too_large
 from intake.email.composed import ComposedMail
 from intake.email.context import context_of
+from intake.email.digest_charts import Painter
+from intake.email.digest_mail import compose_digest, report_of
 from intake.email.dkim_sign import signer_of
 from intake.email.parents import answered, head_of
 from intake.email.read_large import with_files_taken_over
@@ -72,6 +74,7 @@ class EmailChannel:
         self._dkim = signer_of(config.email.outbound)
         self._reading = context_of(config, keys)
         self._quotable = quotable
+        self._painter = Painter()
 
     async def read(self, item: InboxItem) -> Inbound:
         """Read a mail in a child process. Raises `ChildFailed`, which counts as a crash of the reader, and `OSError`
@@ -97,6 +100,8 @@ class EmailChannel:
 
     async def render(self, outgoing: Outgoing) -> bytes:
         """Compose the mail; the bytes hold its envelope too. Raises `ValueError` (see `compose_mail`)."""
+        if outgoing.kind is Kind.DIGEST:
+            return await self._digest(outgoing)
         files = outgoing.message.attachments if outgoing.message and carries_files(outgoing) else ()
         large = self._large(files)
         contents = await self._contents([a for a in files if a.id not in large], outgoing.delivery_id)
@@ -108,13 +113,26 @@ class EmailChannel:
         log.info("compose_mail", delivery=outgoing.delivery_id, bytes=len(mail.content), large=len(large))
         return mail.pack()
 
+    async def _digest(self, outgoing: Outgoing) -> bytes:
+        """Draw the charts, and compose the digest around what came of them."""
+        context = self._context(outgoing, {}, frozenset())
+        pictures = await self._painter.draw(report_of(outgoing).series)
+        mail = await asyncio.to_thread(compose_digest, outgoing, context, pictures)
+        if self._dkim is not None:
+            signed = await asyncio.to_thread(self._dkim.sign, mail.content, outgoing.sending_at)
+            mail = replace(mail, content=signed)
+        log.info(
+            "compose_digest", delivery=outgoing.delivery_id, bytes=len(mail.content), charts=len(pictures)
+        )
+        return mail.pack()
+
     def _context(
         self, outgoing: Outgoing, contents: Mapping[int, bytes], large: frozenset[int]
     ) -> ComposeContext:
         config, queue = self._config, self._queue(outgoing.queue)
         return ComposeContext(
             service=config.service.name,
-            base_url="",  # there is no page yet that shows a ticket to somebody who follows a link
+            base_url=config.service.base_url if config.http.enabled else "",
             queue_address=on_the_wire(queue.addresses[0]),
             signer=self._signer,
             ours=self._ours,

@@ -15,7 +15,16 @@ from core.shapes import Kind, Outgoing, Person, Visibility
 from intake.email import thread_index
 from intake.email import wire_headers as wire
 from intake.email.addresses import domain_of
-from intake.email.compose_body import LETS_IN, TELLS_STAFF, ComposeContext, make_body, participant, passed_on
+from intake.email.compose_body import (
+    LETS_IN,
+    TELLS_STAFF,
+    ComposeContext,
+    make_body,
+    news_values,
+    participant,
+    passed_on,
+)
+from intake.email.compose_body import unsubscribe_url as unsubscribe_url
 from intake.email.composed import ComposedMail
 from intake.email.texts import NOTICES, Voice
 
@@ -83,7 +92,7 @@ def _identity(
     outgoing: Outgoing, context: ComposeContext, what: str, title: str, voice: Voice
 ) -> Iterator[str]:
     """Who writes, when, about what, and what it answers."""
-    mail_id, at = _fixed(outgoing, context, what)
+    mail_id, at = fixed(outgoing, context, what)
     author = outgoing.message.author.name if what == "message" and outgoing.message else ""
     author = participant(outgoing, context, voice) if passed_on(outgoing) else author
     shown = f"{author} via {context.service}" if wire.one_line(author) else context.service
@@ -120,7 +129,7 @@ def _answered(outgoing: Outgoing, what: str) -> Iterator[str]:
         yield outgoing.message.mail_id
 
 
-def _fixed(outgoing: Outgoing, context: ComposeContext, what: str) -> tuple[str, datetime]:
+def fixed(outgoing: Outgoing, context: ComposeContext, what: str) -> tuple[str, datetime]:
     """Message-ID and Date as they were fixed before anything was sent; where none were, ones that hang on the
     delivery alone, so that a repeated mail is the same mail."""
     message = outgoing.message
@@ -142,12 +151,24 @@ def _automatic(outgoing: Outgoing, what: str) -> Iterator[str]:
     yield wire.field("Auto-Submitted", "auto-replied" if what == "ack" else "auto-generated")
     yield wire.field("X-Auto-Response-Suppress", "All")
     yield wire.field("Precedence", "bulk")
+    yield from unsubscribing(outgoing)
+
+
+def unsubscribing(outgoing: Outgoing) -> Iterator[str]:
+    """Yield what lets mail programs show a button that ends these mails (RFC 2369, RFC 8058)."""
+    if url := unsubscribe_url(outgoing):
+        yield wire.field("List-Unsubscribe", f"<{url}>")
+        if url.startswith("https:"):  # RFC 8058 has it for these alone
+            yield wire.field("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
 
 
 def _subject(outgoing: Outgoing, context: ComposeContext, what: str, voice: Voice) -> str:
     words = {"service": context.service, "language": voice.language}
     if what in LETS_IN:
         return context.texts.render(f"{what}.subject", words, voice).strip()
+    if what == "staff_news":
+        news = context.texts.render("staff_news.subject", {**words, **news_values(outgoing, context)}, voice)
+        return wire.subject(news.strip(), None, reply=False, untitled="")
     ticket = outgoing.ticket
     reply = any(_answered(outgoing, what)) and what != "staff_new"
     untitled = context.texts.render("untitled", words, voice).strip()

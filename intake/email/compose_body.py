@@ -21,6 +21,8 @@ from intake.email.marker import MARKER, MARKERS
 from intake.email.rich_html import styled
 from intake.email.texts import Texts, Voice, amount, prose
 
+# Nothing in it ends a header field, an attribute or brackets.
+_URL: Final = re.compile(r"https?://[!#-;=?-~]{1,900}")
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 # Notices that carry the message's words, and files, for staff.
 TELLS_STAFF: Final = frozenset({"staff_new", "staff_reply"})
@@ -106,12 +108,42 @@ def _values(outgoing: Outgoing, context: ComposeContext, what: str, voice: Voice
         "outsider": bool(message and message.outsider),
         "note": bool(message and message.visibility is Visibility.NOTE),
         "text": clean(str(data.get("text") or "")),
+        "closes": data.get("closes") is not False,
         "delivery": data.get("delivery_id"),
+        "into": f"#{data['into']}" if data.get("into") else "",
+        **news_values(outgoing, context),
         "reason": clean(str(data.get("reason") or "")),
         "url": str(data.get("url") or "") if confirm else "",
         "code": str(data.get("code") or "") if confirm else "",
         "link": link if not confirm else "",
     }
+
+
+def news_values(outgoing: Outgoing, context: ComposeContext) -> dict[str, Any]:
+    """The values of somebody's news: a line each, how many there are beside them, and what ends such mails."""
+    pages = f"{context.base_url.rstrip('/')}/tickets/" if context.base_url else ""
+    lines = [
+        {
+            "news": line["news"],
+            "number": f"#{line['ticket']}",
+            "title": wire.one_line(str(line.get("title") or ""), 200),
+            "times": int(line.get("times") or 1),
+            "link": f"{pages}{line['ticket']}" if pages else "",
+            **{
+                key: wire.one_line(clean(str(line.get(key) or "")), 320)
+                for key in ("by", "target", "due", "to", "reason")
+            },
+        }
+        for line in outgoing.data.get("lines", ())
+    ]
+    more = int(outgoing.data.get("more") or 0)
+    return {"lines": lines, "more": more, "unsubscribe": unsubscribe_url(outgoing)}
+
+
+def unsubscribe_url(outgoing: Outgoing) -> str:
+    """Return where the recipient can end these mails, "" where they can't or where it is no URL."""
+    url = str(outgoing.data.get("unsubscribe") or "")
+    return url if _URL.fullmatch(url) else ""
 
 
 def _shown(

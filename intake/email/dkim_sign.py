@@ -26,6 +26,8 @@ _SIGNED: Final = (
     b"mime-version",
     b"content-type",
     b"content-transfer-encoding",
+    b"list-unsubscribe",  # RFC 8058, section 4: or nobody offers the click
+    b"list-unsubscribe-post",
 )
 # Object identifiers inside a PKCS #8 key, as DER: id-Ed25519 (RFC 8410), id-ecPublicKey (RFC 5480).
 _ED25519: Final = bytes.fromhex("06032b6570")

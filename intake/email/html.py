@@ -18,6 +18,7 @@ from intake.email.charsets import clean
 
 LARGEST: Final = 2_000_000  # characters that are looked at; the whole stays attached
 _SAFE_TO_SANITISE: Final = 500_000
+_SAFE_TO_KEEP: Final = 1_000_000  # characters
 _DEEPEST: Final = 250  # open elements while parsing
 _HEADS: Final = 100  # nodes that are looked at for a quoted head
 _LONGEST_LINK: Final = 2_000
@@ -337,14 +338,15 @@ def _start_of(node: Any) -> str:
 def sanitised(markup: str) -> str | None:
     """Return HTML that is safe to show in a page: no scripts, styles, forms, nothing fetched from outside.
 
-    None where it's too large or too deep to be made safe in time (nh3 takes quadratic time with depth). Images stay
-    only as `cid:` (a part of the mail); links are http, https, mailto or tel.
+    None where it's too large or too deep to be made safe in time (nh3 takes quadratic time with depth), or grows too
+    large by that. Images are parts of the mail (`cid:`) or from https, which the page asks its reader about; links are
+    http, https, mailto or tel.
     """
     if len(markup) > _SAFE_TO_SANITISE or flattened(markup) is not markup:
         return None
     import nh3
 
-    return clean(
+    made = clean(
         nh3.clean(
             markup,
             tags=_TAGS,
@@ -354,6 +356,7 @@ def sanitised(markup: str) -> str | None:
             link_rel="noopener noreferrer nofollow",
         )
     )
+    return made if len(made) <= _SAFE_TO_KEEP else None  # tags left open are repeated in every paragraph
 
 
 _TAGS: Final = {"a", "abbr", "b", "blockquote", "br", "caption", "center", "code", "dd", "del", "div", "dl", "dt", "em",
@@ -365,8 +368,8 @@ _ATTRIBUTES: Final = {"a": {"href", "title"}, "img": {"src", "alt", "width", "he
 
 
 def _kept_attribute(tag: str, name: str, value: str) -> str | None:
-    """A remote image tells its sender when the mail is read, and a `cid:` link goes nowhere."""
-    if tag == "img" and name == "src" and not value.strip().lower().startswith("cid:"):
+    """A `cid:` link goes nowhere; a picture is the mail's own, or may be asked for safely."""
+    if tag == "img" and name == "src" and not value.strip().lower().startswith(("cid:", "https:")):
         return None
     if tag == "a" and name == "href" and value.strip().lower().startswith("cid:"):
         return None

@@ -23,17 +23,19 @@ log = structlog.get_logger(__name__)
 OURS: Final = Path(__file__).parent / "templates"
 LANGUAGES: Final = ("en", "de", "fr", "es")
 # Notices by the name that their delivery carries; those of STAFF are for the desk.
-STAFF: Final = frozenset({"staff_new", "staff_reply", "staff_told"})
+STAFF: Final = frozenset({"staff_news", "staff_new", "staff_reply", "staff_told"})
 NOTICES: Final = STAFF | {
     "ack",
     "auto_closed",
     "closed",
     "confirm",
     "correction",
+    "merged",
     "reminder",
     "reopened",
     "resolved",
     "sign_in",
+    "waiting",
 }
 MAILS: Final = NOTICES | {"alert", "message", "staff_message"}
 # What stands in or around them. `untitled` is the subject of a ticket that has none.
@@ -49,10 +51,11 @@ PIECES: Final = frozenset(
         "passed_on",
         "sign_in.button",
         "sign_in.subject",
+        "staff_news.subject",
         "untitled",
     }
 )
-LAYOUTS: Final = frozenset({"layout.txt.j2", "layout.html.j2"})
+LAYOUTS: Final = frozenset({"layout.txt.j2", "layout.html.j2", "digest.txt.j2", "digest.html.j2"})
 _LONGEST: Final = 4_000_000  # characters; a message's own words are the most of it
 _LINK = re.compile(r"https?://[^\s<>\"'\x00-\x1f]{1,2000}")
 _CODE = re.compile(r"[a-z]{2,3}")
@@ -159,7 +162,8 @@ class Texts:
 
     def _wrong(self, path: str) -> str:
         assert self._theirs is not None
-        for sample in SAMPLES:
+        digest = path.rpartition("/")[2].startswith("digest.")
+        for sample in DIGEST_SAMPLES if digest else SAMPLES:
             try:
                 if len(self._theirs.get_template(path).render(sample)) > _LONGEST:
                     return "it is endless"
@@ -255,7 +259,25 @@ _FULL: Final[dict[str, Any]] = {
     "text": "It works.",
     "words": "It works.",
     "words_html": Markup("It works."),
+    "closes": True,
     "delivery": 7,
+    "into": "#13",
+    "more": 2,
+    "unsubscribe": "https://desk.example.com/x",
+    "lines": [
+        {
+            "news": "missed",
+            "number": "#12",
+            "title": "The printer",
+            "by": "Zoe",
+            "times": 2,
+            "target": "first",
+            "due": "2026-03-18 09:30 (UTC)",
+            "to": "zoe@example.net",
+            "reason": "550 no such user",
+            "link": "https://desk.example.com/tickets/12",
+        }
+    ],
     "reason": "550 no such user",
     "url": "https://desk.example.com/x",
     "code": "012345",
@@ -278,3 +300,38 @@ _EMPTY: Final[dict[str, Any]] = {
     for name, value in _FULL.items()
 }
 SAMPLES: Final = (_FULL, _EMPTY)
+
+_CELL: Final = {"text": "support", "then": "(1)", "align": "left", "gap": " ", "breaks": False}
+# What `intake.email.digest_mail.values` gives the digest's layouts.
+_DIGEST: Final[dict[str, Any]] = {
+    "language": "en",
+    "service": "Acme Support",
+    "subject": "Acme Support: daily, 27 Nov",
+    "name": "daily",
+    "period": "Fri 27 Nov 2026 08:00 to Sat 28 Nov 08:00, Europe/Berlin",
+    "scope": "All queues",
+    "late": "This report is late.",
+    "empty": False,
+    "headline": ["42 came in, 12 more than the period before."],
+    "needs": [
+        {"words": "#12 The printer: nobody has it", "subject": "#12 The printer", "text": "", "url": ""}
+    ],
+    "charts": [
+        {"cid": "7.chart0@example.com", "title": "Came in", "words": "9", "width": 592, "height": 190}
+    ],
+    "tables": [
+        {
+            "title": "By queue",
+            "head": [{"text": "Queue", "align": "left"}],
+            "rows": [{"cells": [_CELL], "bar": 40, "url": ""}],
+            "wide": False,
+            "note": "In brackets: the period before.",
+            "lines": ["Queue", "-----", "support (1)"],
+        }
+    ],
+    "unsubscribe": "https://desk.example.com/x",
+}
+DIGEST_SAMPLES: Final = (
+    _DIGEST,
+    _DIGEST | {"empty": True, "late": "", "needs": [], "charts": [], "tables": [], "unsubscribe": ""},
+)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Annotated, Any, Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from core.failures import Invalid
 from core.parts import Parts
-from core.shapes import key_of
+from core.shapes import Actor
+from core.status import Ticket
 from core.views import Period, TicketCriteria
 from intake.web.auth import Anybody, Somebody
-from intake.web.parts import House
+from intake.web.etags import check_of, is_known, state_of, tag_of
+from intake.web.parts import House, parts_of
 from intake.web.problems import documented
 from intake.web.schemas import (
     LARGEST_ID,
@@ -29,9 +32,11 @@ from intake.web.schemas import (
     TicketOut,
     TicketsQuery,
 )
+from intake.web.strict_json import JsonRoute
+from intake.web.upload_doc import multipart_of
 
-router = APIRouter(tags=["tickets"])
-_PLAIN_HOST: Final = re.compile(r"[A-Za-z0-9.\-\[\]:]+")
+router = APIRouter(tags=["tickets"], route_class=JsonRoute)
+_NUMBER: Final = re.compile(r"(localhost|\d{1,3}(\.\d{1,3}){3}|\[[0-9a-fA-F:.]+\])(:\d{1,5})?")
 
 TicketId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
 Key = Annotated[
@@ -39,12 +44,35 @@ Key = Annotated[
     Header(
         alias="Idempotency-Key",
         pattern=r"^[\x21-\x7e]{1,200}$",
-        description="The same key twice in one place is one request: the second gets what the first made.",
+        description="The same request twice under one key is one request: both get the same answer. Another request "
+        "under a key that was used is refused (422).",
     ),
 ]
+IfMatch = Annotated[
+    str | None,
+    Header(
+        alias="If-Match",
+        max_length=2000,
+        description="An ETag of this ticket: 412 where it was changed since. May be left out.",
+    ),
+]
+IfNoneMatch = Annotated[
+    str | None,
+    Header(
+        alias="If-None-Match",
+        max_length=2000,
+        description="ETags that the asker has: 304 where one of them is still right.",
+    ),
+]
+_TAGGED: Final = {"headers": {"ETag": {"schema": {"type": "string"}, "description": "For If-Match."}}}
 
 
-@router.post("/report-issue", status_code=201, responses=documented(401, 403, 413, 422, 429, 503))
+@router.post(
+    "/report-issue",
+    status_code=201,
+    responses=documented(401, 403, 413, 422, 429, 503),
+    openapi_extra=multipart_of(ReportIn),
+)
 async def report_issue(
     report: ReportIn, request: Request, response: Response, actor: Anybody, parts: House, key: Key = None
 ) -> TicketOut:
@@ -72,8 +100,6 @@ async def _stranger_reports(report: ReportIn, request: Request, parts: Parts, ke
     person = report.person()
     if person is None:
         raise Invalid("email: needed without a token")
-    if key is not None:  # a stranger's key finds what this stranger wrote, nothing of anybody else's
-        key = key_of(f"{key} {report.model_dump_json()}").hex()
     ticket = await parts.manager.report(
         person,
         report.title,
@@ -86,7 +112,7 @@ async def _stranger_reports(report: ReportIn, request: Request, parts: Parts, ke
     return TicketOut.of(ticket, PersonOut(name=person.name, email=person.address))
 
 
-@router.get("/view-tickets", responses=documented(401, 422, 503))
+@router.get("/view-tickets", responses=documented(401, 403, 422, 503))
 async def view_tickets(
     query: Annotated[TicketsQuery, Query()],
     request: Request,
@@ -111,21 +137,48 @@ async def view_tickets(
 
 
 def _next_url(request: Request, cursor: str) -> str:
-    """Return this request's URL with another cursor; without its host where that is no plain name."""
+    """Return this request's URL with another cursor: at the site's own address, or the number that was asked; else as
+    a path. A name of which only the asker says that it is ours gets into no link."""
     asked = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
     path = f"{request.url.path}?{urlencode([*asked, ('cursor', cursor)])}"
-    host = request.headers.get("host", "")
-    return f"{request.url.scheme}://{host}{path}" if _PLAIN_HOST.fullmatch(host) else path
+    host, ours = request.headers.get("host", ""), urlsplit(parts_of(request).config.service.base_url)
+    if host == ours.netloc:
+        return f"{ours.scheme}://{host}{path}"
+    return f"{request.url.scheme}://{host}{path}" if _NUMBER.fullmatch(host) else path
 
 
-@router.get("/tickets/{id}", responses=documented(401, 403, 404, 422, 503))
-async def view_ticket(id: TicketId, actor: Somebody, parts: House) -> TicketDetailOut:
+@router.get(
+    "/tickets/{id}",
+    response_model=TicketDetailOut,
+    responses={
+        200: _TAGGED,
+        304: {"description": "Not Modified", **_TAGGED},
+        **documented(401, 403, 404, 422, 503),
+    },
+)
+async def view_ticket(
+    id: TicketId, actor: Somebody, parts: House, if_none_match: IfNoneMatch = None
+) -> Response:
     """Show a ticket with its messages and events."""
-    return TicketDetailOut.of_detail(await parts.manager.view_ticket(actor, id))
+    _, tag, body = await _seen(parts, actor, id)
+    if is_known(if_none_match, tag):
+        return Response(status_code=304, headers={"ETag": tag})
+    return Response(body, headers={"ETag": tag}, media_type="application/json")
+
+
+async def _seen(parts: Parts, actor: Actor, ticket_id: int) -> tuple[str, str, bytes]:
+    """Return a ticket's state, its tag and its JSON, as the actor may see it."""
+    detail = await parts.manager.view_ticket(actor, ticket_id)
+    body = TicketDetailOut.of_detail(detail).model_dump_json().encode()
+    state = state_of(detail.ticket)
+    return state, tag_of(state, body), body
 
 
 @router.post(
-    "/tickets/{id}/messages", status_code=201, responses=documented(401, 403, 404, 409, 413, 422, 503)
+    "/tickets/{id}/messages",
+    status_code=201,
+    responses=documented(401, 403, 404, 409, 413, 422, 503),
+    openapi_extra=multipart_of(MessageIn),
 )
 async def write_message(
     id: TicketId, written: MessageIn, actor: Somebody, parts: House, key: Key = None
@@ -137,16 +190,55 @@ async def write_message(
     return MessageOut.of(message)
 
 
-@router.put("/tickets/{id}/status", responses=documented(401, 403, 404, 409, 422, 429, 503))
-async def set_status(id: TicketId, wanted: StatusIn, actor: Somebody, parts: House) -> TicketOut:
+_CHANGED: Final = {200: _TAGGED, **documented(401, 403, 404, 409, 412, 422, 503)}
+
+
+@router.put("/tickets/{id}/status", responses=_CHANGED)
+async def set_status(
+    id: TicketId,
+    wanted: StatusIn,
+    response: Response,
+    actor: Somebody,
+    parts: House,
+    if_match: IfMatch = None,
+) -> TicketOut:
     """Set the status. 409 names in `allowed` what can be set; the status it has already is no event."""
-    return TicketOut.of(await parts.manager.assign_status(actor, id, wanted.status))
+
+    async def change() -> Ticket:
+        check = check_of(if_match)
+        return await parts.manager.assign_status(actor, id, wanted.status, check=check)
+
+    return await _changed(parts, actor, response, change)
 
 
-@router.put("/tickets/{id}/assignee", responses=documented(401, 403, 404, 409, 422, 503))
-async def set_assignee(id: TicketId, wanted: AssigneeIn, actor: Somebody, parts: House) -> TicketOut:
+@router.put("/tickets/{id}/assignee", responses=_CHANGED)
+async def set_assignee(
+    id: TicketId,
+    wanted: AssigneeIn,
+    response: Response,
+    actor: Somebody,
+    parts: House,
+    if_match: IfMatch = None,
+) -> TicketOut:
     """Assign a staff member, or nobody."""
-    return TicketOut.of(await parts.manager.assign(actor, id, wanted.username))
+
+    async def change() -> Ticket:
+        check = check_of(if_match)
+        return await parts.manager.assign(actor, id, wanted.username, check=check)
+
+    return await _changed(parts, actor, response, change)
+
+
+async def _changed(
+    parts: Parts, actor: Actor, response: Response, change: Callable[[], Awaitable[Ticket]]
+) -> TicketOut:
+    """Change a ticket; the answer has the tag of what it is then. Raises `Stale`, with the tag of what it is."""
+    ticket = await change()
+    state = state_of(ticket)
+    now, tag, _ = await _seen(parts, actor, ticket.id)
+    # Changed again since: the asker must not think that they know it.
+    response.headers["ETag"] = tag if now == state else tag_of(state)
+    return TicketOut.of(ticket)
 
 
 @router.get("/analyze-data", tags=["figures"], responses=documented(401, 403, 422, 503))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import structlog
@@ -11,7 +12,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from core.failures import NotAllowed
 from core.shapes import Actor
 from intake.web.parts import House
-from intake.web.problems import NotSignedIn
+from intake.web.problems import NotSignedIn, OutOfScope
 from intake.web.sessions import CSRF_HEADER, may_change, session_actor
 
 # For the document only: its own reading takes a wrong scheme for no credentials at all.
@@ -19,9 +20,22 @@ _documented = HTTPBearer(auto_error=False, description="A token of `relaydesk to
 Documented = Annotated[HTTPAuthorizationCredentials | None, Security(_documented)]
 
 
+def scope_of(method: str, path: str) -> str:
+    """Return which scope a token needs for a request. Pure."""
+    if method in ("GET", "HEAD", "OPTIONS"):
+        return "read"
+    return "report" if path == "/report-issue" else "write"
+
+
+def check_scope(scopes: Sequence[str], needed: str) -> None:
+    """Raise `OutOfScope` where a token isn't for this; one without scopes is for all, `write` too."""
+    if scopes and needed not in scopes and "write" not in scopes:
+        raise OutOfScope(needed)
+
+
 async def identify(request: Request, parts: House, _: Documented) -> Actor | None:
-    """Return who asks, None where they don't say. Raises `NotSignedIn` where what they say is wrong,
-    `NotAllowed` where a session is to change something without the token of our pages."""
+    """Return who asks, None where they don't say. Raises `NotSignedIn` where what they say is wrong, `NotAllowed` where
+    a session is to change something without the token of our pages, or a token isn't for this."""
     header = request.headers.get("authorization")
     if header is None:
         return await _by_session(request)
@@ -32,6 +46,7 @@ async def identify(request: Request, parts: House, _: Documented) -> Actor | Non
     if actor is None:
         raise NotSignedIn("this token is unknown, expired or revoked", error="invalid_token")
     structlog.contextvars.bind_contextvars(user_id=actor.user_id)
+    check_scope(actor.scopes, scope_of(request.method, request.url.path))
     return actor
 
 

@@ -29,7 +29,8 @@ POLICY: Final = (
 )
 
 
-def _page(service: str, title: str, body: str, status: int = 200) -> HTMLResponse:
+def page(service: str, title: str, body: str, status: int = 200) -> HTMLResponse:
+    """Return a page for somebody who followed a link of a mail. `body`: HTML of ours."""
     html = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         '<meta name="viewport" content="width=device-width"><meta name="robots" content="noindex">'
@@ -43,7 +44,7 @@ def _page(service: str, title: str, body: str, status: int = 200) -> HTMLRespons
 async def ask(token: Token, parts: House) -> HTMLResponse:
     """Ask for the click."""
     body = '<p>Did you report an issue to us?</p><form method="post"><button>Yes, confirm it</button></form>'
-    return _page(parts.config.service.name, "Confirm your report", body)
+    return page(parts.config.service.name, "Confirm your report", body)
 
 
 @router.post("/confirm/{token}")
@@ -53,6 +54,6 @@ async def confirm(token: Token, parts: House) -> HTMLResponse:
     ticket = await parts.manager.confirm(token)
     if ticket is None:
         body = "<p>It was used already, or has expired. If your report was confirmed, all is well.</p>"
-        return _page(service, "This link no longer works", body, 404)
+        return page(service, "This link no longer works", body, 404)
     body = f"<p>Your report has the number <strong>{ticket.id}</strong>. We will write to you.</p>"
-    return _page(service, "Thank you", body)
+    return page(service, "Thank you", body)

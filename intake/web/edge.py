@@ -1,7 +1,7 @@
 """The outermost layer: an id for each request, limits on its body, headers on its answer, one log line.
 
 Bodies are read here, whole, before anything else runs: what is too large or too slow costs no more than its limit,
-and no more than `LARGE_AT_ONCE` large ones are held at a time.
+and no more than `LARGE_AT_ONCE` large ones are held at a time. Uploads alone are handed on as they come.
 """
 
 from __future__ import annotations
@@ -11,25 +11,32 @@ import secrets
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.failures import Unavailable
+from intake.web.bodies import (
+    SMALL,
+    UPLOADS_AT_ONCE,
+    Gone,
+    Streamed,
+    chunks,
+    declared,
+    drain,
+    is_upload,
+    replay,
+)
 from intake.web.metrics import Metrics
 from intake.web.problems import TooLarge, TooSlow, problem_of
 
 log = structlog.get_logger()
 
 JSON_LIMIT: Final = 2 * 1024 * 1024
-SMALL: Final = 64 * 1024
 LARGE_AT_ONCE: Final = 16
 BODY_TIMEOUT: Final = 30.0
-# What is refused is read on for a while, so that its sender sees the answer and not a reset.
-DRAIN_BYTES: Final = 64 * 1024 * 1024
-DRAIN_TIMEOUT: Final = 5.0
 
 HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
@@ -37,10 +44,6 @@ HEADERS: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
-
-
-class Gone(Exception):
-    """The client hung up while sending."""
 
 
 @dataclass(slots=True)
@@ -51,17 +54,23 @@ class Exchange:
     send: Send
     id: str
     began: float = field(default_factory=time.perf_counter)
+    ended: float = 0.0  # when the answer had gone: what is done after it is nobody's to know
     status: int = 0
+    upload: Streamed | None = None
 
     async def answer(self, message: Message) -> None:
         """Pass on what the site answers, with our headers."""
         if message["type"] == "http.response.start":
+            if self.upload is not None:
+                await self.upload.finish()
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
             for name, value in HEADERS.items():
                 headers.setdefault(name, value)
             headers["X-Request-Id"] = self.id
         await self.send(message)
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            self.ended = time.perf_counter()
 
     @property
     def route(self) -> str:
@@ -74,8 +83,9 @@ class Edge:
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics, limit: int) -> None:
         self._app, self._metrics = app, metrics
-        self._limit = min(limit, JSON_LIMIT)
+        self._limit, self._upload_limit = min(limit, JSON_LIMIT), limit
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
+        self._uploads = asyncio.Semaphore(UPLOADS_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -91,37 +101,44 @@ class Edge:
         with structlog.contextvars.bound_contextvars(request_id=exchange.id):
             async with AsyncExitStack() as held:
                 try:
-                    body = await self._body(exchange.scope, receive, held)
-                    await self._app(exchange.scope, _replay(body, receive), exchange.answer)
+                    body = await self._handed_on(exchange, receive, held)
+                    await self._app(exchange.scope, body, exchange.answer)
                 except Gone:
                     return
                 except Exception as exc:
                     await self._failed(exchange, receive, exc)
             self._done(exchange, method)
 
+    async def _handed_on(self, exchange: Exchange, receive: Receive, held: AsyncExitStack) -> Receive:
+        """Return where the site has the body from. Raises as `_body`."""
+        if not is_upload(exchange.scope):
+            return replay(await self._body(exchange.scope, receive, held), receive)
+        exchange.upload = Streamed(exchange.scope, receive, self._upload_limit, held, self._uploads)
+        return exchange.upload.receive
+
     async def _body(self, scope: Scope, receive: Receive, held: AsyncExitStack) -> bytes:
         """Read the body. Raises `TooLarge`, `TooSlow`, `Unavailable`, `Gone`."""
         headers = Headers(scope=scope)
         if "transfer-encoding" not in headers and headers.get("content-length", "0") == "0":
             return b""
-        if _declared(headers) > self._limit:
+        if declared(headers) > self._limit:
             raise TooLarge(self._limit)
-        chunks: list[bytes] = []
+        taken: list[bytes] = []
         size = 0
         large = False
         try:
             async with asyncio.timeout(BODY_TIMEOUT):
-                async for chunk in _chunks(receive):
+                async for chunk in chunks(receive):
                     size += len(chunk)
                     if size > self._limit:
                         raise TooLarge(self._limit)
-                    chunks.append(chunk)
+                    taken.append(chunk)
                     if size > SMALL and not large:
                         large = True
                         await held.enter_async_context(self._large)
         except TimeoutError:
             raise (Unavailable() if self._large.locked() and large else TooSlow()) from None
-        return b"".join(chunks)
+        return b"".join(taken)
 
     async def _failed(self, exchange: Exchange, receive: Receive, exc: Exception) -> None:
         """Answer what the site had no answer for."""
@@ -130,14 +147,14 @@ class Edge:
             log.error("http_failed", route=exchange.route, exc_info=exc)
         if exchange.status:  # the answer was under way: the connection is cut
             raise exc
-        if isinstance(exc, TooLarge):
-            await _drain(Headers(scope=exchange.scope), receive)
+        if isinstance(exc, TooLarge) and exchange.upload is None:
+            await drain(Headers(scope=exchange.scope), receive)
         response = problem.response(exchange.id)
         response.headers["Connection"] = "close"
         await response(exchange.scope, receive, exchange.answer)
 
     def _done(self, exchange: Exchange, method: str) -> None:
-        seconds = time.perf_counter() - exchange.began
+        seconds = (exchange.ended or time.perf_counter()) - exchange.began
         self._metrics.request_done(method, exchange.route, exchange.status, seconds)
         log.info(
             "http_request",
@@ -146,49 +163,3 @@ class Edge:
             status=exchange.status,
             ms=round(seconds * 1000, 1),
         )
-
-
-def _declared(headers: Headers) -> int:
-    length = headers.get("content-length", "0")
-    return int(length) if length.isascii() and length.isdigit() and len(length) < 19 else 0
-
-
-async def _chunks(receive: Receive) -> Any:
-    """Yield the body's pieces."""
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Gone
-        if message.get("body"):
-            yield message["body"]
-        if not message.get("more_body", False):
-            return
-
-
-async def _drain(headers: Headers, receive: Receive) -> None:
-    """Read on and forget, unless the client waits for our leave to send."""
-    if "expect" in headers or _declared(headers) > DRAIN_BYTES:
-        return
-    size = 0
-    try:
-        async with asyncio.timeout(DRAIN_TIMEOUT):
-            async for chunk in _chunks(receive):
-                size += len(chunk)
-                if size > DRAIN_BYTES:
-                    return
-    except (TimeoutError, Gone):
-        return
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that gives the body once, and then what the server has to say."""
-    given = False
-
-    async def again() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return again

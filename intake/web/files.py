@@ -24,7 +24,7 @@ from intake.web.schemas import LARGEST_ID
 
 router = APIRouter(tags=["tickets"])
 
-# What a browser may show; anything else is saved, as one of SAVED's types or as plain bytes.
+# What a browser may show; anything else is saved, as what TYPES says or as plain bytes.
 SHOWN: Final = {
     "image/png": "image/png",
     "image/jpeg": "image/jpeg",
@@ -32,27 +32,37 @@ SHOWN: Final = {
     "image/webp": "image/webp",
     "text/plain": "text/plain; charset=utf-8",
 }
-SAVED: Final = frozenset(
-    {
-        "application/json",
-        "application/pdf",
-        "application/zip",
-        "message/rfc822",
-        "text/csv",
-        "audio/mpeg",
-        "video/mp4",
-    }
-)
+# A file is what its name says, never what its sender says.
+TYPES: Final = {
+    "png": "image/png",
+    "jpg": "image/jpeg",
+    "jpeg": "image/jpeg",
+    "gif": "image/gif",
+    "webp": "image/webp",
+    "txt": "text/plain",
+    "json": "application/json",
+    "pdf": "application/pdf",
+    "zip": "application/zip",
+    "eml": "message/rfc822",
+    "csv": "text/csv",
+    "mp3": "audio/mpeg",
+    "mp4": "video/mp4",
+}
 _UNSAFE: Final = re.compile(r'[\x00-\x1f\x7f"\\/:*?<>|%;]')
+
+
+def type_of(name: str) -> str:
+    """Return the type of a file by its name's ending, "" where our table has none. Pure."""
+    _, dot, ending = name.strip().rpartition(".")
+    return TYPES.get(ending.lower(), "") if dot else ""
 
 
 def how_to_serve(attachment: Attachment) -> tuple[str, str]:
     """Return the content type and the Content-Disposition of an attachment."""
-    essence = attachment.content_type.partition(";")[0].strip().lower()
-    if essence in SHOWN:
-        return SHOWN[essence], f"inline; {_filename(attachment.name)}"
-    content_type = essence if essence in SAVED else "application/octet-stream"
-    return content_type, f"attachment; {_filename(attachment.name)}"
+    kind = type_of(attachment.name)
+    if kind in SHOWN:
+        return SHOWN[kind], f"inline; {_filename(attachment.name)}"
+    return kind or "application/octet-stream", f"attachment; {_filename(attachment.name)}"
 
 
 def how_to_save(attachment: Attachment) -> tuple[str, str]:
@@ -68,7 +78,7 @@ def _filename(name: str) -> str:
     return f"filename=\"{ascii_only}\"; filename*=UTF-8''{quote(whole, safe='')}"
 
 
-@router.get("/attachments/{id}", response_class=FileResponse, responses=documented(401, 403, 404, 503))
+@router.get("/attachments/{id}", response_class=FileResponse, responses=documented(401, 403, 404, 422, 503))
 async def attachment(
     id: Annotated[int, InPath(ge=1, le=LARGEST_ID)], actor: Somebody, parts: House
 ) -> FileResponse:

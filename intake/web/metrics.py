@@ -1,10 +1,10 @@
-"""What Prometheus is told: request times, rows by state, the process. Labels come from fixed sets only."""
+"""What Prometheus is told: request times, rows by state, jobs, the process. Labels come from fixed sets only."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -17,8 +17,10 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
+
+from core.runs import JobRow
 
 log = structlog.get_logger()
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
@@ -28,6 +30,7 @@ METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "
 BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 Counts = Callable[[], Awaitable[Mapping[str, Mapping[str, int]]]]
+JobRows = Callable[[], Awaitable[Sequence[JobRow]]]
 
 
 class _TurnedAway(Collector):
@@ -50,6 +53,37 @@ class _TurnedAway(Collector):
         return put_off, refused
 
 
+class _Jobs(Collector):
+    """How the jobs of all instances do, as the database has it."""
+
+    def __init__(self) -> None:
+        self.rows: Sequence[JobRow] = ()
+
+    def collect(self) -> Iterable[CounterMetricFamily | GaugeMetricFamily]:
+        failures = CounterMetricFamily("relaydesk_job_failures", "Runs of a job that failed", labels=("job",))
+        success = GaugeMetricFamily(
+            "relaydesk_job_last_success_timestamp_seconds",
+            "When a run of the job last went well",
+            labels=("job",),
+        )
+        for row in self.rows:
+            failures.add_metric((row.name,), row.failures_total)
+            if row.last_success is not None:
+                success.add_metric((row.name,), row.last_success.timestamp())
+        return failures, success
+
+
+class _Skew(Collector):
+    """How far this process's clock is from the database's; nothing before it was measured."""
+
+    def __init__(self, seconds: Callable[[], float | None]) -> None:
+        self._seconds = seconds
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        name, ahead = "relaydesk_clock_skew_seconds", self._seconds()
+        return () if ahead is None else (GaugeMetricFamily(name, "Our clock less the database's", ahead),)
+
+
 class Metrics:
     """The measurements of this process. Other parts may add theirs to `registry`. `turned_away`: what the mail door
     counts; it goes on counting there."""
@@ -70,22 +104,37 @@ class Metrics:
         )
         if turned_away is not None:
             self.registry.register(_TurnedAway(turned_away))
+        self._jobs = _Jobs()
+        self.registry.register(self._jobs)
         self._gauges: dict[str, Gauge] = {}
         self._asked = -KEPT
         self._asking = asyncio.Lock()
+
+    def watch_clock(self, seconds: Callable[[], float | None]) -> None:
+        """Tell by how many seconds the clock is ahead, as `seconds` says."""
+        self.registry.register(_Skew(seconds))
 
     def request_done(self, method: str, route: str, status: int, seconds: float) -> None:
         """Note an answered request. `route` is the template, never the path."""
         known = method if method in METHODS else "other"
         self._requests.labels(known, route, str(status)).observe(seconds)
 
-    async def render(self, counts: Counts) -> bytes:
-        """Return the Prometheus text, the rows by state as `counts` tells them."""
+    async def render(self, counts: Counts, jobs: JobRows | None = None) -> bytes:
+        """Return the Prometheus text, the rows by state as `counts` tells them, and how the jobs do."""
         async with self._asking:
             if time.monotonic() - self._asked >= KEPT:
                 await self._ask(counts)
+                self._jobs.rows = await self._ask_jobs(jobs) if jobs is not None else ()
                 self._asked = time.monotonic()
         return generate_latest(self.registry)
+
+    async def _ask_jobs(self, jobs: JobRows) -> Sequence[JobRow]:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await jobs()
+        except Exception as exc:
+            log.warning("metrics_without_jobs", error=type(exc).__name__)
+            return ()
 
     async def _ask(self, counts: Counts) -> None:
         try:

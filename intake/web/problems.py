@@ -6,6 +6,7 @@ unless it is one of ours that was written for them (`Refused.message`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -16,12 +17,16 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 
-from core.failures import Conflict, Invalid, NotAllowed, NotFound, Refused, TooMany, Unavailable
+from core.failures import Conflict, Invalid, KeyUsed, NotAllowed, NotFound, Refused, TooMany, Unavailable
 from core.status import ForbiddenMove
+from intake.web.etags import Stale
+from intake.web.strict_json import WORDS as JSON_WORDS
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER: Final = "5"  # seconds; the database is usually back by then
+ANYWHERE: Final = (408, 413, 429)  # of a request's size, time and number, wherever it goes
 
 
 class NotSignedIn(Exception):
@@ -30,6 +35,14 @@ class NotSignedIn(Exception):
     def __init__(self, message: str, *, error: str | None = None) -> None:
         super().__init__(message)
         self.message, self.error = message, error
+
+
+class OutOfScope(NotAllowed):
+    """The token isn't for this, whatever its owner may (HTTP 403). `scope`: which one it would have to have."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"this token has no scope '{scope}'")
+        self.scope = scope
 
 
 class TooLarge(Exception):
@@ -78,8 +91,10 @@ TABLE: Final[dict[type[Exception], tuple[int, str, str]]] = {
     TooSlow: (408, "too_slow", "Too slow"),
     Conflict: (409, "conflict", "Not as things stand"),
     ForbiddenMove: (409, "forbidden_move", "No such move from this status"),
+    Stale: (412, "stale", "Changed meanwhile"),
     TooLarge: (413, "too_large", "Too large"),
     Invalid: (422, "invalid", "Makes no sense"),
+    KeyUsed: (422, "key_used", "Not the same request"),
     TooMany: (429, "too_many", "Too many"),
     Refused: (422, "refused", "Refused"),
     Unavailable: (503, "unavailable", "Our own trouble"),
@@ -99,11 +114,13 @@ def problem_of(exc: Exception) -> Problem:
     if isinstance(exc, ForbiddenMove):
         more["allowed"] = [status.value for status in exc.allowed]
     elif isinstance(exc, NotSignedIn):
-        headers["WWW-Authenticate"] = 'Bearer realm="relaydesk"' + (
-            f', error="{exc.error}"' if exc.error else ""
-        )
+        headers["WWW-Authenticate"] = _challenge(exc.error)
+    elif isinstance(exc, OutOfScope):
+        headers["WWW-Authenticate"] = f'{_challenge("insufficient_scope")}, scope="{exc.scope}"'
+    elif isinstance(exc, Stale):
+        headers["ETag"] = exc.tag
     elif isinstance(exc, TooMany):
-        headers["Retry-After"] = "3600"
+        headers["Retry-After"] = str(max(1, math.ceil(exc.wait.total_seconds())))
     elif isinstance(exc, Unavailable):
         headers["Retry-After"] = RETRY_AFTER
         return Problem(status, kind, title, "nothing was lost or changed; please repeat", headers=headers)
@@ -111,6 +128,10 @@ def problem_of(exc: Exception) -> Problem:
         exc.message if isinstance(exc, Refused | NotSignedIn | TooLarge | TooSlow) else "it is in our log"
     )
     return Problem(status, kind, title, detail, more, headers)
+
+
+def _challenge(error: str | None) -> str:
+    return 'Bearer realm="relaydesk"' + (f', error="{error}"' if error else "")
 
 
 def _of_framework(exc: HTTPException) -> Problem:
@@ -127,7 +148,8 @@ def _of_validation(exc: RequestValidationError) -> Problem:
 
 def _error(error: Mapping[str, Any]) -> dict[str, str]:
     if error["type"] == "json_invalid":
-        return {"where": "body", "message": "is no JSON"}
+        said = str(error.get("ctx", {}).get("error", ""))
+        return {"where": "body", "message": said if said in JSON_WORDS else "is no JSON"}
     where = ".".join(str(part) for part in error["loc"])
     return {"where": where[:200], "message": str(error["msg"]).removeprefix("Value error, ")[:500]}
 
@@ -137,8 +159,15 @@ def request_id_of(request: Request) -> str:
     return str(getattr(request.state, "request_id", ""))
 
 
-async def _answer(request: Request, exc: Exception) -> JSONResponse:
-    return problem_of(exc).response(request_id_of(request))
+async def _answer(request: Request, exc: Exception) -> Response:
+    from intake.web.render import message, wants_html  # its pages need this module
+
+    problem = problem_of(exc)
+    if not wants_html(request.scope):
+        return problem.response(request_id_of(request))
+    response = message(request, problem.title, problem.detail, problem.status)
+    response.headers.update(problem.headers)
+    return response
 
 
 def install(site: FastAPI) -> None:
@@ -158,6 +187,7 @@ class ProblemOut(BaseModel):
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the `responses` of a route that may answer these problems."""
+    """Return the `responses` of a route that may answer these problems, and those that any may."""
     content = {MEDIA_TYPE: {"schema": ProblemOut.model_json_schema()}}
-    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
+    every = sorted({*statuses, *ANYWHERE})
+    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in every}

@@ -1,6 +1,7 @@
 """HTML pages: templates, the headers of every page, errors as pages, and which requests want one.
 
-No page has a script or a style in it; everything that people wrote is escaped, or formatted by `core.rich` alone.
+No page has a script or a style in it (what it uses comes from `static/`); everything that people wrote is escaped, or
+formatted by `core.rich` alone.
 """
 
 from __future__ import annotations
@@ -25,19 +26,40 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from core import rich
+from core.desk_view import version_of
 from core.failures import NotAllowed, NotFound, TooMany, Unavailable
+from core.shapes import Actor
+from intake.web.nav import links
 from intake.web.parts import parts_of
-from intake.web.problems import NotSignedIn, problem_of
+from intake.web.problems import NotSignedIn, TooLarge, TooSlow, problem_of
+from intake.web.sessions import cookies_of, csrf_of
+from intake.web.sizes import size
 
 POLICY: Final = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
 )
+SCRIPTED: Final = "; script-src 'self'; connect-src 'self'"
+FRAMED: Final = "; frame-src 'self'"
 HEADERS: Final = {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"}
 HERE: Final = Path(__file__).parent
-CSS: Final = (HERE / "static" / "pages.css").read_bytes()
-CSS_URL: Final = f"/static/pages.{sha256(CSS).hexdigest()[:12]}.css"
-_UNITS: Final = ("B", "kB", "MB", "GB")
+STATIC: Final = HERE / "static"
+
+
+def _named(stem: str, content: bytes, suffix: str) -> str:
+    return f"/static/{stem}.{sha256(content).hexdigest()[:12]}{suffix}"
+
+
+# All style sheets are one; each script is its own. A name changes with what is in it, so browsers may keep it.
+CSS: Final = b"\n".join(path.read_bytes() for path in sorted(STATIC.glob("*.css")))
+CSS_URL: Final = _named("pages", CSS, ".css")
+SCRIPTS: Final = {
+    p.name: (_named(p.stem, p.read_bytes(), ".js"), p.read_bytes()) for p in STATIC.glob("*.js")
+}
+ASSETS: Final = {
+    CSS_URL: (CSS, "text/css"),
+    **{url: (content, "text/javascript") for url, content in SCRIPTS.values()},
+}
 
 
 @cache
@@ -49,7 +71,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(size=size, formatted=formatted)
+    environment.filters.update(size=size, formatted=formatted, version=version_of)
     environment.globals["css"] = CSS_URL
     return environment
 
@@ -60,16 +82,16 @@ def formatted(html: str) -> Markup:
     return Markup(written)  # noqa: S704  # `rich.clean` escapes all text and knows no other attribute
 
 
-def size(count: int) -> str:
-    """A file's size in steps of 1,000: "20.5 MB"."""
-    value, unit = float(count), 0
-    while value >= 1000 and unit < len(_UNITS) - 1:
-        value, unit = value / 1000, unit + 1
-    return f"{value:.1f}".removesuffix(".0") + f" {_UNITS[unit]}"
+def head(request: Request, actor: Actor | None) -> dict[str, Any]:
+    """What a page shows of its viewer, for `page`. Who came with an API token has nothing to sign out of."""
+    cookies = cookies_of(request)
+    session = cookies.read(request, cookies.session)
+    return {"viewer": actor, "csrf": csrf_of(session) if actor and session else ""}
 
 
 def page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLResponse:
-    """Return the page that a template makes. `viewer` and `csrf`, where given, put *Sign out* into its head."""
+    """Return the page that a template makes. `viewer` and `csrf` (see `head`) put the links and *Sign out* into its
+    head. `script`: the file in `static/` that it uses, if it's there. `frames`: it frames a page of ours."""
     config = parts_of(request).config
     zone = ZoneInfo(config.service.timezone)
 
@@ -79,9 +101,19 @@ def page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLR
             at.isoformat(), f"{there:%Y-%m-%d %H:%M}", there.tzname() or ""
         )
 
-    shown = {"service": config.service.name, "viewer": None, "csrf": "", "when": when, **values}
+    script = SCRIPTS.get(values.get("script", ""))
+    url = script[0] if script else ""
+    shown: dict[str, Any] = {
+        "service": config.service.name,
+        "viewer": None,
+        "csrf": "",
+        "when": when,
+        **values,
+    }
+    shown |= {"script": url, "here": request.url.path, "nav": links(shown["viewer"])}
     html = _environment().get_template(f"{name}.html.j2").render(shown)
-    return HTMLResponse(html, status, HEADERS)
+    policy = POLICY + (SCRIPTED if url else "") + (FRAMED if values.get("frames") else "")
+    return HTMLResponse(html, status, {**HEADERS, "Content-Security-Policy": policy})
 
 
 def see_other(path: str) -> RedirectResponse:
@@ -91,6 +123,8 @@ def see_other(path: str) -> RedirectResponse:
 
 def to_sign_in(request: Request) -> RedirectResponse:
     """Lead to the sign-in page, and from there back to what was asked for."""
+    if request.method not in ("GET", "HEAD"):  # what a form sent is not sent again
+        return see_other("/sign-in")
     query = f"?{request.url.query}" if request.url.query else ""
     return see_other(f"/sign-in?next={quote(request.url.path + query, safe='/')}")
 
@@ -138,7 +172,7 @@ class PageRoute(APIRoute):
                 return to_sign_in(request)
             except (NotFound, NotAllowed, RequestValidationError):
                 return message(request, "Not found", "There is no such page, or it isn't yours to see.", 404)
-            except (TooMany, Unavailable) as exc:
+            except (TooMany, Unavailable, TooLarge, TooSlow) as exc:
                 problem = problem_of(exc)
                 response = message(request, problem.title, problem.detail, problem.status)
                 response.headers.update(problem.headers)

@@ -17,6 +17,7 @@ from core.views import TicketDetail
 LARGEST_ID: Final = 2**63 - 1
 _ADDRESS: Final = re.compile(r"[^\s@<>()\[\],;:\\\"\x00-\x1f\x7f]+@[^\s@<>()\[\],;:\\\"\x00-\x1f\x7f]+")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
+_LONGEST_MOMENT: Final = 64  # characters
 # An offset's `+` that was not escaped in a query arrives as a space.
 _LOST_PLUS: Final = re.compile(r"(T\d{2}:\d{2}\S*) (\d{2}:?\d{2})$")
 
@@ -54,7 +55,7 @@ def _statuses(value: object) -> object:
 
 
 def _moment(value: object) -> object:
-    if isinstance(value, str):
+    if isinstance(value, str) and len(value) <= _LONGEST_MOMENT:
         return _LOST_PLUS.sub(r"\1+\2", value) or None
     return value
 

@@ -5,6 +5,7 @@ The answer to an address, and its time, are the same whether or not we know it: 
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Final
 
 import structlog
@@ -17,9 +18,10 @@ from core.matching import mail_person
 from core.parts import Parts
 from core.sessions import Refusal, safe_path
 from intake.web.forms import fields_of
-from intake.web.parts import House
+from intake.web.parts import House, parts_of
 from intake.web.render import PageRoute, message, page, see_other
 from intake.web.sessions import Cookies, cookies_of, csrf_of, is_csrf_of, session_actor
+from intake.web.slack_oidc import offered
 
 log = structlog.get_logger()
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -39,6 +41,7 @@ def _asking(request: Request, goal: str, status: int = 200, email: str = "", pro
     cookies, new = cookies_of(request), dict[str, str]()
     nonce = cookies.form_nonce(request, new)
     shown = {"goal": goal, "email": email, "problem": problem, "form_token": csrf_of(nonce)}
+    shown["by_slack"] = "yes" if offered(parts_of(request).config) else ""
     response = page(request, "sign_in", status, **shown)
     cookies.put(response, new)
     return response
@@ -56,18 +59,19 @@ async def ask(request: Request, parts: House) -> Response:
         address = mail_person(email).address
     except Invalid:
         return _asking(request, goal, 422, email[:_LONGEST_ADDRESS], "This is no mail address.")
-    if not await parts.sessions.may_ask(request.client.host if request.client else ""):
-        raise TooMany("too many from your network; try again in a minute")
+    source = request.client.host if request.client else ""
+    if not await parts.sessions.may_ask(source):
+        raise TooMany("too many from your network; try again in a minute", timedelta(minutes=1))
     response = message(
         request, "Look into your mail", "If we know this address, a link to sign in is on its way to it.", 200
     )
-    response.background = BackgroundTask(_mail, parts, address, nonce, goal)
+    response.background = BackgroundTask(_mail, parts, address, nonce, goal, source)
     return response
 
 
-async def _mail(parts: Parts, address: str, nonce: str, goal: str) -> None:
+async def _mail(parts: Parts, address: str, nonce: str, goal: str, source: str) -> None:
     try:
-        await parts.sessions.ask(address, nonce, goal)
+        await parts.sessions.ask(address, nonce, goal, source)
     except (Refused, Unavailable) as exc:
         log.warning("sign_in_mail_failed", reason=type(exc).__name__)
 

@@ -14,9 +14,27 @@ from fastapi import APIRouter, FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from core.parts import Parts
-from intake.web import api, confirm, files, health, pages, problems, signin
+from intake.web import (
+    api,
+    confirm,
+    desk,
+    desk_acts,
+    desk_failed,
+    docs,
+    files,
+    health,
+    pages,
+    preferences,
+    problems,
+    reports_page,
+    signin,
+    slack_signin,
+    status_page,
+    unsubscribe,
+)
 from intake.web.edge import Edge
 from intake.web.health import Look
+from intake.web.limits import Limits
 from intake.web.metrics import Metrics
 from intake.web.slack_events import SlackEvents, router_for
 
@@ -49,16 +67,26 @@ def build_site(
         pages.negotiated,
         api.router,
         files.router,
+        status_page.router,
         health.router,
         confirm.router,
+        slack_signin.router,
         signin.router,
         pages.router,
+        desk.router,
+        desk_acts.router,
+        desk_failed.router,
+        reports_page.router,
+        preferences.router,
+        unsubscribe.router,
+        docs.router,
     )
     for router in (*ours, _document(site)):
         site.include_router(router)
     if slack_events is not None:
         site.include_router(router_for(slack_events))
     problems.install(site)
+    site.add_middleware(Limits, config=parts.config.http)
     site.add_middleware(Edge, metrics=site.state.metrics, limit=parts.config.http.max_body_bytes)
     return site
 
@@ -83,13 +111,40 @@ class _Server(uvicorn.Server):
 
 
 class _Impatient(H11Protocol):
-    """uvicorn's protocol, which also hangs up on who says nothing after connecting: idle connections count."""
+    """uvicorn's protocol, which also hangs up on who says nothing after connecting, or doesn't come to the end of a
+    request's head: such connections count."""
+
+    _late: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.timeout_keep_alive_task = self.loop.call_later(
             self.timeout_keep_alive, self.timeout_keep_alive_handler
         )
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._at_work():
+            self._in_time()
+        elif self._late is None:  # more bytes of the head give no more time
+            self._late = self.loop.call_later(self.timeout_keep_alive, self._too_late)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._in_time()
+        super().connection_lost(exc)
+
+    def _at_work(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _in_time(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _too_late(self) -> None:
+        self._late = None
+        if not self._at_work() and not self.transport.is_closing():
+            self.transport.close()
 
 
 class WebDoor:

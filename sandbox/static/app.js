@@ -2,6 +2,9 @@
 import { pass } from "./dates.js";
 import * as mail from "./mail.js";
 import * as slack from "./slack.js";
+import * as tour from "./tour.js";
+import * as trouble from "./trouble.js";
+import * as way from "./way.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -14,6 +17,8 @@ function whereabouts() {
 
 const page = {
   state: null,
+  way: null,
+  looked: () => tour.look(),
   where: whereabouts(),
 
   go(change) {
@@ -65,6 +70,8 @@ async function refresh() {
   if (page.state.desk.url) $("desk").href = page.state.desk.url;
   slack.show(page.state.slack);
   mail.show(page.state.mail, page.state.desk);
+  trouble.show(page.state.trouble);
+  tour.look();
   pass();
 }
 
@@ -74,6 +81,9 @@ window.addEventListener("hashchange", () => {
 });
 mail.start(page);
 slack.start(page);
+trouble.start(page);
+tour.start(page);
+way.start(page);
 (async function forever() {
   for (;;) {
     await refresh();

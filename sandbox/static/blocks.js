@@ -1,5 +1,6 @@
 // Block Kit as elements, close to how Slack shows it.
 import { h, icon, inlineText, mrkdwn, richText } from "./blocktext.js";
+import { chart } from "./charts.js";
 import { field, input, valueOf } from "./inputs.js";
 
 const textOf = (object, names) => (object.type === "mrkdwn" ? mrkdwn(object.text, names) : inlineText(object.text));
@@ -35,6 +36,8 @@ function one(block, context) {
       return h("div", { class: "b-rich" }, richText(block, names));
     case "input":
       return input(block, context);
+    case "data_visualization":
+      return chart(block);
     default:
       return h("div", { class: "b-other" }, `[${block.type}]`);
   }

@@ -11,6 +11,7 @@ export function start(given) {
   $("customer").addEventListener("change", () => { open = { id: null, as: "text" }; page.go({ customer: $("customer").value.trim() }); });
   $("write").addEventListener("click", () => write(null));
   $("letter-cancel").addEventListener("click", () => $("letter").close());
+  $("letter-form").elements.client.addEventListener("change", () => { localStorage.setItem("client", $("letter-form").elements.client.value); tell(); });
   $("letter-form").addEventListener("submit", (event) => { event.preventDefault(); send(); });
 }
 
@@ -65,11 +66,18 @@ function write(mail) {
   form.from.value = page.state.mail.customer;
   form.to.value = mail ? mail.reply.to : page.state.desk.address;
   form.subject.value = mail ? mail.reply.subject : "";
-  $("letter-note").hidden = !mail;
-  $("letter-note").textContent = "The mail you answer is quoted below your text, as mail programs do.";
+  form.client.replaceChildren(...page.state.mail.clients.map((c) => h("option", { value: c.name }, c.label)));
+  form.client.value = localStorage.getItem("client") || "gmail";
+  tell();
   $("letter-error").textContent = "";
   $("letter").showModal();
   (mail ? form.text : form.subject).focus();
+}
+
+/** What an answer looks like that this mail program writes. */
+function tell() {
+  const client = page.state.mail.clients.find((c) => c.name === $("letter-form").elements.client.value);
+  $("letter-note").textContent = replyTo ? client.about : "";
 }
 
 async function send() {

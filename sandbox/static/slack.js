@@ -96,10 +96,18 @@ const sign = (kind) => (kind === "group" ? icon("lock") : { channel: "#", im: "â
 
 function list(node, messages, slack, place) {
   const atEnd = node.scrollHeight - node.scrollTop - node.clientHeight < 60 || node.dataset.place !== place;
+  const same = node.dataset.place === place;
   node.dataset.place = place;
+  if (same && searching(node)) return;
   if (draw(node, [messages, slack.me, slack.names], () => messages.map((m) => message(m, slack, node.id === "replies")))) {
     if (atEnd) node.scrollTop = node.scrollHeight;
   }
+}
+
+/** Whether somebody types there and has chosen nothing yet: what they look for mustn't be drawn away. */
+function searching(node) {
+  const field = document.activeElement && document.activeElement.closest(".b-external");
+  return Boolean(field && node.contains(field) && field.querySelector("input").value && !field.querySelector("select").value);
 }
 
 const COLOURS = ["#3a6ea5", "#8a5a9e", "#b5651d", "#2e7d6b", "#a23b54", "#5d6d1f"];

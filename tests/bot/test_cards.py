@@ -53,6 +53,16 @@ STATES: dict[str, tuple[Outgoing, Look]] = {
         ),
         LOOK,
     ),
+    "target_near": (
+        card(
+            status=Status.OPEN,
+            next_due_at=NOW + timedelta(minutes=20),
+            resolve_due_at=NOW + timedelta(days=2),
+            targets_told="next:75 on",
+        ),
+        LOOK,
+    ),
+    "target_missed": (card(first_due_at=NOW - timedelta(minutes=1), targets_told="first:100 on"), LOOK),
     "resolved_with_page": (
         card(status=Status.RESOLVED, channel="slack"),
         Look("https://desk.example/", "Acme"),
@@ -150,6 +160,18 @@ def test_a_queue_that_is_gone_from_the_configuration_is_the_first_ones() -> None
 @pytest.mark.parametrize("status", list(Status))
 def test_what_can_be_set_has_the_present_status(status: Status) -> None:
     assert status in settable(status)
+
+
+def test_tags() -> None:
+    """In one line, as letters; none, and there is no such line; many are cut."""
+    tagged = ticket_card(outgoing(Kind.CARD, ticket=ticket(), tags=("hardware", "vpn")), LOOK)
+    many = tuple(f"{n:02}{'x' * 38}" for n in range(20))
+    crowded = ticket_card(outgoing(Kind.CARD, ticket=ticket(), tags=many), LOOK)
+    for post in (tagged, crowded):
+        check(post)
+    assert {"type": "plain_text", "text": "hardware, vpn", "emoji": False} in list(walk(tagged.blocks))
+    assert ":label:" not in shown(ticket_card(card(), LOOK))
+    assert len(shown(crowded)) < len(shown(tagged)) + 200
 
 
 @pytest.mark.parametrize(("enabled", "leads_to"), [(True, "https://desk.example.com"), (False, "")])

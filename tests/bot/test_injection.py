@@ -11,6 +11,7 @@ from bot import thread_posts
 from bot.blocks import Look, Post
 from bot.cards import ticket_card
 from bot.sender import posts_of
+from core.report_shapes import Chart, Line, Need, Report, Row, TableOf
 from core.shapes import Attachment, Author, Kind, Outgoing, Visibility
 from core.status import Status
 from tests.bot.kit import NOW, TRIAGE, message, outgoing, ticket
@@ -65,6 +66,24 @@ def posts_with(evil: str) -> Iterator[tuple[str, list[Post]]]:
         status=Status.OPEN,
     )
 
+    rows = (Row(cells=(f"#1 {evil}", evil), ticket=1),)
+    report = Report(
+        name="daily",
+        service="Acme",
+        since=NOW - timedelta(days=1),
+        until=NOW,
+        zone="UTC",
+        made_at=NOW,
+        queues=(evil,),
+        needs=(Need(kind="waiting", text="has waited", ticket=1, title=evil),),
+        tables=(TableOf(key="waiting", title="Waiting", head=("Ticket", "Queue"), align="ll", rows=rows),),
+        series=(
+            Chart(
+                key="queues", title="By queue", labels=(evil, "x"), lines=(Line(name="in", values=(1, 2)),)
+            ),
+        ),
+    )
+
     def given(kind: Kind, **more: object) -> Outgoing:
         return outgoing(kind, ticket=about, requester=author, assignee=evil, **more)
 
@@ -103,7 +122,7 @@ def posts_with(evil: str) -> Iterator[tuple[str, list[Post]]]:
                 f"notice {data['what']}",
                 posts_of(given(Kind.NOTICE, desk=desk, data=data, language=evil), look),
             )
-        yield "digest", posts_of(given(Kind.DIGEST, desk=desk, data={"text": evil}), look)
+        yield "digest", posts_of(given(Kind.DIGEST, desk=desk, data={"report": report.as_json()}), look)
     yield (
         "alert",
         posts_of(given(Kind.ALERT, data={"reason": evil, "to": f"{evil}@x", "delivery_id": 9}), look),

@@ -190,6 +190,16 @@ def test_a_command() -> None:
     assert command.place == f"T1/{TRIAGE}#1699999999.000100"
 
 
+def test_a_command_about_no_ticket_may_be_a_direct_message() -> None:
+    """Not one about a ticket, nor in a ticket's thread: those are words of a requester."""
+    command = read_event(event("!digest daily"), HOME, PEOPLE)
+    assert isinstance(command, StaffCommand)
+    assert (command.verb, command.words, command.place) == ("digest", ("daily",), "T1/D1")
+    assert isinstance(read_event(event("!close"), HOME, PEOPLE), NewMessage)
+    below = event("!digest daily", thread_ts="1699999999.000100")
+    assert isinstance(read_event(below, HOME, PEOPLE), NewMessage)
+
+
 def test_a_command_after_a_mention_of_the_bot() -> None:
     command = read_event(triage("<@UBOT> !Status  Pending"), HOME, PEOPLE)
     assert isinstance(command, StaffCommand)

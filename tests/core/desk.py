@@ -37,6 +37,7 @@ from core.shapes import (
     key_of,
 )
 from core.signals import Signals
+from core.targets import Targets
 from core.worker import Worker
 from tests.stores import Store
 
@@ -130,10 +131,11 @@ class TestDesk:
             "queue", [{"name": "support", "addresses": ["support@example.com"], "slack_channel": TRIAGE}]
         )
         settings.setdefault("courier", {"retry_after": ["50ms"], "poll": "20ms", "channel_pause": "100ms"})
+        settings.setdefault("notices", {"bundle": "0s"})  # so that nothing waits when all is done
         settings.setdefault("worker", {"poll": "20ms", "retry_after": ["20ms", "20ms"]})
         config = store.config(**settings)
         clock = Clock()
-        database = Database(config.database, clock)
+        database = Database(config.database, clock, Targets(config))
         blobs = Blobs(config.service.data_dir / "blobs")
         people = People(database, config)
         await people.sync()

@@ -81,7 +81,9 @@ def test_what_each_calls_for(happened: Happened, more: dict[str, Any], expected:
         (Status.RESOLVED, Status.CLOSED, True, None),
         (Status.RESOLVED, Status.OPEN, False, "reopened"),
         (Status.CLOSED, Status.OPEN, False, "reopened"),
-        (Status.OPEN, Status.PENDING, False, None),
+        (Status.OPEN, Status.PENDING, False, "waiting"),
+        (Status.NEW, Status.PENDING, False, "waiting"),
+        (Status.RESOLVED, Status.PENDING, False, "reopened"),
         (Status.PENDING, Status.OPEN, False, None),
     ],
 )

@@ -50,10 +50,13 @@ DONE = {
     "note": (("psst",), "note"),
     "reply": (("hours",), "answered"),
     "link": (("{other}",), "related"),
+    "tag": (("vpn",), "tagged"),
+    "untag": (("vpn",), "untagged"),
 }
 REFUSED = {"merge": ("{other}",), "spam": ()}
 ELSEWHERE = {"reopen", "unsuppress", "retry"}  # with tests of their own
 NOT_ABOUT_STAFF = {"belongs", "rate", "help"}
+OF_NO_TICKET = {"digest", "notify"}
 
 
 @pytest.fixture
@@ -81,7 +84,9 @@ def on(ticket: int) -> str:
 
 def test_each_verb_is_looked_at() -> None:
     """A new one says what it does there."""
-    assert VERBS.keys() == SET.keys() | DONE.keys() | REFUSED.keys() | ELSEWHERE | NOT_ABOUT_STAFF
+    assert (
+        VERBS.keys() == SET.keys() | DONE.keys() | REFUSED.keys() | ELSEWHERE | NOT_ABOUT_STAFF | OF_NO_TICKET
+    )
 
 
 @pytest.mark.parametrize("by", [typed, pressed])

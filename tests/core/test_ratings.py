@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from core.ratings import MOST_TOLD
 from tests.core.commands import (
     ADA,
     DAN,
@@ -126,3 +127,16 @@ async def test_a_merged_one_is_rated_elsewhere(desk: TestDesk, store: Store) -> 
     await pressed(desk, ticket, "rate", "5", sender=DAN)
     assert f"a part of ticket {other}" in whispers(store)[-1]
     assert store.count("ratings") == 0
+
+
+async def test_who_presses_on_and_on_counts_once_in_the_figures(desk: TestDesk, store: Store) -> None:
+    """The last score is kept, where the figures find it."""
+    ticket = await resolved(desk)
+    for score in "1234512":
+        await pressed(desk, ticket, "rate", score, sender=DAN)
+    assert rating(store) == (2, None)
+    assert store.count("events", "kind = 'rated'") == MOST_TOLD
+    joined = (
+        "SELECT count(*) FROM ratings JOIN events ON ratings.rated_at = events.at AND events.kind = 'rated'"
+    )
+    assert store.value(joined) == 1

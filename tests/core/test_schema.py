@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
-from sqlalchemy import inspect
+from sqlalchemy import Connection, inspect, select
 
 from core import outbox, schema
 from core.database import Database, Tx
@@ -23,7 +24,11 @@ async def empty(empty_store: Store):
 
 
 async def _tables(database: Database) -> set[str]:
-    return await database.read(lambda tx: tx.connection.run_sync(lambda c: set(inspect(c).get_table_names())))
+    """All but those that SQLite's full-text search keeps for itself."""
+    names = await database.read(
+        lambda tx: tx.connection.run_sync(lambda c: set(inspect(c).get_table_names()))
+    )
+    return {name for name in names if not name.startswith("search_words")}
 
 
 async def test_an_empty_database_gets_everything(empty: Database) -> None:
@@ -60,6 +65,24 @@ async def test_an_interrupted_migration_is_done_again(empty: Database, empty_sto
     await schema.migrate(empty)
     await schema.check(empty)
     assert empty_store.count("work", "name = 'schema' AND token IS NOT NULL") == 0
+
+
+async def test_a_long_migration_comes_to_its_end(empty_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may take longer than anything else of the database: begun again it would end the same way."""
+    database = Database(empty_store.config(database={"timeout": "1s"}).database)
+    upgrade = schema._upgrade
+
+    def slowly(connection: Connection) -> None:
+        time.sleep(1.1)
+        upgrade(connection)
+        connection.execute(select(1))
+
+    monkeypatch.setattr(schema, "_upgrade", slowly)
+    try:
+        await schema.migrate(database)
+        await schema.check(database)
+    finally:
+        await database.close()
 
 
 async def test_what_does_not_fit_is_refused(empty: Database, empty_store: Store) -> None:

@@ -60,6 +60,8 @@ WORDS = {
     "reply": ("hours",),
     "note": ("mark", "this"),
     "title": ("A", "better", "title"),
+    "tag": ("vpn",),
+    "untag": ("vpn",),
     "queue": ("billing",),
     "merge": ("{other}",),
     "link": ("{other}",),
@@ -94,6 +96,8 @@ async def _scene(desk: TestDesk, store: Store, verb: str, who: str) -> tuple[int
     await pressed(desk, ticket, "cc", "UKIM")
     if verb in ("rate", "reopen"):
         await typed(desk, ticket, "resolve")
+    if verb == "untag":
+        await typed(desk, ticket, "tag", "vpn")
     if verb == "unsuppress":
         await typed(desk, ticket, "cc", "zoe@example.com")
         store.execute(
@@ -123,7 +127,7 @@ async def test_rights(desk: TestDesk, store: Store, verb: str, who: str) -> None
         refusals = {NOT_STAFF, STAFF_ONLY, NEITHER, *REQUESTER_ONLY.values()}
         assert not refusals & set(said)
         did = len(await events_of(desk, ticket)) > history
-        assert did or verb in ("help", "retry")
+        assert did or verb in ("help", "retry", "notify", "digest")
         return
     assert len(await events_of(desk, ticket)) == history
     assert len(said) == 1

@@ -289,6 +289,19 @@ def test_tokens_are_made_listed_and_revoked(cli: Cli) -> None:
     cli.refused("token", "create", "--for", "nobody")
 
 
+def test_tokens_may_be_for_less(cli: Cli) -> None:
+    """`--scope` says for what, the list too."""
+    cli.done("token", "create", "--for", ANN)
+    cli.done("token", "create", "--for", ANN, "--scope", "write", "--scope", "read", "--scope", "read")
+    listed = cli.done("token", "list", "--json").json()
+    assert sorted(token["scopes"] for token in listed) == [[], ["read", "write"]]
+    assert all(token["last_used_at"] is None for token in listed)
+    table = cli.done("token", "list").out
+    assert "read, write" in table
+    assert "all" in table
+    cli.refused("token", "create", "--for", ANN, "--scope", "admin", status=2)
+
+
 def test_staff_is_added_and_removed(cli: Cli) -> None:
     """The configuration's own can't be."""
     cli.done("staff", "add", "lin", "--email", "Lin@Example.com", "--name", "Lin", "--role", "manager")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import re
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -122,6 +124,27 @@ async def test_a_stranger_is_not_taken_to_be_who_they_say(desk: Counter) -> None
     assert "Secret" not in answer.text
     assert (await desk.parts.manager.view_ticket(ada, answer.json()["id"])).ticket.unconfirmed
     assert (await desk.nobody.post("/report-issue", json=REPORT)).status_code == 422
+
+
+async def test_a_stranger_gives_nobody_a_name(desk: Counter) -> None:
+    """Who is known already keeps theirs, also none; who is new has the one that was given."""
+    await desk.parts.people.create_token("carl@customer.example", timedelta(days=1))
+    for email, name in (("carl@customer.example", ""), ("new@customer.example", "Call me now")):
+        report = {**REPORT, "email": email, "name": "Call me now"}
+        assert (await desk.nobody.post("/report-issue", json=report)).status_code == 201
+        sql = "SELECT u.name FROM users u JOIN identities i ON i.user_id = u.id WHERE i.address = :email"
+        assert desk.store.value(sql, email=email) == name
+
+
+async def test_odd_cursors_and_times_are_refused_at_once(desk: Counter) -> None:
+    """What a date can't be, what no row can be, and a text that took a pattern seconds."""
+    for value in ('["0001-01-01T00:00:00+23:00", 1]', f'["2026-01-01T00:00:00+00:00", {10**40}]'):
+        cursor = base64.urlsafe_b64encode(value.encode()).decode().rstrip("=")
+        assert (await desk.ada.get("/view-tickets", params={"cursor": cursor})).status_code == 422
+    began = time.process_time()
+    answer = await desk.ada.get("/analyze-data", params={"since": "T00:00" * 8_000})
+    assert answer.status_code == 422
+    assert time.process_time() - began < 1
 
 
 async def test_the_mailed_link_confirms(desk: Counter) -> None:

@@ -45,7 +45,7 @@ async def test_the_release_before_refuses_the_migrated_database(
     """It would post to the customer what staff mail to the note address."""
     as_released(store)
     await schema.migrate(database)
-    assert store.value("SELECT oldest_code FROM schema_state") == schema.CODE == 3
+    assert store.value("SELECT oldest_code FROM schema_state") == schema.CODE == schema.OLDEST
     monkeypatch.setattr(schema, "CODE", 1)
     monkeypatch.setattr(schema, "HEAD", "0001")
     for start in (schema.check, schema.migrate):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.shapes import Attachment
-from intake.web.files import how_to_serve
+from intake.web.files import how_to_save, how_to_serve
 
 
 def _file(name: str, content_type: str) -> Attachment:
@@ -13,22 +13,25 @@ def _file(name: str, content_type: str) -> Attachment:
 
 
 @pytest.mark.parametrize(
-    ("content_type", "served", "how"),
+    ("name", "declared", "served", "how"),
     [
-        ("image/png", "image/png", "inline"),
-        ("IMAGE/JPEG; name=x", "image/jpeg", "inline"),
-        ("text/plain", "text/plain; charset=utf-8", "inline"),
-        ("application/pdf", "application/pdf", "attachment"),
-        ("text/html", "application/octet-stream", "attachment"),
-        ("image/svg+xml", "application/octet-stream", "attachment"),
-        ("application/javascript", "application/octet-stream", "attachment"),
-        ("text/html\r\nX-Evil: 1", "application/octet-stream", "attachment"),
-        ("", "application/octet-stream", "attachment"),
+        ("a.png", "image/png", "image/png", "inline"),
+        ("a.JPEG", "application/octet-stream", "image/jpeg", "inline"),
+        ("a.gif", "", "image/gif", "inline"),
+        ("a.webp", "text/html", "image/webp", "inline"),
+        ("a.txt", "text/html", "text/plain; charset=utf-8", "inline"),
+        ("a.pdf", "application/pdf", "application/pdf", "attachment"),
+        ("a.html", "image/png", "application/octet-stream", "attachment"),
+        ("a.png.html", "image/png", "application/octet-stream", "attachment"),
+        ("a.svg", "image/svg+xml", "application/octet-stream", "attachment"),
+        ("a.js", "text/plain", "application/octet-stream", "attachment"),
+        ("png", "image/png", "application/octet-stream", "attachment"),
+        ("", "text/html\r\nX-Evil: 1", "application/octet-stream", "attachment"),
     ],
 )
-def test_types_are_ours(content_type: str, served: str, how: str) -> None:
-    """A browser shows images and text; the rest is saved."""
-    found, disposition = how_to_serve(_file("a.bin", content_type))
+def test_types_are_ours(name: str, declared: str, served: str, how: str) -> None:
+    """A browser shows images and text; the rest is saved. What the sender says of a file counts for nothing."""
+    found, disposition = how_to_serve(_file(name, declared))
     assert (found, disposition.partition(";")[0]) == (served, how)
 
 
@@ -46,5 +49,5 @@ def test_types_are_ours(content_type: str, served: str, how: str) -> None:
 )
 def test_names_can_t_break_out(name: str, ascii_name: str, whole: str) -> None:
     """Of the header, of the quotes, of the folder."""
-    disposition = how_to_serve(_file(name, "application/zip"))[1]
+    disposition = how_to_save(_file(name, "application/zip"))[1]
     assert disposition == f"attachment; filename=\"{ascii_name}\"; filename*=UTF-8''{whole}"

@@ -8,7 +8,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from core.sessions import ASKS_PER_SOURCE, CODES_PER_LINK, MAILS_PER_ADDRESS, safe_path
+from core.sessions import ASKS_PER_SOURCE, CODES_PER_LINK, MAILS_PER_ASKER, safe_path
 from tests.interfaces.counter import ANN, BEN, REPORT, Counter, counter_on, on_sqlite
 from tests.stores import Store
 from tests.web.browser import asks, browser, field, mails, presses, signs_in
@@ -172,8 +172,9 @@ async def test_who_is_only_said_to_have_reported_gets_no_link(desk: Counter) -> 
 
 async def test_so_many_mails_an_hour_and_asks_a_minute(desk: Counter) -> None:
     sessions = desk.parts.sessions
-    sent = [await sessions.ask(ANN, "n", "/") for _ in range(MAILS_PER_ADDRESS + 2)]
-    assert sent == [True] * MAILS_PER_ADDRESS + [False] * 2
+    sent = [await sessions.ask(ANN, "n", "/", "198.51.100.7") for _ in range(MAILS_PER_ASKER + 2)]
+    assert sent == [True] * MAILS_PER_ASKER + [False] * 2
+    assert await sessions.ask(ANN, "n", "/", "203.0.113.9"), "somebody else's asks keep nobody out"
     assert await sessions.ask(BEN, "n", "/")
     desk.parts.clock.offset = timedelta(hours=1)
     assert await sessions.ask(ANN, "n", "/")

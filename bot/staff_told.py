@@ -1,0 +1,99 @@
+"""What a member of the staff is told personally in Slack: their news, a line each, in the service's language. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from bot.blocks import NAME, Look, Post, section
+from bot.markup import FALLBACK_LIMIT, brief, escape, fallback
+from core.shapes import Outgoing
+from core.slack_texts import spoken
+
+REASON: Final = 160
+ROOM: Final = 9_000  # characters of all lines
+# By a line's `news`; `first`, `next` and `resolve` name targets. Each language has each of English's. An operator's own
+# come before them (`core.slack_texts`).
+TEXTS: Final[dict[str, dict[str, str]]] = {
+    "en": {
+        "assigned": "#{id} {title}: assigned to you by {by}",
+        "reply": "#{id} {title}: {by} wrote{times}",
+        "near": "#{id} {title}: target near, the {target} is due {due}",
+        "missed": "#{id} {title}: target missed, the {target} was due {due}",
+        "failed": "#{id} {title}: not delivered to {to}: {reason}",
+        "first": "first response",
+        "next": "next response",
+        "resolve": "resolution",
+        "somebody": "somebody",
+        "more": "and {n} more",
+    },
+    "de": {
+        "assigned": "#{id} {title}: Ihnen zugewiesen von {by}",
+        "reply": "#{id} {title}: {by} hat geschrieben{times}",
+        "near": "#{id} {title}: Ziel bald erreicht, {target} fällig {due}",
+        "missed": "#{id} {title}: Ziel verfehlt, {target} war fällig {due}",
+        "failed": "#{id} {title}: nicht zugestellt an {to}: {reason}",
+        "first": "erste Antwort",
+        "next": "nächste Antwort",
+        "resolve": "Lösung",
+        "somebody": "jemand",
+        "more": "und {n} weitere",
+    },
+    "fr": {
+        "assigned": "#{id} {title} : attribué à vous par {by}",
+        "reply": "#{id} {title} : {by} a écrit{times}",
+        "near": "#{id} {title} : échéance proche, {target} pour le {due}",
+        "missed": "#{id} {title} : échéance dépassée, {target} pour le {due}",
+        "failed": "#{id} {title} : non remis à {to} : {reason}",
+        "first": "première réponse",
+        "next": "réponse suivante",
+        "resolve": "résolution",
+        "somebody": "quelqu'un",
+        "more": "et {n} de plus",
+    },
+    "es": {
+        "assigned": "#{id} {title}: asignado a usted por {by}",
+        "reply": "#{id} {title}: {by} ha escrito{times}",
+        "near": "#{id} {title}: plazo próximo, {target} para el {due}",
+        "missed": "#{id} {title}: plazo vencido, {target} para el {due}",
+        "failed": "#{id} {title}: no entregado a {to}: {reason}",
+        "first": "primera respuesta",
+        "next": "respuesta siguiente",
+        "resolve": "resolución",
+        "somebody": "alguien",
+        "more": "y {n} más",
+    },
+}
+NEWS: Final = ("assigned", "reply", "near", "missed", "failed")
+
+
+def news(outgoing: Outgoing, look: Look) -> Post:
+    """Somebody's news: what others wrote in it isn't live."""
+    data = outgoing.data
+    texts = spoken(str(data.get("language") or ""), TEXTS, look.texts)
+    said, left = [escape(worded(line, texts)) for line in data.get("lines") or ()], int(data.get("more") or 0)
+    while sum(map(len, said)) > ROOM:  # what is full of signs that Slack wants written out
+        said.pop()
+        left += 1
+    if left:
+        said.append(texts["more"].format(n=left))
+    mark = "• " if len(said) > 1 else ""
+    whole = "\n".join(mark + line for line in said)
+    if len(whole.encode()) <= FALLBACK_LIMIT:
+        return Post(whole)
+    return Post(fallback(whole), tuple(section(mark + line) for line in said), whole)
+
+
+def worded(line: Mapping[str, Any], texts: Mapping[str, str]) -> str:
+    """Say a piece of news in one line."""
+    times = int(line.get("times") or 1)
+    return texts[str(line["news"])].format(
+        id=line["ticket"],
+        title=brief(str(line.get("title") or ""), NAME),
+        by=brief(str(line.get("by") or ""), NAME) or texts["somebody"],
+        times=f" ({times}×)" if times > 1 else "",
+        target=texts.get(str(line.get("target") or ""), ""),
+        due=str(line.get("due") or ""),
+        to=brief(str(line.get("to") or ""), NAME),
+        reason=brief(str(line.get("reason") or ""), REASON),
+    )

@@ -1,0 +1,206 @@
+"""A long span put together: whole months and days of UTC as `rollups` has them, what is left exactly from the tables.
+
+A row of `rollups` is a day ("2026-03-29") or a month ("2026-03") of one queue; the one whose queue is "" says that the
+day is there, and by how much each queue's backlog grew. A day that isn't there, or to which something was added since
+it was made (an archive that was read in), is counted from the tables until `core.rollups` has made it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import func, select
+
+from core.database import Tx
+from core.failures import Unavailable
+from core.figures_read import ACTED, Queues, counted, read, spanning
+from core.figures_series import Series
+from core.figures_shapes import EFFECT
+from core.tables import events, rollups, settings
+
+SCOPE: Final = "rollups"  # settings: how far `core.rollups` has come
+STATE: Final = "state"
+DAY: Final = timedelta(days=1)
+WHOLE: Final = ""  # in place of a queue
+MOST_READ: Final = 200_000  # events that are looked at one by one for somebody who waits
+MOST_SUMMED: Final = 2_000_000  # that the database counts for them
+
+Span = tuple[datetime, datetime | None]
+
+
+class Counting(Unavailable):
+    """So much isn't rolled up yet that counting it would take too long; `core.rollups` is at it."""
+
+
+def day_of(moment: datetime) -> date:
+    """Return the day of UTC that a moment is in."""
+    return moment.astimezone(UTC).date()
+
+
+def start_of(day: date) -> datetime:
+    """Return when a day of UTC begins."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def month_of(day: date) -> str:
+    """Return the key of a day's month."""
+    return day.isoformat()[:7]
+
+
+def days_from(first: date, end: date) -> list[date]:
+    """Return the days from `first` (included) to `end` (excluded)."""
+    return [first + n * DAY for n in range((end - first).days)]
+
+
+def days_of(month: str) -> list[date]:
+    """Return the days of a month by its key."""
+    first = date.fromisoformat(f"{month}-01")
+    return days_from(first, (first + 31 * DAY).replace(day=1))
+
+
+async def exactly(tx: Tx, since: datetime, until: datetime, queues: Queues = None) -> dict[str, Series]:
+    """Return the series of each queue, counted from the tables alone; as `gathered` does where that's too much."""
+    if await _crowded(tx, [(since, until)], ACTED, MOST_READ):
+        return await gathered(tx, since, until, queues)
+    return await read(tx, since, until, queues)
+
+
+async def gathered(tx: Tx, since: datetime, until: datetime, queues: Queues = None) -> dict[str, Series]:
+    """Return the series of each queue, from `since` (included) to `until` (excluded). Raises `Counting`."""
+    found: dict[str, Series] = defaultdict(Series)
+    plan = await _plan(tx, since, until)
+    await _check(tx, plan.spans, ACTED, MOST_READ)
+    conditions = [rollups.c.queue != WHOLE] if queues is None else [rollups.c.queue.in_(queues)]
+    for row in await _rows(tx, plan.keys, conditions):
+        found[row.queue].add(row.series)
+    for start, end in plan.spans:
+        assert end is not None
+        for queue, series in (await read(tx, start, end, queues)).items():
+            found[queue].merge(series)
+    return dict(found)
+
+
+async def flow(tx: Tx, since: datetime, until: datetime | None, queues: Queues = None) -> dict[str, int]:
+    """Return by how much each queue's backlog grew, from `since` (included) to `until` (excluded; None: for ever).
+    Raises `Counting`."""
+    found: Counter[str] = Counter()
+    plan = await _plan(tx, since, until)
+    await _check(tx, plan.spans, tuple(EFFECT), MOST_SUMMED)
+    for row in await _rows(tx, plan.keys, [rollups.c.queue == WHOLE]):
+        for queue, by in row.series["effect"].items():
+            if queues is None or queue in queues:
+                found[queue] += by
+    for start, end in plan.spans:
+        for queue, counts in (await counted(tx, start, end, queues)).items():
+            found[queue] += sum(n * EFFECT[kind] for kind, n in counts.items())
+    return dict(found)
+
+
+async def _check(tx: Tx, spans: Sequence[Span], kinds: Sequence[str], most: int) -> None:
+    if await _crowded(tx, spans, kinds, most):
+        raise Counting("the figures are being counted; try again in a while")
+
+
+async def _crowded(tx: Tx, spans: Sequence[Span], kinds: Sequence[str], most: int) -> bool:
+    """Do these spans hold more events of these kinds? Looks at one more of them at most, by their index."""
+    left = most
+    for since, until in spans:
+        some = select(events.c.at).where(*spanning(since, until, None), events.c.kind.in_(kinds))
+        found = some.limit(left + 1).subquery()
+        left -= int(await tx.scalar(select(func.count()).select_from(found)) or 0)
+        if left < 0:
+            return True
+    return False
+
+
+async def _rows(tx: Tx, keys: list[str], conditions: list[Any]) -> Any:
+    if not keys:
+        return ()
+    columns = (rollups.c.queue, rollups.c.series)
+    return await tx.all(select(*columns).where(rollups.c.day.in_(keys), *conditions))
+
+
+# -- which rows, and which spans beside them ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Of what a span is put together: keys of `rollups`, and the spans to be counted from the tables."""
+
+    keys: list[str]
+    spans: list[Span]
+
+
+async def _plan(tx: Tx, since: datetime, until: datetime | None) -> Plan:
+    first = day_of(since)
+    first += DAY if start_of(first) < since else timedelta()
+    bounds = await _bounds(tx)
+    if bounds is None:
+        return Plan([], [(since, until)])
+    first, end = max(first, bounds[0]), bounds[1]
+    if until is not None:
+        end = min(end, day_of(until))
+    if first >= end:
+        return Plan([], [(since, until)])
+    keys, days = await _stored(tx, first, end)
+    return Plan(keys, _between(since, until, days))
+
+
+async def _bounds(tx: Tx) -> tuple[date, date] | None:
+    """From which day to which (excluded) there may be rows; None where there are none."""
+    low = await tx.scalar(select(func.min(rollups.c.day)))
+    high = await tx.scalar(select(func.max(rollups.c.day)))
+    if low is None:
+        return None
+    return date.fromisoformat(f"{low[:7]}-01"), days_of(high[:7])[-1] + DAY
+
+
+async def _stored(tx: Tx, first: date, end: date) -> tuple[list[str], list[date]]:
+    """The keys that hold these days, a month's where it's there, and the days that they hold."""
+    late = await _late(tx)
+    months = dict.fromkeys(month_of(day) for day in days_from(first, end))
+    whole = {m: days for m in months if (days := days_of(m))[0] >= first and days[-1] < end}
+    usable = {m: days for m, days in whole.items() if late.isdisjoint(days)}
+    made = await _made(tx, usable)
+    keys = [m for m in usable if m in made]
+    held = [day for m in keys for day in usable[m]]
+    taken = set(held)
+    single = {day.isoformat(): day for day in days_from(first, end) if day not in taken and day not in late}
+    made = await _made(tx, single)
+    keys += [key for key in single if key in made]
+    return keys, sorted(held + [day for key, day in single.items() if key in made])
+
+
+async def _made(tx: Tx, keys: Iterable[str]) -> set[str]:
+    rows = await tx.all(select(rollups.c.day).where(rollups.c.day.in_(list(keys)), rollups.c.queue == WHOLE))
+    return {row.day for row in rows}
+
+
+async def _late(tx: Tx) -> set[date]:
+    """The days that something was added to, since `core.rollups` looked last."""
+    state = await tx.scalar(
+        select(settings.c.value).where(settings.c.scope == SCOPE, settings.c.key == STATE)
+    )
+    if state is None:
+        return set()
+    end = start_of(date.fromisoformat(state["upto"]) + DAY)
+    day = func.date(events.c.at).label("day")  # text on SQLite
+    rows = await tx.all(select(day).where(events.c.id > state["mark"], events.c.at < end).distinct())
+    return {date.fromisoformat(str(found)) for found in (*(row.day for row in rows), *state["added"])}
+
+
+def _between(since: datetime, until: datetime | None, days: list[date]) -> list[Span]:
+    """What these days leave of a span."""
+    spans: list[Span] = []
+    at = since
+    for day in days:
+        if at < start_of(day):
+            spans.append((at, start_of(day)))
+        at = start_of(day + DAY)
+    if until is None or at < until:
+        spans.append((at, until))
+    return spans

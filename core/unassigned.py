@@ -1,0 +1,162 @@
+"""What nobody has taken for a while is listed in the queue's triage channel, once a working day.
+
+One message names at most `MOST` tickets, who waits longest first. Without such a channel (or while strangers would read
+it) the queue's agents get it by mail. Nothing is said where there is nothing to list, or on a free day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from functools import partial
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Row, func, or_, select
+
+from core import left_queues
+from core.audience import LATER, Agent, Told
+from core.config import Config, Queue
+from core.database import Tx
+from core.hours import schedule_of
+from core.jobs import CronJob, Effect, Jobs, Slot
+from core.outbox import Noted, enqueue, on_hold
+from core.report_words import counted, duration, plain
+from core.scenes import agents, exposed
+from core.shapes import Kind
+from core.status import Status
+from core.tables import tickets
+from core.units import Desk
+
+MOST: Final = 20  # lines of a list
+TITLE: Final = 80  # characters of a title
+MAX_LATE: Final = timedelta(hours=12)  # a list that is later says nothing: the next comes
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Tickets that wait for somebody to take them: the first `MOST`, and how many there are. `now`: as of when."""
+
+    first: Sequence[Row[Any]]
+    count: int
+    now: datetime
+
+
+def jobs_of(config: Config) -> tuple[CronJob, ...]:
+    """Return the job of each queue that wants a list."""
+    return tuple(
+        CronJob(
+            name=f"unassigned:{queue.name}",
+            cron=queue.unassigned_at,
+            zone=_zone(config, queue),
+            max_late=MAX_LATE,
+            run=partial(run, queue=queue),
+        )
+        for queue in config.queue
+        if queue.unassigned_after
+    )
+
+
+async def run(jobs: Jobs, slot: Slot, *, queue: Queue) -> Effect:
+    """Look what is to be listed, and return what posts it."""
+    desk = jobs.desk
+    if not works(desk.config, queue, slot.at):
+        return partial(_nothing, "skipped: a free day")
+    found = await jobs.database.read(partial(waiting, config=desk.config, queue=queue))
+    if not found.count:
+        return partial(_nothing, "nothing to list")
+    return partial(_post, desk=desk, queue=queue, found=found)
+
+
+def works(config: Config, queue: Queue, at: datetime) -> bool:
+    """Does a queue work on the day that this moment is on, by its own clocks?"""
+    zone = _zone(config, queue)
+    day = at.astimezone(zone).date()
+    start, end = (datetime.combine(one, time(), zone) for one in (day, day + timedelta(days=1)))
+    return schedule_of(config, queue).between(start, end) > timedelta()
+
+
+async def waiting(tx: Tx, config: Config, queue: Queue) -> Waiting:
+    """Return what has waited for staff for `unassigned_after`, is nobody's, and isn't put aside."""
+    now, names = await tx.now(), [queue.name]
+    if queue.name == config.queue[0].name:
+        names += await left_queues.left(tx, config, Status.NEW, Status.OPEN)
+    where = (
+        tickets.c.status.in_((Status.NEW, Status.OPEN)),
+        tickets.c.queue.in_(names),
+        tickets.c.waiting_since <= now - queue.unassigned_after,
+        tickets.c.assignee_id.is_(None),
+        or_(tickets.c.snoozed_until.is_(None), tickets.c.snoozed_until <= now),
+        tickets.c.spam.is_(False),
+        tickets.c.unconfirmed.is_(False),
+        tickets.c.merged_into.is_(None),
+    )
+    rows = await tx.all(
+        select(tickets.c.id, tickets.c.title, tickets.c.priority, tickets.c.waiting_since)
+        .where(*where)
+        .order_by(tickets.c.waiting_since, tickets.c.id)
+        .limit(MOST)
+    )
+    count = len(rows)
+    if count == MOST:
+        count = int(await tx.scalar(select(func.count()).select_from(tickets).where(*where)) or 0)
+    return Waiting(rows, max(count, len(rows)), now)
+
+
+def worded(found: Waiting, queue: str) -> str:
+    """Return the list: a line a ticket."""
+    head = counted(found.count, "ticket waits", "tickets wait")
+    lines = [f"{head} in {queue} for somebody to take {'it' if found.count == 1 else 'them'}:"]
+    for row in found.first:
+        special = f", {row.priority}" if row.priority != "normal" else ""
+        waits = duration((found.now - row.waiting_since).total_seconds())
+        lines.append(f"#{row.id} {plain(row.title, TITLE)} (waits {waits}{special})")
+    if found.count > len(found.first):
+        lines.append(f"and {found.count - len(found.first):,} more")
+    return "\n".join(lines)
+
+
+async def _post(tx: Tx, *, desk: Desk, queue: Queue, found: Waiting) -> str:
+    if desk.quiet or await on_hold(tx, desk.config.service.outbound):
+        return "skipped: everything outgoing is on hold"
+    text, triage = worded(found, queue.name), desk.triage(queue.name)
+    if triage is not None and not await exposed(tx, desk, triage[1]):
+        channel, place = triage
+        told = [Told(channel=channel, place=place, kind=Kind.NOTICE, desk=True, data={"text": text})]
+        where = "the triage channel"
+    else:
+        told = [_mail(agent, text, queue.name) for agent in await agents(tx, desk, queue.name, triage)]
+        where = f"{counted(len(told), 'agent', 'agents')} by mail"
+    noted = Noted(
+        ticket_id=0,
+        version=int(found.now.timestamp() * 1000),
+        message_id=None,
+        domain=desk.domain(queue.name),
+    )
+    if not await enqueue(tx, desk.specs, noted, told):
+        return f"nobody is there to be told of {found.count}"
+    tx.after_commit.append(desk.signals.outbox.set)
+    return f"listed {found.count} to {where}"
+
+
+def _mail(agent: Agent, text: str, queue: str) -> Told:
+    return Told(
+        channel="email",
+        place=agent.email,
+        kind=Kind.NOTICE,
+        desk=True,
+        automatic=True,
+        delay=agent.quiet,
+        apart=LATER if agent.quiet else "",
+        to_key=agent.key,
+        data={"what": "staff_told", "text": text, "subject": f"Tickets that nobody has taken: {queue}"},
+    )
+
+
+async def _nothing(why: str, tx: Tx) -> str:
+    return why
+
+
+def _zone(config: Config, queue: Queue) -> ZoneInfo:
+    return ZoneInfo(queue.timezone or config.service.timezone)
