@@ -391,6 +391,7 @@ async def test_staff_press_everything_at_home(walker: Walker) -> None:
     await walk.ticket(taken["title"], status="pending")
     await home.get_by_text("1–1 of 1").wait_for()
     await walk.press(home, "All open")
+    await home.get_by_text("1–10 of 12").wait_for()
     await walk.pick(home.locator(".b-actions").nth(1), "Status", "pending")
     await home.get_by_text("1–1 of 1").wait_for()
     await walk.pick(home.locator(".b-actions").nth(1), "Status", "Any open status")
