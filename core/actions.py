@@ -328,9 +328,8 @@ async def assign(
         assignee_id=member.user_id if member else None,
         assignee=member.username if member else None,
     )
-    await units.add_event(
-        tx, ticket, "assigned", actor, public=False, data={"to": member.username if member else None}
-    )
+    data = {"from": ticket.assignee, "to": moved.assignee}
+    await units.add_event(tx, ticket, "assigned", actor, public=False, data=data)
     after = await units.save(tx, ticket, moved, public=moved.status is not ticket.status)
     text = f"{units.shown_name(actor)} assigned this to {member.name if member else 'nobody'}."
     scene = await units.scene(tx, desk, after, actor, from_thread=from_thread, data={"text": text})

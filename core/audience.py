@@ -184,17 +184,7 @@ def _desk(happened: Happened, scene: Scene) -> Iterator[Told]:
                 data={"what": "line", "text": text},
             )
     for agent in noticed(happened, scene):
-        yield Told(
-            channel="email",
-            place=agent.email,
-            kind=Kind.NOTICE,
-            desk=True,
-            automatic=True,
-            delay=agent.quiet,
-            apart=LATER if agent.quiet else "",
-            to_key=agent.key,
-            data={"what": _NOTICES[happened], **scene.data},
-        )
+        yield mailed(agent, Kind.NOTICE, {"what": _NOTICES[happened], **scene.data})
 
 
 _NOTICES: Final = {
@@ -226,17 +216,22 @@ def alerts(scene: Scene, data: Mapping[str, Any]) -> Iterator[Told]:
         channel, place = scene.triage
         yield Told(channel=channel, place=place, kind=Kind.ALERT, desk=True, data=data)
     for agent in scene.agents:
-        yield Told(
-            channel="email",
-            place=agent.email,
-            kind=Kind.ALERT,
-            desk=True,
-            automatic=True,
-            delay=agent.quiet,
-            apart=LATER if agent.quiet else "",
-            to_key=agent.key,
-            data=data,
-        )
+        yield mailed(agent, Kind.ALERT, data)
+
+
+def mailed(agent: Agent, kind: Kind, data: Mapping[str, Any]) -> Told:
+    """Return a mail to an agent, which waits for the end of their quiet hours."""
+    return Told(
+        channel="email",
+        place=agent.email,
+        kind=kind,
+        desk=True,
+        automatic=True,
+        delay=agent.quiet,
+        apart=LATER if agent.quiet else "",
+        to_key=agent.key,
+        data=data,
+    )
 
 
 _PERSONAL: Final = {

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Row, func, or_, select
 
 from core import left_queues
-from core.audience import LATER, Agent, Told
+from core.audience import Agent, Told, mailed
 from core.config import Config, Queue
 from core.database import Tx
 from core.hours import schedule_of
@@ -141,17 +141,8 @@ async def _post(tx: Tx, *, desk: Desk, queue: Queue, found: Waiting) -> str:
 
 
 def _mail(agent: Agent, text: str, queue: str) -> Told:
-    return Told(
-        channel="email",
-        place=agent.email,
-        kind=Kind.NOTICE,
-        desk=True,
-        automatic=True,
-        delay=agent.quiet,
-        apart=LATER if agent.quiet else "",
-        to_key=agent.key,
-        data={"what": "staff_told", "text": text, "subject": f"Tickets that nobody has taken: {queue}"},
-    )
+    subject = f"Tickets that nobody has taken: {queue}"
+    return mailed(agent, Kind.NOTICE, {"what": "staff_told", "text": text, "subject": subject})
 
 
 async def _nothing(why: str, tx: Tx) -> str:

@@ -68,6 +68,7 @@ def said(event: Event) -> str:
     data = event.data
     words = []
     if "from" in data or "to" in data:
-        words.append(f"{data.get('from') or 'nobody'} → {data.get('to') or 'nobody'}")
+        before = f"{data['from'] or 'nobody'} " if "from" in data else ""  # older ones don't say from whom
+        words.append(f"{before}→ {data.get('to') or 'nobody'}")
     words += [str(data[name]) for name in _SAID if data.get(name)]
     return ", ".join(words)[:_LONGEST]

@@ -324,6 +324,23 @@ async def test_lists_go_on_where_they_ended(desk: TestDesk) -> None:
             await desk.manager.view_tickets(ada, TicketCriteria(cursor=wrong))
 
 
+async def test_the_history_says_from_whom_it_was_taken(desk: TestDesk) -> None:
+    ada = await desk.staff()
+    ticket = (await desk.write()).ticket_id or 0
+    for name in ("ada", "grace", None):
+        await desk.manager.assign(ada, ticket, name)
+    told = [
+        event.data
+        for event in (await desk.manager.view_ticket(ada, ticket)).events
+        if event.kind == "assigned"
+    ]
+    assert told == [
+        {"from": None, "to": "ada"},
+        {"from": "ada", "to": "grace"},
+        {"from": "grace", "to": None},
+    ]
+
+
 async def test_lists_by_what_is_asked(desk: TestDesk) -> None:
     """Status, queue, assignee or nobody, requester, number and words; signs of LIKE are plain signs."""
     ada = await desk.staff()

@@ -218,6 +218,8 @@ async def test_the_style_is_ours_and_kept(desk: Counter) -> None:
         ({}, ""),
         ({"from": "new", "to": "open"}, "new → open"),
         ({"from": None, "to": "ada"}, "nobody → ada"),
+        ({"from": "ada", "to": None}, "ada → nobody"),
+        ({"to": "ada"}, "→ ada"),
         ({"reason": "550 no such user"}, "550 no such user"),
         ({"reason": "x" * 1000}, "x" * 300),
     ],
