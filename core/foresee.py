@@ -64,6 +64,8 @@ async def _message(tx: Tx, desk: Desk, new: NewMessage) -> Foreseen:
         return Foreseen(receipt.ticket_id, receipt.because)
     decided = await decide(tx, desk, new, sender, known)
     allowed, ticket = decided.admission, decided.ticket
+    if allowed.how == "ignore" and not new.desk:
+        return Foreseen(None, f"{allowed.because}: ignored")
     if allowed.how == "new" or ticket is None:
         related = f" (related to ticket {allowed.ticket_id})" if allowed.ticket_id is not None else ""
         return Foreseen(None, f"{allowed.because}: a new one{related}")

@@ -18,6 +18,7 @@ import structlog
 from sqlalchemy import delete, select, update
 
 from core import deleting, work
+from core.config_time import Retention
 from core.database import Tx
 from core.failures import Unavailable
 from core.inbox import TOMBSTONE
@@ -32,6 +33,11 @@ ROWS: Final = 500  # that one turn deletes
 TICKETS: Final = 100  # closed ones that one turn looks through
 SETTLED: Final = ("done", "ignored")  # what waits, is held or couldn't be read stays
 GONE: Final = ("sent", "cancelled")
+ENDED: Final = (
+    *GONE,
+    "failed",
+    "bounced",
+)  # a ticket's stay for a retry; of no ticket they are as old as their digest
 REPEATED: Final = (
     "email"  # where the same may come in again after years: archives, mailboxes that are read anew
 )
@@ -60,7 +66,7 @@ async def retire(jobs: Jobs) -> bool:
         return False
     now = await jobs.database.read(lambda tx: tx.now())
     for name, step in STEPS.items():
-        age: timedelta = getattr(kept, name)
+        age = age_of(kept, name)
         if not age:
             continue
         gone = await step(jobs, now - age, left)
@@ -71,6 +77,15 @@ async def retire(jobs: Jobs) -> bool:
         if gone.more or left <= 0:
             return True
     return False
+
+
+def age_of(kept: Retention, name: str) -> timedelta:
+    """Return for how long a kind is kept, zero for ever. Digests hold tickets' titles, so they aren't kept longer than
+    closed tickets are. Pure."""
+    age: timedelta = getattr(kept, name)
+    if name != "reports" or not kept.closed_tickets:
+        return age
+    return min(age or kept.closed_tickets, kept.closed_tickets)
 
 
 async def _remove(jobs: Jobs, blobs: Sequence[str]) -> None:
@@ -204,19 +219,19 @@ async def _ticketless(jobs: Jobs, before: datetime, limit: int) -> Gone:
         )
 
     rows = await jobs.database.read(read)
-    old = [r for r in rows if r.state in GONE and r.settled_at is not None and r.settled_at <= before]
-    count = await _delete_deliveries(jobs, old)
+    old = [r for r in rows if r.state in ENDED and r.settled_at is not None and r.settled_at <= before]
+    count = await _delete_deliveries(jobs, old, ENDED)
     more = len(rows) == limit and rows[-1].created_at <= before
     if more or at:
         await work.remember(jobs.database, place, "cursor", {"after": rows[-1].id} if more else {})
     return Gone(count, more, tuple(row.rendered for row in old if row.rendered))
 
 
-async def _delete_deliveries(jobs: Jobs, rows: Sequence[Any]) -> int:
+async def _delete_deliveries(jobs: Jobs, rows: Sequence[Any], states: Sequence[str] = GONE) -> int:
     ids = [row.id for row in rows]
     if not ids:
         return 0
-    where = (deliveries.c.id.in_(ids), deliveries.c.state.in_(GONE))
+    where = (deliveries.c.id.in_(ids), deliveries.c.state.in_(states))
     return await jobs.database.unit(lambda tx: tx.changed(delete(deliveries).where(*where)))
 
 

@@ -11,12 +11,16 @@ from structlog.testing import capture_logs
 
 from bot.api import Api
 from bot.exposure import Exposure
+from bot.parts import slack_api, slack_channel
 from bot.spec import SPEC as SLACK
 from bot.watch import Watch
 from core.exposure import SCOPE
 from core.parts import Parts, build
+from core.shapes import Kind, Outgoing
 from intake.email.spec import SPEC as EMAIL
 from sandbox import TRIAGE, Sandbox
+from tests.bot.kit import outgoing
+from tests.bot.test_digest_blocks import a_report
 from tests.conftest import Houses
 from tests.stores import Store
 
@@ -279,3 +283,26 @@ async def test_what_was_for_a_channel_without_the_bot_is_shown_when_it_is_back(h
         timeout=20,
     )
     assert house.store.count("deliveries", "state = 'failed'") == 0
+
+
+@pytest.mark.parametrize("how", ["make_public", "share"])
+async def test_a_digest_goes_to_an_open_channel_without_titles(
+    box: Sandbox, parts: Parts, store: Store, how: str
+) -> None:
+    """Nothing is held back for it, and nobody is alarmed; its titles are left out unless an operator allows them."""
+    getattr(box.workspace, how)("general")
+    general = box.workspace.channel("general").id
+    for allowed, shown in (((), False), ((general,), True)):
+        mine = parts_of(box, store, exposed_channels=allowed)
+        api = slack_api(mine)
+        await slack_channel(mine, api).send(a_digest(general))
+        assert ("The printer burns" in str(box.workspace.channel("general").top[-1].blocks)) is shown
+        await api.close()
+        await mine.database.close()
+    assert told(store) == []
+    assert store.count("settings", "scope = :s", s=SCOPE) == 0
+
+
+def a_digest(place: str) -> Outgoing:
+    """One that names a ticket."""
+    return outgoing(Kind.DIGEST, place=place, desk=True, ticket=None, data={"report": a_report().as_json()})

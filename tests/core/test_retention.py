@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from core import deleting, retention
+from core.config_time import Retention
 from core.inbox import Arrival
 from core.jobs import Jobs
 from core.retention import retire
@@ -195,7 +196,7 @@ async def test_deliveries_of_closed_tickets(desk: TestDesk, store: Store) -> Non
 
 
 async def test_deliveries_that_belong_to_no_ticket(desk: TestDesk, store: Store) -> None:
-    """Digests and lists go too, from the oldest; a failed one holds up nothing."""
+    """Digests and lists go too, from the oldest, also those that failed; what waits holds up nothing."""
 
     async def unit(tx: Any) -> None:
         now = await tx.now()
@@ -207,7 +208,7 @@ async def test_deliveries_that_belong_to_no_ticket(desk: TestDesk, store: Store)
             "kind": Kind.NOTICE,
         }
         common |= {"desk": True, "priority": 5, "seq": 1, "data": {}, "created_at": now, "settled_at": now}
-        states = ["failed"] * 3 + ["sent", "cancelled"] * 600
+        states = ["held"] * 3 + ["failed", "bounced"] * 2 + ["sent", "cancelled"] * 598
         await tx.run(insert(deliveries), [{**common, "state": state} for state in states])
 
     await desk.database.unit(unit)
@@ -367,6 +368,17 @@ async def test_reports(desk: TestDesk, store: Store) -> None:
         store.execute(sql, at=moment)
     await at(desk, timedelta())
     assert store.count("reports") == 2
+
+
+@pytest.mark.parametrize(
+    ("reports", "tickets", "days"),
+    [("400d", "0s", 400), ("400d", "30d", 30), ("0s", "30d", 30), ("9d", "30d", 9)],
+)
+def test_reports_are_kept_no_longer_than_the_tickets_that_they_name(
+    reports: str, tickets: str, days: int
+) -> None:
+    kept = Retention.model_validate({"reports": reports, "closed_tickets": tickets})
+    assert retention.age_of(kept, "reports") == days * DAY
 
 
 @pytest.mark.parametrize("seed", range(3))
