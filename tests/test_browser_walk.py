@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.async_api import TimeoutError as TooLate
 from slack_sdk.web.async_client import AsyncWebClient
 
 from sandbox import GENERAL, TRIAGE, Sandbox
 from tests.house import House
 from tests.sandbox.conftest import App
+from tests.waiting import until
 
 ARGS = (
     "--no-sandbox",
@@ -66,8 +68,7 @@ async def test_the_first_minute(house: House, page: Any, store_name: str) -> Non
 
     await posts.get_by_role("button", name="Take").last.click()
     await posts.get_by_text("Ada Lovelace").first.wait_for()
-    await posts.get_by_role("listitem").last.hover()
-    await posts.get_by_role("button", name="Reply in thread").last.click()
+    await use_tool(posts.get_by_role("listitem").last, "Reply in thread")
     answer = page.get_by_role("textbox", name="Reply", exact=True)
     await answer.fill("The corrected invoice is on its way.")
     await answer.press("Enter")
@@ -272,6 +273,27 @@ def seen(page: Any, name: str) -> str | None:
     return str(Path(folder) / f"{name}.png") if folder else None
 
 
+async def use_tool(post: Any, tool: str, choice: str | None = None) -> None:
+    """Point at a post and press this tool of it, or choose this of it.
+
+    A post that comes meanwhile moves the list away from under the pointer: then point again.
+    """
+    control = post.get_by_label(tool)
+
+    async def used() -> bool:
+        await post.hover()
+        try:
+            if choice is None:
+                await control.click(timeout=1000)
+            else:
+                await control.select_option(choice, timeout=1000)
+        except TooLate:
+            return False
+        return True
+
+    await until(used, timeout=20, what=f"{tool} is used")
+
+
 async def shot(page: Any, name: str) -> None:
     if path := seen(page, name):
         await page.screenshot(path=path)
@@ -332,11 +354,9 @@ async def _message(box: Sandbox, page: Any, clerk: Clerk) -> None:
     assert await _used(box, clerk, "feedback") == "yes"
     await page.wait_for_function("() => document.querySelector('[data-key=status]').value === 'pending'")
     await shot(page, "message")
-    await posts.get_by_role("listitem").first.hover()
-    await posts.get_by_label("More actions").first.select_option("Make a ticket")
+    await use_tool(posts.get_by_role("listitem").first, "More actions", "Make a ticket")
     assert await _used(box, clerk, "make_ticket") == "card"
-    await posts.get_by_role("listitem").first.hover()
-    await posts.get_by_label("More actions").first.select_option(":ticket:")
+    await use_tool(posts.get_by_role("listitem").first, "More actions", ":ticket:")
     await posts.get_by_role("button", name="ticket, 1").click()  # taken back
     await posts.get_by_role("button", name="ticket, 1").wait_for(state="detached")
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.house import House
 from tests.stores import Store
-from tests.test_browser_walk import shot
+from tests.test_browser_walk import shot, use_tool
 from tests.waiting import free_port, until
 from tests.walk.walker import IMPATIENT
 
@@ -97,8 +97,7 @@ async def _open_the_thread(page: Any) -> None:
     await posts.get_by_text("Invoice 4711").first.wait_for()
     await posts.get_by_role("button", name="Take").last.click()
     await posts.get_by_text("Ada Lovelace").first.wait_for()
-    await posts.get_by_role("listitem").last.hover()
-    await posts.get_by_role("button", name="Reply in thread").last.click()
+    await use_tool(posts.get_by_role("listitem").last, "Reply in thread")
 
 
 async def _answer(page: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sandbox import Sandbox
 from tests.house import House
-from tests.test_browser_walk import shot
+from tests.test_browser_walk import shot, use_tool
 from tests.waiting import until
 
 BILLING = "billing-desk"
@@ -71,9 +71,7 @@ class Walker:
 
     async def open_thread(self, said: str) -> None:
         """Open the thread of a post."""
-        post = self.post(said)
-        await post.hover()
-        await post.get_by_label("Reply in thread").click()
+        await use_tool(self.post(said), "Reply in thread")
         await self.replies.get_by_text(said).first.wait_for()
 
     async def shot(self, name: str, of: Any = None) -> None:
@@ -104,8 +102,7 @@ class Walker:
 
     async def menu_of(self, post: Any, choice: str) -> None:
         """Choose something of the ⋯ of a post."""
-        await post.hover()
-        await post.get_by_label("More actions").select_option(choice)
+        await use_tool(post, "More actions", choice)
 
     async def send(self, button: str) -> None:
         """Send a form off; it must close."""
