@@ -47,6 +47,10 @@ def _store(run: Run, name: str) -> Iterator[Store]:
         stores.drop(taken.database)
 
 
+def _say(line: str) -> None:
+    print(f"  {line}", file=sys.stderr, flush=True)
+
+
 def _figures(name: str, outcome: Outcome) -> list[Figure]:
     """What came of one, in numbers; the rest is printed as it is."""
     for line in (*outcome.told(), *outcome.lines[:SHOWN]):
@@ -66,7 +70,7 @@ async def measure(run: Run) -> list[Figure]:
     for store_name in STORES:
         for which in QUARTERS:
             with _store(run, store_name) as store:
-                outcome = await quarter(store, _KNOWN[which], TICKETS, SEED)
+                outcome = await quarter(store, _KNOWN[which], TICKETS, SEED, _say)
                 found += _figures(f"{which} on {store_name}", outcome)
     return found
 

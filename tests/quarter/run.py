@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -44,14 +44,17 @@ def _list(counts: Counter[str]) -> str:
     return ", ".join(f"{what} {n:,}" for what, n in sorted(counts.items()))
 
 
-async def quarter(store: Store, which: Quarter, tickets: int, seed: int) -> Outcome:
-    """Let a quarter pass on a store, and say what isn't as it should be."""
+async def quarter(
+    store: Store, which: Quarter, tickets: int, seed: int, say: Callable[[str], None] = lambda line: None
+) -> Outcome:
+    """Let a quarter pass on a store, and say what isn't as it should be; `say` is told how far it is."""
     began = time.perf_counter()
     reckoning = Reckoning(which, {rules.name: Hours(rules, which) for rules in QUEUES})
     plan = Plan(reckoning, tickets, seed)
     acts = plan.make()
     planned = time.perf_counter()
     world = await World.open(store, which, seed)
+    world.say = say
     try:
         await world.live(acts, reckoning)
         lived = time.perf_counter()

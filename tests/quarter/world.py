@@ -112,6 +112,7 @@ class World:
     ticks: int = 0
     rushes: int = 0
     spent: dict[str, float] = field(default_factory=lambda: {"acts": 0.0, "looks": 0.0})
+    say: Callable[[str], None] = lambda line: None  # how far it is, now and then
 
     @classmethod
     async def open(cls, store: Store, quarter: Quarter, seed: int) -> World:
@@ -140,7 +141,10 @@ class World:
         looks = sorted(self._minutes(reckoning))
         self.share = min(0.3, TICKS / len(looks))
         await self._look(self.quarter.start, reckoning)
-        for act in acts:
+        for done, act in enumerate(acts):
+            if done % 1000 == 0:
+                took = sum(self.spent.values()) / 60
+                self.say(f"{self.clock.at:%Y-%m-%d %H:%M}: {done:,} of {len(acts):,} acts in {took:.1f} min")
             while looks and looks[0] <= act.at:
                 await self._look(looks.pop(0), reckoning)
             began = time.perf_counter()
