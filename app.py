@@ -99,12 +99,12 @@ async def migrate(config: Config) -> str:
 
 async def probe(config: Config) -> Sequence[Finding]:
     """Check the database and every channel, for `relaydesk check`."""
-    from core.check import probe_database, probe_links
+    from core.check import probe_database, probe_links, probe_reach
 
     parts = build_parts(config)
     service = Service(parts, frozenset())
     try:
-        findings = [*await probe_database(parts.database, config), *probe_links(config)]
+        findings = [*await probe_database(parts.database, config), *probe_links(config), *probe_reach(config)]
         channels = service.channels()
         for channel in channels.values():
             findings += await channel.probe()

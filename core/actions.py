@@ -17,6 +17,7 @@ from core.audience import Happened, Scene
 from core.brakes import allow
 from core.database import Rerun, Tx
 from core.desk import TITLE
+from core.desk_texts import said
 from core.failures import Conflict, Invalid, NotFound, TooMany
 from core.outbox import release_held
 from core.passing_on import braked, passed_on
@@ -175,6 +176,7 @@ async def _staff_replied(
         waiting_since=ticket.waiting_since if overtaken else None,
     )
     moved = moved if overtaken else targets.answered(moved)
+    moved = moved if desk.quiet else _waits_anew(moved, now)
     taken = tx.targets.answered(ticket, now, overtaken=overtaken) if tx.targets is not None else {}
     event = {"message": message_id, **taken}
     await units.add_event(tx, ticket, "answered", actor, public=True, data=event)
@@ -198,6 +200,13 @@ async def _staff_replied(
         again = await units.scene(tx, desk, after, None, data={"text": text})
         await units.note(tx, desk, Happened.CHANGED, again, first=100)
     return after
+
+
+def _waits_anew(ticket: Ticket, now: datetime) -> Ticket:
+    """Staff have looked, and it is for the requester to answer: the time until they are reminded begins, where it
+    stood still (an outsider wrote)."""
+    stands = ticket.status is Status.PENDING and ticket.pending_since is None
+    return replace(ticket, pending_since=now) if stands else ticket
 
 
 async def _overtaken(tx: Tx, ticket: Ticket, source_time: datetime | None) -> bool:
@@ -292,7 +301,8 @@ async def set_status(
     check_sets(actor, status)
     _check_goes_on(ticket, "set that one's status")
     if ticket.status is status:
-        return ticket
+        again = _waits_anew(ticket, await tx.now()) if actor.staff else ticket
+        return ticket if again is ticket else await units.save(tx, ticket, again, public=False)
     if ticket.spam and actor.staff:
         raise Conflict(f"ticket {ticket_id} is marked as spam; if it's none: !spam off")
     if ticket.spam:
@@ -304,7 +314,7 @@ async def set_status(
     if status is Status.OPEN and not actor.staff:
         moved = replace(moved, waiting_since=moved.waiting_since or await tx.now())
     after = await units.save(tx, ticket, moved, public=True)
-    text = f"{units.shown_name(actor)} set the status to {status}."
+    text = said(desk.config, "line_status", who=units.shown_name(actor), status=status)
     scene = await units.scene(
         tx, desk, after, actor, was=ticket.status, from_thread=from_thread, data={"text": text}
     )
@@ -331,7 +341,9 @@ async def assign(
     data = {"from": ticket.assignee, "to": moved.assignee}
     await units.add_event(tx, ticket, "assigned", actor, public=False, data=data)
     after = await units.save(tx, ticket, moved, public=moved.status is not ticket.status)
-    text = f"{units.shown_name(actor)} assigned this to {member.name if member else 'nobody'}."
+    who, name = units.shown_name(actor), member.name if member else ""
+    key = "line_assigned" if member else "line_unassigned"
+    text = said(desk.config, key, who=who, name=name)
     scene = await units.scene(tx, desk, after, actor, from_thread=from_thread, data={"text": text})
     await units.note(tx, desk, Happened.ASSIGNED, scene)
     return after
@@ -350,7 +362,7 @@ async def set_priority(
         tx, ticket, "priority", actor, public=False, data={"from": ticket.priority, "to": priority}
     )
     after = await units.save(tx, ticket, replace(ticket, priority=priority), public=False)
-    text = f"{units.shown_name(actor)} set the priority to {priority}."
+    text = said(desk.config, "line_priority", who=units.shown_name(actor), priority=priority)
     scene = await units.scene(tx, desk, after, actor, from_thread=from_thread, data={"text": text})
     await units.note(tx, desk, Happened.CHANGED, scene)
     return after
@@ -371,7 +383,7 @@ async def set_title(
     data = {"from": ticket.title, "to": words}
     await units.add_event(tx, ticket, "title", actor, public=False, data=data)
     after = await units.save(tx, ticket, replace(ticket, title=words), public=False)
-    text = f"{units.shown_name(actor)} changed the title to: {words}"
+    text = said(desk.config, "line_title", who=units.shown_name(actor), title=words)
     scene = await units.scene(tx, desk, after, actor, from_thread=from_thread, data={"text": text})
     await units.note(tx, desk, Happened.CHANGED, scene)
     return after

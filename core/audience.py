@@ -75,7 +75,8 @@ class Scene:
     triage thread, which therefore shows it already. `automatic`: the message is automatic mail, which is never
     answered. `acknowledge`: the brakes allow an acknowledgement. `long`: the opening message doesn't fit on the card.
     `receipt`: what an acknowledgement says beside its words.
-    `ask_rating`: who is told that it's resolved, where there are buttons, may say how it was.
+    `ask_rating`: who is told that it's resolved, where there are buttons, may say how it was. `rate_url`: where who
+    reads that in a mail may, "" where they aren't asked.
     """
 
     ticket: Ticket
@@ -91,6 +92,7 @@ class Scene:
     long: bool = False
     receipt: Mapping[str, Any] = field(default_factory=dict)
     ask_rating: bool = False
+    rate_url: str = ""
     actor_place: str = ""  # where they wrote: it isn't repeated there
     had: frozenset[bytes] = frozenset()  # identities whom the mail itself went to: they get no copy of ours
     was: Status | None = None
@@ -291,7 +293,7 @@ def _requesters(happened: Happened, scene: Scene) -> Iterator[Told]:
     elif happened is Happened.STATUS_SET:
         what = _decided(scene)
         if what is not None:
-            yield from _notice(scene, what, {"rate": True} if _rated(scene, what) else {})
+            yield from _notice(scene, what, _asked(scene) if what == "resolved" else {})
     elif happened is Happened.MERGED and scene.data.get("into"):
         yield from _notice(scene, "merged", {"into": scene.data["into"]})
     elif happened is Happened.REMINDED:
@@ -312,9 +314,11 @@ def _requester(scene: Scene) -> Listener | None:
     return next((x for x in scene.listeners if x.role == "requester"), None)
 
 
-def _rated(scene: Scene, what: str) -> bool:
-    """Are they asked how it was?"""
-    return what == "resolved" and scene.ask_rating and _has_buttons(scene)
+def _asked(scene: Scene) -> dict[str, Any]:
+    """What a notice has with it that asks its reader how it was: buttons, or a link."""
+    if _has_buttons(scene):
+        return {"rate": True} if scene.ask_rating else {}
+    return {"url": scene.rate_url} if scene.rate_url else {}
 
 
 def _has_buttons(scene: Scene) -> bool:

@@ -33,8 +33,10 @@ def network_of(source: str) -> str:
     return source if address.version == 4 else str(ip_network(f"{source}/64", strict=False))
 
 
-async def allow(tx: Tx, name: str, limit: int, length: timedelta, *, spread: bool = False) -> bool:
-    """Count one more of `name` and say whether it is within `limit` for this window."""
+async def allow(
+    tx: Tx, name: str, limit: int, length: timedelta, *, spread: bool = False, amount: int = 1
+) -> bool:
+    """Count one more of `name` (or `amount`, never spread) and say whether it is within `limit` for this window."""
     now = await tx.now()
     window = window_of(now, length)
     if spread:
@@ -46,17 +48,17 @@ async def allow(tx: Tx, name: str, limit: int, length: timedelta, *, spread: boo
             return False
         key = random.choice(keys)
     else:
-        return await _count_one(tx, key_of(name), window, limit)
+        return await _count(tx, key_of(name), window, limit, amount)
     await tx.run(tx.upsert(counters, {"key": key, "window": window, "n": 1}, {"n": counters.c.n + 1}))
     return True
 
 
-async def _count_one(tx: Tx, key: bytes, window: int, limit: int) -> bool:
+async def _count(tx: Tx, key: bytes, window: int, limit: int, amount: int) -> bool:
     """Count exactly, also where several do at once: the guard is part of the UPDATE."""
-    if limit < 1:
+    if limit < amount:
         return False
     here = (counters.c.key == key, counters.c.window == window)
-    one_more = update(counters).where(*here, counters.c.n < limit).values(n=counters.c.n + 1)
+    one_more = update(counters).where(*here, counters.c.n <= limit - amount).values(n=counters.c.n + amount)
     if await tx.changed(one_more):
         return True
     if await tx.scalar(select(counters.c.n).where(*here)) is not None:

@@ -20,6 +20,7 @@ from core.desk import Desk
 from core.outbox import Noted, enqueue, lane_kind, lane_of, on_hold
 from core.preferences import LIST
 from core.shapes import Kind
+from core.staffing import MEMBER
 from core.tables import deliveries
 from core.unsubscribing import url_for
 from core.work import enqueue as enqueue_work
@@ -45,7 +46,7 @@ async def tell(tx: Tx, desk: Desk, news: Sequence[Personal]) -> None:
 async def _tell_one(tx: Tx, desk: Desk, news: Sequence[Personal]) -> None:
     agent, lines = news[0].to, [line_of(one) for one in news]
     wait = max(desk.config.notices.bundle, agent.quiet)
-    data: dict[str, Any] = {"what": WHAT, "language": desk.config.service.language}
+    data: dict[str, Any] = {"what": WHAT, "language": desk.config.service.language, MEMBER: agent.user_id}
     if news[0].channel == "email" and (url := url_for(desk.config, LIST, agent.email)):
         data["unsubscribe"] = url
     told = Told(

@@ -344,7 +344,7 @@ async def _delivery_of(tx: Tx, ref: Ref) -> Row[Any] | None:
         select(links).where(links.c.key.in_([key_of(n) for n in ref.names]), links.c.kind == "sent")
     )
     if link is None:
-        return None
+        return await undelivered.sent_as(tx, (ref.ours or ref.name).partition(":")[2])
     if link.message_id is not None:
         return await tx.first(
             select(deliveries)

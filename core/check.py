@@ -147,6 +147,26 @@ def probe_links(config: Config) -> list[Finding]:
     return [Finding(part="links", text=url, problem=problem)]
 
 
+def probe_reach(config: Config) -> list[Finding]:
+    """Return what to know of an HTTP door that others reach; none of it stops anything. Pure."""
+    url = config.service.base_url
+    if not config.http.enabled or _only_here(urlsplit(url).hostname or ""):
+        return []
+    found = [
+        Finding(
+            part="metrics",
+            text="/metrics and /readyz answer whoever reaches the HTTP door (numbers only); where the proxy serves the "
+            "world, let it keep both inside (docs/operators/pages.md)",
+        )
+    ]
+    if urlsplit(url).scheme == "http":
+        text = (
+            f"warning: {url} is http, so sign-in links, codes and cookies can be read on their way: use https"
+        )
+        found.append(Finding(part="links", text=text))
+    return found
+
+
 def _only_here(host: str) -> bool:
     """Does a host's name or address mean this machine, wherever it is asked? ("0.0.0.0" and "::" open here too.)"""
     host = host.strip("[]").rstrip(".").lower()

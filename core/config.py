@@ -33,6 +33,7 @@ from core.config_time import Digest as Digest
 from core.config_time import Notices as Notices
 from core.config_time import Retention as Retention
 from core.config_time import SchedulerConfig as SchedulerConfig
+from core.config_url import check_base_url
 from core.cron import check_cron
 from core.durations import Duration as Duration
 from core.durations import Positive
@@ -56,6 +57,7 @@ class Service(Section):
     @model_validator(mode="after")
     def _zone(self) -> Service:
         check_zone(self.timezone)
+        check_base_url(self.base_url)
         return self
 
 
@@ -139,6 +141,8 @@ class Brakes(Section):
     confirmations_per_source: int = Field(default=20, ge=0)
     confirmations_in_all: int = Field(default=500, ge=0)
     file_links_per_source: int = Field(default=600, ge=0)
+    strangers_bytes_per_source: int = Field(default=200_000_000, ge=0)
+    strangers_bytes_in_all: int = Field(default=2_000_000_000, ge=0)
 
 
 class Queue(Section):
@@ -156,6 +160,7 @@ class Queue(Section):
         dict[Literal["first_response", "next_response", "resolution"], Duration],
     ] = Field(default_factory=dict)
     escalate_to: tuple[str, ...] = ()
+    public: bool = True
     business_hours: str = ""
     timezone: str = ""
     holidays: str = ""

@@ -135,6 +135,7 @@ class EmailOutbound(Server):
     acknowledge: Literal["all", "known", "authenticated", "none"] = "all"
     attachment_bytes: int = Field(default=15_728_640, ge=0)
     link_expires: Positive = timedelta(days=14)
+    ask_rating: bool = True
     templates: str = ""
     dkim_domain: str = ""
     dkim_selector: str = ""

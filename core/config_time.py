@@ -16,16 +16,28 @@ from core.quiet import read_hours
 _IN_SLACK: Final = re.compile(r"(T[A-Z0-9]+/)?[CGDUW][A-Z0-9]+")
 
 
+LONGEST_TICK: Final = timedelta(seconds=5)  # what is due is noticed within that
+LARGEST_BATCH: Final = 1_000  # tickets: one job's turn holds up the others
+
+
 class SchedulerConfig(Section):
     tick: Positive = timedelta(seconds=2)
-    batch: int = Field(default=100, ge=1)
+    batch: int = Field(default=100, ge=1, le=LARGEST_BATCH)
     max_skew: Positive = timedelta(seconds=5)  # between an instance's clock and the database's
+
+    @field_validator("tick")
+    @classmethod
+    def _soon(cls, value: timedelta) -> timedelta:
+        if value > LONGEST_TICK:
+            raise ValueError("5s is the most: what is due is noticed within 5 seconds")
+        return value
 
 
 class Retention(Section):
     """How long what isn't needed any more is kept; "0s": for ever."""
 
     inbox: Duration = timedelta(days=30)
+    held: Duration = timedelta()
     deliveries: Duration = timedelta(days=90)
     attachments: Duration = timedelta()
     closed_tickets: Duration = timedelta()

@@ -43,6 +43,7 @@ _SESSION = (
     "SET SESSION sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO', "
     "time_zone='+00:00', innodb_lock_wait_timeout=5"
 )
+_ONE_MOMENT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")  # of the next transaction alone
 
 
 class Rerun(Exception):
@@ -104,6 +105,15 @@ class Tx:
         result = await self.run(statement)
         key: Any = result.inserted_primary_key
         return int(key[0])
+
+    async def beside(self, work: Callable[[Tx], Awaitable[T]]) -> T:
+        """Run `work` in a reading transaction beside this one, all of whose statements see the database as the first
+        one does; what this one wrote isn't there. With SQLite it's this one, which is a snapshot already."""
+        if self.sqlite:
+            return await work(self)
+        async with self.connection.engine.connect() as connection, connection.begin():
+            await connection.execute(_ONE_MOMENT)
+            return await work(Tx(connection, self._clock, self.sqlite, self.targets))
 
     def insert_missing(self, table: Table) -> Insert:
         """An INSERT that leaves rows alone whose key exists. Never INSERT IGNORE: it stores cut text."""
@@ -196,7 +206,7 @@ class Database:
                 if (
                     snapshot and not self.sqlite
                 ):  # SQLite's transactions are that; MySQL: of this transaction alone
-                    await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+                    await connection.execute(_ONE_MOMENT)
                 tx = Tx(connection, self.clock, self.sqlite, self._targets)
                 result = await work(tx)
         for done in tx.after_commit:

@@ -57,8 +57,7 @@ async def decide(tx: Tx, desk: Desk, new: NewMessage, sender: Known, known: Know
     ticket = await target(tx, found)
     if ticket is None:
         found = None
-    if found is None and known.ticketless and new.automatic is not None:  # a vacation program's, of a digest
-        why = "automatic mail about what belongs to no ticket"
+    if found is None and known.ticketless and (why := _of_no_ticket(new)):
         return Decision(found=None, ticket=None, admission=Admission(how="ignore", because=why))
     allowed = await _admission(tx, desk, new, sender, found, ticket)
     while found is not None and allowed.too_old:
@@ -70,6 +69,16 @@ async def decide(tx: Tx, desk: Desk, new: NewMessage, sender: Known, known: Know
         ticket = await target(tx, found)
         allowed = await _admission(tx, desk, new, sender, found, ticket)
     return Decision(found=found, ticket=ticket, admission=allowed)
+
+
+def _of_no_ticket(new: NewMessage) -> str:
+    """Why nothing becomes of an answer to a digest or the like, "" for a person's, which goes its usual way."""
+    if new.automatic is not None:  # a vacation program's
+        return "automatic mail about what belongs to no ticket"
+    # People write to From. Who answers the envelope's sender is a program, also where it says nowhere that it is one.
+    if new.evidence.delivery is not None:
+        return "mail to the bounce address of what belongs to no ticket"
+    return ""
 
 
 def forwards_for_desk(new: NewMessage, sender: Known) -> bool:

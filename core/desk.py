@@ -34,6 +34,17 @@ class Desk:
             raise Invalid(f"there is no queue '{name}'; there is: {known}")
         return queue
 
+    def public_queue(self, name: str | None) -> Queue:
+        """Return a queue that everybody may choose, the first of them for None. Names no other. Raises `Invalid`."""
+        public = [queue for queue in self.config.queue if queue.public]
+        if not public:
+            raise Invalid("no queue takes reports here")
+        found = next((queue for queue in public if name in (None, queue.name)), None)
+        if found is None:
+            known = ", ".join(queue.name for queue in public)
+            raise Invalid(f"there is no queue '{name}'; there is: {known}")
+        return found
+
     def queue_or_first(self, name: str) -> Queue:
         """Return the queue; the first one where a ticket's queue has left the configuration."""
         return self.config.queue_named(name) or self.config.queue[0]

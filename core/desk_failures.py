@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row, func, select, update
 
-from core import units
+from core import mailed_keys, units
 from core.database import Tx
 from core.desk_view import FAILED, Undelivered, undelivered
 from core.failures import NotFound
@@ -175,13 +175,13 @@ async def give_up(parts: Parts, actor: Actor, delivery_id: int) -> None:
         if row is None:
             raise NotFound(f"there is no delivery {delivery_id}")
         reason = f"{row.last_error or row.state}; cancelled by {units.shown_name(actor)}"
-        return bool(
-            await tx.changed(
-                update(deliveries)
-                .where(deliveries.c.id == delivery_id, deliveries.c.state.in_(FAILED))
-                .values(state="cancelled", due_at=None, last_error=reason[:500])
-            )
+        changed = await tx.changed(
+            update(deliveries)
+            .where(deliveries.c.id == delivery_id, deliveries.c.state.in_(FAILED))
+            .values(state="cancelled", due_at=None, last_error=reason[:500])
         )
+        await mailed_keys.forget(tx, row)
+        return bool(changed)
 
     if not await parts.database.unit(unit):
         await parts.operations.cancel_delivery(delivery_id, actor)

@@ -29,6 +29,7 @@ from core.figures_days import Counting
 from core.jobs import CronJob, Effect, Jobs, Slot
 from core.report import Report, make
 from core.shapes import Kind, Person, canonical_address
+from core.suppression import is_suppressed
 from core.tables import reports
 from core.views import Period
 
@@ -176,10 +177,16 @@ async def send(tx: Tx, desk: Desk, report: Report, told: Iterable[Told]) -> int:
 
 
 async def send_now(tx: Tx, desk: Desk, name: str, told: Iterable[Told]) -> int:
-    """Make a digest of the period that ends now and send it to somebody, whatever its own recipients are. Raises
-    `NotFound`, `Conflict` where its figures aren't counted yet."""
+    """Make a digest of the period that ends now and send it to somebody, whatever its own recipients are: its figures
+    are of one moment, as those of the job's. Raises `NotFound`, `Conflict` where they aren't counted yet."""
+    digest = named(desk.config, name)
+
+    async def look(then: Tx) -> Report:
+        return await report_of(then, desk.config, digest, await then.now())
+
     try:
-        report = await report_of(tx, desk.config, named(desk.config, name), await tx.now())
+        report = await tx.beside(look)
+        told = await exposure.for_members(tx, desk, told)
     except Counting as exc:  # told to who asks: whoever reads what they wrote needn't wait for it
         raise Conflict(str(exc)) from exc
     return await send(tx, desk, report, told)
@@ -202,10 +209,13 @@ async def _sent(digest: Digest, desk: Desk, report: Report, tx: Tx) -> str:
     if report.empty and digest.when_empty == "skip":
         tx.after_commit.append(partial(_log, "digest_skipped", report, sent=0))
         return "skipped: nothing happened"
-    count = await send(tx, desk, report, await recipients(tx, desk.config, digest))
+    told = await recipients(tx, desk.config, digest)
+    dead = sum([await is_suppressed(tx, one.to_key) for one in told if one.channel in desk.specs])
+    count = await send(tx, desk, report, told) - dead  # the outbox says of each why it didn't go
     tx.after_commit.append(partial(_log, "digest_sent", report, sent=count))
     return (
         f"sent to {count}"
+        + (f", not to {dead} whose mail bounced" if dead else "")
         + (", late" if report.late else "")
         + (": nothing happened" if report.empty else "")
     )

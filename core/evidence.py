@@ -14,7 +14,7 @@ from core.people import Known
 from core.shapes import NewMessage, Ref, Visibility, key_of
 from core.status import ACTIVE, Ticket
 from core.tables import deliveries, events, links, messages, participants, tickets
-from core.threads import Found, KnownLinks, LinkFact
+from core.threads import Found, KnownLinks, LinkFact, below
 from core.units import Desk
 
 CLOCKS = timedelta(minutes=10)  # so far Slack's clock and ours may differ
@@ -24,6 +24,7 @@ POSTING = timedelta(seconds=10)  # a post that takes longer is no reason to wait
 async def look_up(tx: Tx, desk: Desk, new: NewMessage, sender: Known) -> KnownLinks:
     """Return what is known of a message's own name and of those it refers to."""
     names = [*new.ref.names, *(n for ref in new.evidence.references for n in ref.names)]
+    names += [below(ref.name) for ref in new.evidence.references if _in_place(ref)]
     by_key = {key_of(name): name for name in names}
     rows = await tx.all(select(links).where(links.c.key.in_(list(by_key))))
     facts = {by_key[r.key]: LinkFact(r.kind, r.ticket_id, r.message_id) for r in rows}
@@ -41,8 +42,20 @@ async def look_up(tx: Tx, desk: Desk, new: NewMessage, sender: Known) -> KnownLi
         tickets=frozenset(r.id for r in existing),
         elsewhere=frozenset() if new.desk else await _never_in(tx, own_tickets, new.queue),
         answered=answered or None,
-        ticketless=answered == 0,
+        ticketless=not answered and (new.evidence.delivery is not None or _answers_no_ticket(desk, new)),
         recent=recent,
+    )
+
+
+def _answers_no_ticket(desk: Desk, new: NewMessage) -> bool:
+    """Does it answer a mail of ours that belongs to no ticket, as its Message-ID says (`core.outbox`)? What comes
+    through a mailing list says nothing by that: a person may have written it."""
+    if new.automatic == "list":
+        return False
+    domains = {desk.domain(queue.name) for queue in desk.config.queue}
+    named = (ref.ours or "" for ref in new.evidence.references)
+    return any(
+        name.startswith("mail:notice.0.") and name.rpartition("@")[2].lower() in domains for name in named
     )
 
 
@@ -102,6 +115,11 @@ async def _recent(tx: Tx, desk: Desk, new: NewMessage, sender: Known) -> int | N
         .limit(1)
     )
     return found
+
+
+def _in_place(ref: Ref) -> bool:
+    """Is it a post in a thread, of which there is but one?"""
+    return ref.ours in (None, ref.name)
 
 
 async def settled_root(tx: Tx, desk: Desk, channel: str, refs: Sequence[Ref]) -> bool:
@@ -222,6 +240,8 @@ def names_of(
     for ref in new.evidence.references:
         if ref.name != new.ref.name and not any(n in known.links for n in ref.names):
             names.append((ref.name, "referenced", None))
+        elif _in_place(ref) and (root := known.links.get(ref.name)) and root.ticket_id is None:
+            names.append((below(ref.name), "referenced", None))  # so that what follows there joins
     unique = {name: (name, kind, where) for name, kind, where in names}
     fresh = [n for n in unique.values() if known.links.get(n[0]) is None]
     if own is not None and own.kind == "referenced" and (joins or new.ref.ours == new.ref.name):

@@ -8,7 +8,7 @@ Channels in which nothing can be posted are noted too, and told to the managers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -19,8 +19,8 @@ from core.audience import Told
 from core.database import Tx
 from core.desk import Desk
 from core.outbox import URGENT, Noted, enqueue, on_hold, wake
-from core.shapes import Kind, Person, Role
-from core.staffing import StaffMember, staff_members
+from core.shapes import Kind, Person, Role, canonical_address
+from core.staffing import MEMBER, StaffMember, staff_members
 from core.tables import settings
 
 SCOPE: Final = "slack.exposed"
@@ -143,12 +143,44 @@ async def last_held_back(tx: Tx) -> datetime | None:
     return max((minute for minute in minutes if minute > recent), default=None)
 
 
-async def to_managers(tx: Tx, desk: Desk, words: str, subject: str = SUBJECT, **data: Any) -> list[Told]:
-    """Return what tells the managers (where there are none, all staff) something that belongs to no ticket. `data`:
-    what the deliveries carry beside the words."""
+def _anywhere(_: Told) -> bool:
+    return True
+
+
+async def to_managers(
+    tx: Tx,
+    desk: Desk,
+    words: str,
+    subject: str = SUBJECT,
+    *,
+    may: Callable[[Told], bool] = _anywhere,
+    **data: Any,
+) -> list[Told]:
+    """Return what tells the managers something that belongs to no ticket, by each way that they have; all staff where
+    no manager can be reached. `may`: which deliveries make sense. `data`: what they carry beside the words."""
     members = await staff_there(tx, desk)
     managers = [member for member in members if member.role is Role.MANAGER]
-    return [one for member in managers or members for one in _to(member, words, subject, data)]
+    alive = [replace(m, email="" if m.suppressed else m.email) for m in members]
+    # Nobody is reached: better a dead address than no notice at all.
+    for group in ([m for m in alive if m.role is Role.MANAGER], alive, managers, members):
+        ways = [one for member in group for one in _to(member, words, subject, data)]
+        if told := [one for one in ways if one.channel in desk.specs and may(one)]:
+            return told
+    return []
+
+
+async def for_members(tx: Tx, desk: Desk, told: Iterable[Told]) -> list[Told]:
+    """Return deliveries to members of the staff so that they don't go any more once those have left."""
+    places = {}
+    for member in await staff_there(tx, desk):
+        places["email", canonical_address(member.email)] = member.user_id
+        places["slack", member.slack_user.rpartition("/")[2]] = member.user_id
+    found = []
+    for one in told:
+        place = canonical_address(one.place) if one.channel == "email" else one.place.rpartition("/")[2]
+        user = places.get((one.channel, place)) if place else None
+        found.append(one if user is None else replace(one, data={**one.data, MEMBER: user}))
+    return found
 
 
 async def _tell(tx: Tx, desk: Desk, place: str, words: str) -> None:
@@ -177,9 +209,12 @@ async def send(tx: Tx, desk: Desk, told: Sequence[Told]) -> None:
 
 
 async def staff_there(tx: Tx, desk: Desk) -> list[StaffMember]:
-    """Return the staff; who hasn't written in Slack yet is there by what the configuration says."""
-    configured = {one.username: one.slack_user for one in desk.config.staff if one.slack_user}
+    """Return the staff; who hasn't written in Slack yet is there by what the configuration says. Nobody is where it
+    is off."""
     members = await staff_members(tx)
+    if "slack" not in desk.specs:
+        return [replace(member, slack_user="") for member in members]
+    configured = {one.username: one.slack_user for one in desk.config.staff if one.slack_user}
     return [m if m.slack_user else replace(m, slack_user=configured.get(m.username, "")) for m in members]
 
 
@@ -187,10 +222,11 @@ def _to(
     member: StaffMember, words: str, subject: str = SUBJECT, more: Mapping[str, Any] | None = None
 ) -> list[Told]:
     found = []
-    data = {"text": words, **(more or {})}
+    data = {"text": words, MEMBER: member.user_id, **(more or {})}
     if member.slack_user:
         found.append(Told(channel="slack", place=member.slack_user, kind=Kind.NOTICE, desk=False, data=data))
-    if member.email and (member.role is Role.MANAGER or not member.slack_user):
+    both = member.role is Role.MANAGER and not member.suppressed
+    if member.email and (both or not member.slack_user):
         found.append(
             Told(
                 channel="email",

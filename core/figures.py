@@ -12,6 +12,7 @@ between the first event and now is looked at once a day (`core.rollups`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -34,7 +35,7 @@ from core.figures_shapes import Targets as Targets
 from core.figures_shapes import Waiting as Waiting
 from core.figures_shapes import spread as spread
 from core.histogram import WITHIN
-from core.shapes import Priority
+from core.shapes import Actor, Priority, Role
 from core.status import ACTIVE, Status
 from core.tables import inbox, tickets, users
 from core.views import Period
@@ -92,6 +93,16 @@ async def of(tx: Tx, period: Period, queue: str | Sequence[str] | None, *, zone:
             backlog_end=found.backlog_end,
         )
     return found
+
+
+async def seen_by(tx: Tx, actor: Actor, found: Figures) -> Figures:
+    """Return figures as somebody of the staff sees them. How each of their colleagues does is for managers: to an
+    agent `by_assignee` has their own line, and that of the tickets that nobody has."""
+    if actor.role in (Role.MANAGER, Role.SYSTEM):
+        return found
+    mine = await tx.scalar(select(users.c.username).where(users.c.id == actor.user_id))
+    own = tuple(one for one in found.by_assignee if one.name in ("", mine))
+    return replace(found, by_assignee=own)
 
 
 def _counts(whole: Series, backlog_end: int) -> dict[str, int]:

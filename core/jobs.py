@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+SOON: Final = timedelta(seconds=2.5)  # slots of what is to be noticed within 5 s, by ticks of up to 5 s
 LATE: Final = timedelta(minutes=5)  # a slot that runs so long after its time is marked as late
 
 
@@ -184,8 +185,8 @@ async def sweep_blobs(jobs: Jobs) -> bool:
 
 
 JOBS: Final = (
-    Job("close_resolved", timedelta(seconds=5), close_resolved),
-    Job("wake", timedelta(seconds=5), snoozing.wake),
+    Job("close_resolved", SOON, close_resolved),
+    Job("wake", SOON, snoozing.wake),
     Job("move_cards", timedelta(seconds=10), moving.move_cards),
     Job("sweep", timedelta(hours=1), sweep),
     Job("sweep_blobs", timedelta(hours=1), sweep_blobs),

@@ -196,7 +196,9 @@ async def _outsider(
     await units.add_event(tx, locked, "outsider_message", actor, public=False, data=data)
     for remark in new.remarks:
         await units.add_event(tx, locked, "remark", None, public=False, data={"text": remark})
-    after = await units.save(tx, locked, locked, public=False)
+    # Somebody wrote, so staff have to look before the requester is reminded, or it's closed for want of an answer.
+    looked_at = locked if new.automatic else replace(locked, pending_since=None, reminded_at=None)
+    after = await units.save(tx, locked, looked_at, public=False)
     # Whoever the address belongs to hears of it too, when it claims to be staff.
     teller = None if claims is not None else actor
     told = {"claims": claims} if claims is not None else {}

@@ -1,10 +1,16 @@
-"""Logs: a JSON object a line on stderr (on a terminal a readable line). Ids throughout, never bodies or secrets."""
+"""Logs: a JSON object a line on stderr (on a terminal a readable line). Ids throughout, never bodies or secrets.
+
+What comes from outside (a relay's answer, a name) can neither begin a line of its own nor steer the terminal.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
+from collections.abc import MutableMapping
+from io import StringIO
+from textwrap import indent
+from typing import Any, TextIO
 
 import structlog
 
@@ -15,7 +21,7 @@ def configure(log_format: str, level: str) -> None:
     renderer: Any = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
         if json_lines
-        else structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        else structlog.dev.ConsoleRenderer(exception_formatter=_traceback)
     )
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -36,6 +42,7 @@ def configure(log_format: str, level: str) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 *([structlog.processors.format_exc_info] if json_lines else []),
+                _plain,
                 renderer,
             ],
         )
@@ -51,6 +58,37 @@ def configure(log_format: str, level: str) -> None:
     logging.getLogger("mail.log").setLevel(logging.ERROR)
     logging.getLogger("aiomysql").setLevel(logging.ERROR)
     logging.getLogger("apscheduler").setLevel(logging.CRITICAL)  # a tick logs its own troubles
+
+
+def _plain(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Write out what isn't printable; the lines of a traceback stay lines."""
+    for name, value in event.items():
+        event[name] = _written_out(value, "\n") if name == "exception" else _clean(value)
+    return event
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return _written_out(value)
+    if isinstance(value, list | tuple):
+        return [_clean(one) for one in value]
+    if isinstance(value, dict):
+        return {_clean(name): _clean(one) for name, one in value.items()}
+    return value
+
+
+def _written_out(text: Any, keep: str = "") -> str:
+    whole = str(text)
+    if whole.isprintable():
+        return whole
+    return "".join(c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in whole)
+
+
+def _traceback(out: TextIO, exc_info: Any) -> None:
+    """As on a terminal, set in: a line of an exception's text isn't one of the log."""
+    whole = StringIO()
+    structlog.dev.plain_traceback(whole, exc_info)
+    out.write(indent(_written_out(whole.getvalue(), "\n"), "    "))
 
 
 def quiet() -> None:

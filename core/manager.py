@@ -307,14 +307,20 @@ class TicketManager:
         await self._unit(unit)
 
     async def analyze_data(self, actor: Actor, period: Period, queue: str | None = None) -> Figures:
-        """Return a period's figures. Raises `NotAllowed` for who is no staff, `Invalid`, `Unavailable`."""
+        """Return a period's figures; of people, an agent sees their own. Raises `NotAllowed` for who is no staff,
+        `Invalid`, `Unavailable`."""
         check_staff(actor, "see figures")
         if period.until <= period.since:
             raise Invalid("until must come after since")
         if queue is not None:
             self._desk.queue(queue)
         zone = ZoneInfo(self._desk.config.service.timezone)
-        return await self._database.read(lambda tx: figures.of(tx, period, queue, zone=zone), snapshot=True)
+
+        async def look(tx: Tx) -> Figures:
+            found = await figures.of(tx, period, queue, zone=zone)
+            return await figures.seen_by(tx, actor, found)
+
+        return await self._database.read(look, snapshot=True)
 
     async def attachment(self, actor: Actor, attachment_id: int) -> Attachment:
         """Return a file that the actor may have. Raises `NotFound`: missing and forbidden look alike."""

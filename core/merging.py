@@ -10,6 +10,7 @@ from sqlalchemy import Row, select, update
 from core import units
 from core.audience import Happened
 from core.database import Tx
+from core.desk_texts import said
 from core.failures import Conflict, Invalid
 from core.places import direct
 from core.shapes import Actor
@@ -45,13 +46,14 @@ async def merge_locked(tx: Tx, desk: Desk, actor: Actor, ticket: Ticket, target:
     after = await units.save(tx, ticket, gone, public=True)
     await units.save(tx, target, target, public=False)
     theirs = ticket.requester_id == target.requester_id  # of another's ticket they learn no number
-    came = ". ".join((f"#{ticket_id} was merged into this one", *moved))
+    who = units.shown_name(actor)
+    gone_to = said(desk.config, "line_merged", who=who, into=into)
+    came = " ".join((said(desk.config, "line_merged_here", who=who, other=ticket_id), *moved))
     news: tuple[tuple[Ticket, Happened, str, dict[str, Any]], ...] = (
-        (after, Happened.MERGED, f"merged into #{into}", {"into": into} if theirs else {}),
+        (after, Happened.MERGED, gone_to, {"into": into} if theirs else {}),
         (target, Happened.CHANGED, came, {}),
     )
-    for one, happened, words, data in news:
-        text = f"{units.shown_name(actor)}: {words}."
+    for one, happened, text, data in news:
         scene = await units.scene(tx, desk, one, actor, from_thread=False, data={"text": text, **data})
         await units.note(tx, desk, happened, scene)
     return after
@@ -73,7 +75,7 @@ async def _brought_along(tx: Tx, ticket_id: int, into: int) -> list[str]:
         also = "also" if others else "not"
         told.append(
             f"What you answer goes to {row.name or 'somebody'} in direct messages from now on, {also} to the channel "
-            "where they asked for this one"
+            "where they asked for this one."
         )
     return told
 

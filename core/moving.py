@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from sqlalchemy import func, select
 
-from core import units
+from core import desk_texts, units
 from core.asked import nearest
 from core.audience import Happened, Scene, Told
 from core.config import Queue
@@ -77,7 +77,7 @@ async def _told(tx: Tx, desk: Desk, actor: Actor, before: Ticket, after: Ticket)
     """The new queue's people see it as a new one, and what was said so far; the old thread points there."""
     old, new = desk.triage(before.queue), desk.triage(after.queue)
     who = units.shown_name(actor)
-    text = f"{who} moved this from {before.queue} to {after.queue}."
+    text = desk_texts.said(desk.config, "line_moved", who=who, before=before.queue, after=after.queue)
     scene = await units.scene(tx, desk, after, actor, data={"text": text})
     if old is not None and old == new:
         await units.note(tx, desk, Happened.CHANGED, scene)
@@ -91,7 +91,10 @@ async def _told(tx: Tx, desk: Desk, actor: Actor, before: Ticket, after: Ticket)
         await units.note(tx, desk, Happened.CHANGED, here, first=40)
         await _said_again(tx, desk, here, said, new[1])
     if old is not None:
-        pointer: dict[str, Any] = {"what": "line", "text": f"{text} It goes on there."}
+        away = desk_texts.said(
+            desk.config, "line_moved_away", who=who, before=before.queue, after=after.queue
+        )
+        pointer: dict[str, Any] = {"what": "line", "text": away}
         if new is not None:
             pointer = {"what": "moved", "channel": new[1], "queue": after.queue}
         await _point(tx, desk, after, old, pointer)

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row, func, select, update
 
 from core import inbox as inbox_rows
-from core import outbox, units
+from core import mailed_keys, outbox, units
 from core.blobs import Blobs
 from core.database import Database, Tx
 from core.failures import Conflict, NotFound, Unavailable
@@ -152,6 +152,7 @@ class Operations:
                 raise NotFound(f"there is no delivery {delivery_id}")
             if not await outbox.cancel(tx, delivery_id, f"cancelled by {units.shown_name(actor)}"):
                 raise Conflict(f"delivery {delivery_id} is {row.state}; only what waits can be cancelled")
+            await mailed_keys.forget(tx, row)
             await outbox.rehead(tx, row.lane, row.channel, row.ticket_id)
             await held_no_longer(tx, self._desk, row)
             tx.after_commit.append(self._signals.outbox.set)  # what comes next may go at once

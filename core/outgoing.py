@@ -10,11 +10,13 @@ from core import tagging, views
 from core.database import Tx
 from core.failures import PermanentFailure, Suppressed
 from core.lateness import overtaken
+from core.mailed_keys import FORGOTTEN
 from core.places import same_conversation
 from core.posted import anchor, file_posted, parts_posted, posted
 from core.shapes import Author, Kind, Outgoing, Person, Role
+from core.staffing import MEMBER
 from core.status import Ticket
-from core.suppression import how_to_lift, is_suppressed
+from core.suppression import TRIED, how_to_lift, is_suppressed
 from core.tables import deliveries, identities, links, messages, participants, reports, users
 from core.visibility import goes_out
 
@@ -34,12 +36,15 @@ async def load(tx: Tx, row: Row[Any]) -> Outgoing:
             raise PermanentFailure("a note or an outsider's words: not for this side")
         if message.deleted_at is not None and row.kind in (Kind.MESSAGE, Kind.FILE) and not row.desk:
             raise PermanentFailure("deleted before it went")
+    if row.data.get(FORGOTTEN):
+        raise PermanentFailure("its link is no longer kept: whoever wants in asks for another")
     public = not row.desk
     # Whom of the desk to tell was decided when it was noted: where nobody else is left, also at a dead address.
-    if public and row.channel == "email" and await is_suppressed(tx, row.to_key):
+    if public and row.channel == "email" and not row.data.get(TRIED) and await is_suppressed(tx, row.to_key):
         reason = f"{row.place}: mail there bounced; to try it again: {how_to_lift(row.ticket_id, row.place)}"
         raise (Suppressed if row.kind == Kind.MESSAGE else PermanentFailure)(reason)
-    if row.kind == Kind.DIGEST and row.channel == "email" and await is_suppressed(tx, row.to_key):
+    told_again = row.kind == Kind.DIGEST or row.data.get("what") == "staff_news"
+    if told_again and row.channel == "email" and await is_suppressed(tx, row.to_key):
         raise PermanentFailure(
             f"{row.place}: mail there bounced; to try it again: {how_to_lift(0, row.place)}"
         )
@@ -85,20 +90,18 @@ async def load(tx: Tx, row: Row[Any]) -> Outgoing:
 
 async def _left(tx: Tx, row: Row[Any]) -> bool:
     """Is it for one of the staff who is none any more? It may have waited for their quiet hours to end."""
-    if row.channel == "email":
-        if not row.desk or row.kind not in (Kind.NOTICE, Kind.ALERT):
-            return False
+    key = None
+    if row.channel == "email" and row.desk and row.kind in (Kind.NOTICE, Kind.ALERT):
         key = row.to_key
-    else:
-        if row.data.get("what") != "staff_news":
-            return False
+    elif row.channel != "email" and row.data.get("what") == "staff_news":
         key = Person(kind=row.channel, address=row.place).key
-    role = await tx.scalar(
-        select(users.c.role)
-        .join(identities, identities.c.user_id == users.c.id)
-        .where(identities.c.key == key)
-    )
-    return bool(role == Role.REQUESTER)
+    roles = set()
+    if key is not None:
+        theirs = select(users.c.role).join(identities, identities.c.user_id == users.c.id)
+        roles.add(await tx.scalar(theirs.where(identities.c.key == key)))
+    if MEMBER in row.data:  # a place may be an id without its team, by which nobody is known: `U1`
+        roles.add(await tx.scalar(select(users.c.role).where(users.c.id == row.data[MEMBER])))
+    return roles - {None} == {Role.REQUESTER}
 
 
 def _requester(ticket: Ticket | None) -> Author | None:

@@ -8,14 +8,14 @@ from typing import Any, Final
 
 from sqlalchemy import Row, select
 
-from core import units
+from core import desk_texts, units
 from core.audience import Happened, thanked
 from core.brakes import allow
 from core.database import Tx
 from core.failures import Conflict, Invalid, NotAllowed, TooMany
 from core.shapes import Actor
 from core.status import ACTIVE, Ticket
-from core.tables import ratings
+from core.tables import ratings, users
 from core.units import Desk
 
 MOST: Final = 5
@@ -71,7 +71,8 @@ async def rate(
         again = after[0] == before[0]  # a comment alone: the score was told
         if await _write(tx, desk, actor, ticket, after[0], after[1], said=comment, again=again):
             return None
-    return f"Thank you, your rating is noted: {after[0]} of {MOST}."
+    theirs = await tx.scalar(select(users.c.locale).where(users.c.id == actor.user_id))
+    return desk_texts.said(desk.config, "noted", theirs or "", score=after[0])
 
 
 def _check_ended(ticket: Ticket, *, rated: bool) -> None:
@@ -105,7 +106,8 @@ async def _write(
     data = {"score": score, "comment": said or None}
     await units.add_event(tx, ticket, "rated", actor, public=False, data=data)
     after = await units.save(tx, ticket, ticket, public=False)
-    text = f"{units.shown_name(actor)} rated this {score} of {MOST}{': ' + said if said else '.'}"
+    key = "line_commented" if said else "line_rated"
+    text = desk_texts.said(desk.config, key, who=units.shown_name(actor), score=score, comment=said)
     scene = await units.scene(tx, desk, after, actor, data={"text": text, "score": score})
     await units.note(tx, desk, Happened.CHANGED if again else Happened.RATED, scene)
     return not again and thanked(scene)

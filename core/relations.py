@@ -11,6 +11,7 @@ from sqlalchemy import select
 from core import actions, merging, snoozing, units, views
 from core.audience import Happened
 from core.database import Tx
+from core.desk_texts import said
 from core.failures import Conflict, Invalid, NotAllowed, NotFound
 from core.shapes import Actor
 from core.status import Did, Ticket
@@ -36,7 +37,8 @@ async def link(tx: Tx, desk: Desk, actor: Actor, ticket_id: int, other_id: int) 
         await units.add_event(tx, locked[one], "related", actor, public=False, data=data)
     for one, another in ((ticket_id, other_id), (other_id, ticket_id)):
         after = await units.save(tx, locked[one], locked[one], public=False)
-        text = f"{units.shown_name(actor)} linked this with #{another}: {locked[another].title}"
+        who, title = units.shown_name(actor), locked[another].title
+        text = said(desk.config, "line_linked", who=who, other=another, title=title)
         scene = await units.scene(tx, desk, after, actor, data={"text": text})
         await units.note(tx, desk, Happened.CHANGED, scene)
 

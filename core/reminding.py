@@ -2,8 +2,9 @@
 
 A ticket is reminded `remind_after` after it became pending, and closed `close_pending_after` after the reminder was
 sent. Where it couldn't be sent, staff hear of it, and it counts from when that was noted. What the row says decides, so
-it happens once, whoever looks; a new status forgets both (`Ticket.update_status`). While much waits to be sent, or all
-of it is on hold, nobody is reminded and nothing is closed.
+it happens once, whoever looks. A new status forgets both (`Ticket.update_status`), and so does what an outsider writes
+(`core.joining`): staff have to look first, and it counts from when they answer, or set it to pending once more. While
+much waits to be sent, or all of it is on hold, nobody is reminded and nothing is closed.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from core.audience import Happened, Scene
 from core.config import Queue
 from core.database import Tx
 from core.failures import NotFound
-from core.jobs import Job, Jobs
+from core.jobs import SOON, Job, Jobs
 from core.outbox import lane_kind, on_hold
 from core.shapes import Kind
 from core.status import Did, Status, Ticket
@@ -72,6 +73,7 @@ async def _turn(jobs: Jobs, word: str, age: Callable[[Queue], timedelta], due: _
                 partial(one, queue=queue),
                 limit=share,
                 trouble="timer_failed",
+                name=word,
                 seconds=TURN / len(queues),
             )
         )
@@ -289,5 +291,4 @@ async def _reminder(tx: Tx, ticket: Ticket) -> Row[Any] | None:
     return next((row for row in rows if row.data.get("what") == "reminder"), None)
 
 
-EVERY: Final = timedelta(seconds=5)
-JOBS: Final = (Job("remind", EVERY, remind), Job("close_pending", EVERY, close_pending))
+JOBS: Final = (Job("remind", SOON, remind), Job("close_pending", SOON, close_pending))

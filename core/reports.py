@@ -20,6 +20,7 @@ from core.outbox import Noted, enqueue, release_held
 from core.people import Known, ensure, token_hash
 from core.shapes import Actor, Auth, File, Kind, Person, Priority, Role, Visibility, key_of
 from core.status import Ticket
+from core.strangers_files import brake_files
 from core.tables import links, tokens
 from core.units import CARD_WORDS, Desk, Words
 
@@ -48,7 +49,8 @@ class Reports:
         source: str = "",
         mark: str = "",
     ) -> Ticket:
-        name = self._desk.queue(queue).name
+        chosen = self._desk.queue if actor and actor.staff else self._desk.public_queue
+        name = chosen(queue).name
         _check_words(title, "title", 255)
         _check_words(description, "description", MOST_TEXT)
         who = f"user:{actor.user_id}" if actor else "anybody"
@@ -62,6 +64,7 @@ class Reports:
                 return as_opened(earlier, queue=name, title=shown, description=description, priority=priority)
             if actor is None:
                 await self._brake_reports(tx, source)
+                await brake_files(tx, self._desk.config.brakes, source, files)
             return await self._opened(
                 tx, person, known, name, title, description, priority, files, (link, mark), actor, source
             )

@@ -20,18 +20,19 @@ from sqlalchemy import delete, select, update
 from core import deleting, work
 from core.config_time import Retention
 from core.database import Tx
-from core.failures import Unavailable
 from core.inbox import TOMBSTONE
 from core.jobs import Job, Jobs
 from core.outbox import on_hold
 from core.status import Status
 from core.tables import attachments, deliveries, inbox, links, messages, reports, tickets
+from core.turns import Apart, TurnFailed, take
 
 log = structlog.get_logger(__name__)
 
 ROWS: Final = 500  # that one turn deletes
 TICKETS: Final = 100  # closed ones that one turn looks through
-SETTLED: Final = ("done", "ignored")  # what waits, is held or couldn't be read stays
+SETTLED: Final = ("done", "ignored")  # what waits or couldn't be read stays
+HELD: Final = ("held",)  # as spam: staff may yet say that it's none
 GONE: Final = ("sent", "cancelled")
 ENDED: Final = (
     *GONE,
@@ -47,11 +48,13 @@ _PLACE: Final = "retire:"
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """What a step did: how many rows it took, the blobs that nobody names any more, and whether there is more."""
+    """What a step did: how many rows it took, the blobs that nobody names any more, whether there is more, and which
+    tickets it failed on."""
 
     rows: int = 0
     more: bool = False
     blobs: tuple[str, ...] = ()
+    failed: tuple[int, ...] = ()
 
 
 Step = Callable[[Jobs, datetime, int], Awaitable[Gone]]  # what is older than that, at most so many rows
@@ -59,12 +62,12 @@ Step = Callable[[Jobs, datetime, int], Awaitable[Gone]]  # what is older than th
 
 async def retire(jobs: Jobs) -> bool:
     """Delete what has been kept for long enough: at most `ROWS` rows of all kinds together. Returns whether there is
-    more. Raises `Unavailable`."""
+    more. Raises `Unavailable`, and `TurnFailed` where only tickets are left that can't be."""
     kept, left = jobs.desk.config.retention, ROWS
     configured = jobs.desk.config.service.outbound
     if jobs.desk.quiet or await jobs.database.read(lambda tx: on_hold(tx, configured)):
         return False
-    now = await jobs.database.read(lambda tx: tx.now())
+    now, failed = await jobs.database.read(lambda tx: tx.now()), list[int]()
     for name, step in STEPS.items():
         age = age_of(kept, name)
         if not age:
@@ -72,10 +75,13 @@ async def retire(jobs: Jobs) -> bool:
         gone = await step(jobs, now - age, left)
         await _remove(jobs, gone.blobs)
         left -= gone.rows
+        failed += gone.failed
         if gone.rows:
             log.info("retired", what=name, rows=gone.rows, blobs=len(gone.blobs))
         if gone.more or left <= 0:
             return True
+    if failed:
+        raise TurnFailed(failed)
     return False
 
 
@@ -99,13 +105,15 @@ async def _remove(jobs: Jobs, blobs: Sequence[str]) -> None:
 # -- the inbox -----------------------------------------------------------------------------------------------------
 
 
-async def retire_inbox(jobs: Jobs, before: datetime, limit: int) -> Gone:
+async def retire_inbox(
+    jobs: Jobs, before: datetime, limit: int, *, name: str = "inbox", states: Sequence[str] = SETTLED
+) -> Gone:
     """Delete rows that came in before, with what came in. Of mail its key stays."""
-    place = f"{_PLACE}inbox"
+    place = f"{_PLACE}{name}"
     at = await work.remembered(jobs.database, place)
 
     async def old(tx: Tx) -> Sequence[Any]:
-        conditions = [inbox.c.received_at <= before, inbox.c.state.in_(SETTLED)]
+        conditions = [inbox.c.received_at <= before, inbox.c.state.in_(states)]
         if at.get("from"):  # what stays, of before, needn't be looked through in every turn
             conditions.append(inbox.c.received_at >= datetime.fromisoformat(at["from"]))
         return await tx.all(
@@ -120,7 +128,7 @@ async def retire_inbox(jobs: Jobs, before: datetime, limit: int) -> Gone:
         if keys:
             await tx.run(tx.insert_missing(links), [{"key": key, "kind": TOMBSTONE} for key in keys])
         ids = [row.id for row in rows]
-        return await tx.changed(delete(inbox).where(inbox.c.id.in_(ids), inbox.c.state.in_(SETTLED)))
+        return await tx.changed(delete(inbox).where(inbox.c.id.in_(ids), inbox.c.state.in_(states)))
 
     rows = await jobs.database.read(old)
     count = await jobs.database.unit(unit) if rows else 0
@@ -280,40 +288,38 @@ async def retire_attachments(jobs: Jobs, before: datetime, limit: int) -> Gone:
 
 
 async def retire_tickets(jobs: Jobs, before: datetime, limit: int) -> Gone:
-    """Delete tickets that were closed before, and left alone since, with all that hangs on them."""
+    """Delete tickets that were closed before, and left alone since, with all that hangs on them. However many raise,
+    those behind them have their turn."""
+    rows, blobs = 0, list[str]()
 
-    async def old(tx: Tx) -> list[int]:
+    async def old(tx: Tx, apart: Apart) -> list[int]:
         rows = await tx.all(
             select(tickets.c.id)
             .where(
                 tickets.c.status == Status.CLOSED,
                 tickets.c.updated_at <= before,
                 tickets.c.merged_into.is_(None),
+                *apart,
             )
             .order_by(tickets.c.updated_at, tickets.c.id)
             .limit(TICKETS)
         )
         return [row.id for row in rows]
 
-    ids = await jobs.database.read(old)
-    rows, blobs = 0, list[str]()
-    for ticket_id in ids:
-        try:
-            found = await jobs.database.unit(
-                partial(deleting.delete_ticket, desk=jobs.desk, ticket_id=ticket_id, before=before)
-            )
-        except Unavailable:
-            raise
-        except Exception:  # one ticket's trouble holds up no other
-            log.exception("ticket_stays", ticket=ticket_id)
-            continue
+    async def one(ticket_id: int) -> None:
+        nonlocal rows
+        if rows >= limit:
+            return
+        found = await jobs.database.unit(
+            partial(deleting.delete_ticket, desk=jobs.desk, ticket_id=ticket_id, before=before)
+        )
         rows += found.rows
-        blobs += found.blobs
+        blobs.extend(found.blobs)
         if found.rows:
             log.info("ticket_deleted", ticket=ticket_id, rows=found.rows)
-        if rows >= limit:
-            break
-    return Gone(rows, rows >= limit or (len(ids) == TICKETS and rows > 0), tuple(blobs))
+
+    taken = await take(jobs.database, old, one, limit=TICKETS, trouble="ticket_stays")
+    return Gone(rows, rows >= limit or (taken.left and rows > 0), tuple(blobs), tuple(taken.failed))
 
 
 async def retire_reports(jobs: Jobs, before: datetime, limit: int) -> Gone:
@@ -332,6 +338,7 @@ async def retire_reports(jobs: Jobs, before: datetime, limit: int) -> Gone:
 
 STEPS: Final[dict[str, Step]] = {
     "inbox": retire_inbox,
+    "held": partial(retire_inbox, name="held", states=HELD),
     "deliveries": retire_deliveries,
     "attachments": retire_attachments,
     "closed_tickets": retire_tickets,

@@ -17,6 +17,7 @@ from core.exposure import SCOPE
 from core.places import conversation
 from core.preferences import LIST, NOTHING, of_people
 from core.quiet import quiet_for
+from core.rating_links import url_for
 from core.shapes import Actor, Person
 from core.staffing import StaffMember, staff_members
 from core.status import Ticket
@@ -51,16 +52,18 @@ async def scene(tx: Tx, desk: Desk, ticket: Ticket, actor: Actor | None, **more:
     """Gather what `audience.told` needs."""
     triage = desk.triage(ticket.queue)
     actor_id = actor.user_id if actor else None
+    heard = [] if desk.quiet else await listeners(tx, ticket.id)
     return Scene(
         ticket=ticket,
         triage=triage,
         assignee=await _assignee(tx, desk, ticket, actor_id),
         agents=await agents(tx, desk, ticket.queue, triage),
-        listeners=[] if desk.quiet else await listeners(tx, ticket.id),
+        listeners=heard,
         actor_id=actor_id,
         actor_name=actor.name if actor else "",
         edits=frozenset(name for name, spec in desk.specs.items() if spec.edits),
         ask_rating=desk.config.slack.ask_rating,
+        rate_url=url_for(desk.config, ticket, heard) if "was" in more else "",  # its status was set
         **more,
     )
 

@@ -23,6 +23,7 @@ from core.blobs import Blobs
 from core.database import Database
 from core.failures import Unavailable
 from core.jobs import AnyJob, CronJob, Job, Jobs, jobs_of
+from core.turns import TurnFailed
 from core.units import Desk
 
 log = structlog.get_logger(__name__)
@@ -64,6 +65,7 @@ class Scheduler:
         self._last: dict[str, datetime] = {}  # the slot of each job that we know to be taken
         self._since: dict[str, datetime] = {}  # since when each cron job is known
         self._in_hand: dict[str, tuple[Job, datetime]] = {}  # interval jobs with turns left, and their slots
+        self._failing: dict[str, str] = {}  # what the log has of jobs that fail slot by slot
         self._stopping = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -160,6 +162,7 @@ class Scheduler:
         if more:
             self._in_hand[name] = (job, slot)  # behind the others
         else:
+            self._failing.pop(name, None)
             await self._database.unit(lambda tx: runs.finish(tx, name, slot))
 
     async def _cron(self, job: CronJob) -> None:
@@ -198,6 +201,11 @@ class Scheduler:
         error = type(exc).__name__
         if isinstance(exc, Unavailable):
             log.warning("job_waits", job=job.name)
+        elif isinstance(exc, TurnFailed):  # each ticket's own trouble is logged
+            error = str(exc)
+            if self._failing.get(job.name) != error:
+                log.error("job_failed", job=job.name, slot=slot.isoformat(), error=error)
+            self._failing[job.name] = error
         else:
             log.error("job_failed", job=job.name, slot=slot.isoformat(), exc_info=exc)
         again = isinstance(job, CronJob)

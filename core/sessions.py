@@ -23,10 +23,12 @@ from core.brakes import allow, network_of
 from core.database import Database, Tx
 from core.desk import Desk
 from core.failures import Invalid
+from core.mailed_keys import SIGN_IN
 from core.matching import Known, address_of, find, mail_person
 from core.outbox import URGENT, Noted, enqueue, on_hold
 from core.people import token_hash
 from core.shapes import Actor, Kind, Person, Role
+from core.suppression import TRIED, lift
 from core.tables import participants, tickets, tokens, users
 
 LINK_LIVES: Final = timedelta(minutes=10)
@@ -35,6 +37,7 @@ ASKS_PER_SOURCE: Final = 30  # a minute
 MAILS_PER_ASKER: Final = 10  # to an address, an hour, that one network asks for
 MAILS_PER_ADDRESS: Final = 30  # an hour, whoever asks
 CODES_PER_LINK: Final = 5
+TRIES_OF_SUPPRESSED: Final = 3  # a day: links to an address whose mail bounced, which may work again
 LINK, SESSION = "sign-in", "session"
 _KEPT: Final = timedelta(days=1)  # that a link or session is remembered after its end
 _PATH: Final = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]{0,300}")
@@ -87,7 +90,7 @@ class Sessions:
 
         async def unit(tx: Tx) -> bool:
             known = await find(tx, person.key)
-            if known is None or known.suppressed or not await _expected(tx, known):
+            if known is None or not await _expected(tx, known):
                 return False
             hour = timedelta(hours=1)
             # Nobody keeps somebody else out by asking for them.
@@ -96,16 +99,23 @@ class Sessions:
                 return False
             if not await allow(tx, theirs, MAILS_PER_ADDRESS, hour):
                 return False
+            bounced = f"sign-in-bounced:{person.key.hex()}"
+            if known.suppressed and not await allow(tx, bounced, TRIES_OF_SUPPRESSED, timedelta(days=1)):
+                return False
             await _forget_old(tx, known.user_id)
-            await _keep(tx, known.user_id, token, LINK, LINK_LIVES, kept)
-            await self._mail(tx, person, token, code)
+            told = {**kept, "to": person.key.hex()}
+            await _keep(tx, known.user_id, token, LINK, LINK_LIVES, told)
+            await self._mail(tx, person, token, code, known.suppressed)
             return True
 
         return await self._database.unit(unit)
 
-    async def _mail(self, tx: Tx, person: Person, token: str, code: str) -> None:
+    async def _mail(self, tx: Tx, person: Person, token: str, code: str, bounced: bool) -> None:
         config = self._desk.config
         url = f"{config.service.base_url.rstrip('/')}/sign-in/{token}"
+        data = {"what": SIGN_IN, "url": url, "code": code, "automatic": True}
+        if bounced:
+            data[TRIED] = True
         told = Told(
             channel="email",
             place=person.place,
@@ -113,7 +123,7 @@ class Sessions:
             desk=False,
             priority=URGENT,
             to_key=person.key,
-            data={"what": "sign_in", "url": url, "code": code, "automatic": True},
+            data=data,
         )
         noted = Noted(
             ticket_id=0,
@@ -154,6 +164,8 @@ class Sessions:
             unused = update(tokens).where(tokens.c.hash == row.hash, tokens.c.used_at.is_(None))
             if not await tx.changed(unused.values(used_at=await tx.now())):
                 return Refusal.GONE
+            if to := row.scopes.get("to"):  # they read it there, so mail arrives again
+                await lift(tx, bytes.fromhex(to))
             goal = safe_path(str(row.scopes["next"]))
             await _keep(tx, row.user_id, session, SESSION, SESSION_LIVES, {"next": goal})
             return Entered(session, goal)

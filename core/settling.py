@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Row, update
 
-from core import outbox, rests, signs, undelivered, units, work
+from core import mailed_keys, outbox, rests, signs, undelivered, units, work
 from core.channel import Channel
 from core.clock import Clock
 from core.database import Database, Tx
@@ -56,10 +56,11 @@ class Settling:
             await forget_taken_back(tx, row, sent)
             for name in sorted(sent.links, key=key_of):
                 await outbox.link(tx, row, name, sent)
-            if not await outbox.settle(tx, row.id, "sent", remote_id=sent.remote_id, error=sent.warning):
-                await work.fence(tx, lease)
-                return
+            went = await outbox.settle(tx, row.id, "sent", remote_id=sent.remote_id, error=sent.warning)
+            await mailed_keys.forget(tx, row)  # also where its bounce was quicker
             await work.fence(tx, lease)
+            if not went:
+                return
             await outbox.promote(tx, row.lane, row.ticket_id)
 
         await self._database.unit(unit)
@@ -228,6 +229,7 @@ class Settling:
 
         async def unit(tx: Tx) -> None:
             await outbox.settle(tx, row.id, state, due_at=due_at, error=error, data=data)
+            await mailed_keys.forget(tx, row)
             await work.fence(tx, lease)
             if state == "cancelled":
                 await outbox.promote(tx, row.lane, row.ticket_id)
@@ -259,6 +261,7 @@ class Settling:
             if changed and told and undelivered.concerns(row):
                 await undelivered.tell(tx, self._desk, row, reason)
             if changed:
+                await mailed_keys.forget(tx, row)
                 await held_no_longer(tx, self._desk, row)
             await work.fence(tx, lease)
             await outbox.promote(tx, row.lane, row.ticket_id)

@@ -1,7 +1,7 @@
 """The words of what requesters and staff are told in Slack, as an operator may write them: `[slack.texts.LANGUAGE]`.
 
-Ours are in `bot.told` and `bot.staff_told`. Here is which there are, and which gaps each may have; what a key hasn't of
-its own stays ours. Pure.
+Ours are in `bot.told` and `bot.staff_told`, those of the desk's lines in `core.desk_texts`. Here is which there are,
+and which gaps each may have; what a key hasn't of its own stays ours. Pure.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ Texts = Mapping[str, Mapping[str, str]]  # language ("de"): key: text
 LONGEST: Final = 1_000  # characters of a text
 _TICKET, _LINE = frozenset({"id"}), frozenset({"id", "title"})
 _NOTHING: Final[frozenset[str]] = frozenset()
+_WHO: Final = frozenset({"who"})
 GAPS: Final[Mapping[str, frozenset[str]]] = {
     "ack": _TICKET,
     "resolved": _TICKET,
@@ -42,6 +43,29 @@ GAPS: Final[Mapping[str, frozenset[str]]] = {
     "resolve": _NOTHING,
     "somebody": _NOTHING,
     "more": frozenset({"n"}),
+    "noted": frozenset({"score"}),
+    "line_status": _WHO | {"status"},
+    "line_assigned": _WHO | {"name"},
+    "line_unassigned": _WHO,
+    "line_priority": _WHO | {"priority"},
+    "line_title": _WHO | {"title"},
+    "line_tagged": _WHO | {"tags"},
+    "line_untagged": _WHO | {"tags"},
+    "line_moved": _WHO | {"before", "after"},
+    "line_moved_away": _WHO | {"before", "after"},
+    "line_rated": _WHO | {"score"},
+    "line_commented": _WHO | {"score", "comment"},
+    "line_snoozed": _WHO | {"until"},
+    "line_unsnoozed": _WHO,
+    "line_woken": _WHO,
+    "line_woke": _NOTHING,
+    "line_spam": _WHO,
+    "line_no_spam": _WHO | {"status"},
+    "line_merged": _WHO | {"into"},
+    "line_merged_here": _WHO | {"other"},
+    "line_linked": _WHO | {"other", "title"},
+    "line_near": frozenset({"target", "due"}),
+    "line_missed": frozenset({"target", "due"}),
 }
 _PIECES: Final = ("first", "next", "resolve", "somebody")
 # Labels of buttons (behind the second stands a title), lines of a list, and what stands in these.

@@ -18,6 +18,7 @@ from sqlalchemy import select
 from core import units
 from core.audience import Happened
 from core.database import Tx
+from core.desk_texts import said
 from core.durations import parse_duration
 from core.failures import Conflict, Invalid, NotFound
 from core.shapes import Actor
@@ -98,7 +99,8 @@ async def snooze(tx: Tx, desk: Desk, actor: Actor, ticket_id: int, until: Until 
     if until is None:
         if ticket.snoozed_until is None:
             return ticket
-        return await _awake(tx, desk, ticket, actor, f"{units.shown_name(actor)} ended the snooze.")
+        text = said(desk.config, "line_unsnoozed", who=units.shown_name(actor))
+        return await _awake(tx, desk, ticket, actor, text)
     if ticket.status not in ACTIVE:
         raise Conflict(f"a {ticket.status} ticket can't be put aside: nobody has to do anything")
     zone = zone_of(desk, ticket)
@@ -108,7 +110,8 @@ async def snooze(tx: Tx, desk: Desk, actor: Actor, ticket_id: int, until: Until 
     await units.add_event(tx, ticket, "snoozed", actor, public=False, data={"until": at.isoformat()})
     after = await units.save(tx, ticket, replace(ticket, snoozed_until=at), public=False)
     shown = at.astimezone(ZoneInfo(zone))
-    text = f"{units.shown_name(actor)} put this aside until {shown:%Y-%m-%d %H:%M} ({zone})."
+    then = f"{shown:%Y-%m-%d %H:%M} ({zone})"
+    text = said(desk.config, "line_snoozed", who=units.shown_name(actor), until=then)
     scene = await units.scene(tx, desk, after, actor, data={"text": text})
     await units.note(tx, desk, Happened.CHANGED, scene)
     return after
@@ -124,16 +127,17 @@ async def _awake(tx: Tx, desk: Desk, ticket: Ticket, actor: Actor | None, text: 
 
 
 async def ended_by_message(tx: Tx, ticket: Ticket, actor: Actor) -> tuple[Ticket, str]:
-    """Its people wrote: return a locked ticket as it is then, and what its thread is told (`say`), "" for nothing."""
+    """Its people wrote: return a locked ticket as it is then, and who ended its snooze (`say` tells), "" for nobody."""
     if ticket.snoozed_until is None:
         return ticket, ""
     await units.add_event(tx, ticket, "woke", actor, public=False, data={})
-    return replace(ticket, snoozed_until=None), f"{units.shown_name(actor)} wrote, so the snooze is over."
+    return replace(ticket, snoozed_until=None), units.shown_name(actor)
 
 
-async def say(tx: Tx, desk: Desk, ticket: Ticket, text: str, *, first: int = 300) -> None:
-    """A line in the thread, below the message that ended the snooze."""
-    if text:
+async def say(tx: Tx, desk: Desk, ticket: Ticket, who: str, *, first: int = 300) -> None:
+    """A line in the thread, below the message by which somebody ended the snooze."""
+    if who:
+        text = said(desk.config, "line_woken", who=who)
         scene = await units.scene(tx, desk, ticket, None, data={"text": text})
         await units.note(tx, desk, Happened.CHANGED, scene, first=first)
 
@@ -165,7 +169,7 @@ async def take_up(jobs: Jobs, ticket_id: int) -> None:
             return False
         if ticket.snoozed_until is None or ticket.snoozed_until > await tx.now():
             return False  # somebody was quicker
-        await _awake(tx, jobs.desk, ticket, None, "The snooze is over: this ticket is here again.")
+        await _awake(tx, jobs.desk, ticket, None, said(jobs.desk.config, "line_woke"))
         return True
 
     if await jobs.database.unit(unit):

@@ -10,6 +10,7 @@ from sqlalchemy import Row, select
 from core import units
 from core.audience import Happened
 from core.database import Tx
+from core.desk_texts import said
 from core.failures import Conflict
 from core.outbox import cancel, lane_kind, rehead
 from core.shapes import Actor
@@ -38,7 +39,7 @@ async def mark(tx: Tx, desk: Desk, actor: Actor, ticket_id: int) -> Ticket:
     gone = replace(ticket.update_status(Did.SET_CLOSED, await tx.now()), spam=True)
     after = await units.save(tx, ticket, gone, public=False)
     await _stop_automatic(tx, ticket.id)
-    text = f"{units.shown_name(actor)} marked this as spam. It's closed, and the requester hears nothing."
+    text = said(desk.config, "line_spam", who=units.shown_name(actor))
     scene = await units.scene(tx, desk, after, actor, data={"text": text})
     await units.note(tx, desk, Happened.CHANGED, scene)
     return after
@@ -62,7 +63,7 @@ async def unmark(tx: Tx, desk: Desk, actor: Actor, ticket_id: int) -> Ticket:
     kind = COUNTED[1] if back.status in ACTIVE else UNCOUNTED[1]
     await units.add_event(tx, ticket, kind, actor, public=False, data={"to": back.status})
     after = await units.save(tx, ticket, back, public=False)
-    text = f"{units.shown_name(actor)} says this is no spam. It's {back.status} again."
+    text = said(desk.config, "line_no_spam", who=units.shown_name(actor), status=back.status)
     scene = await units.scene(tx, desk, after, actor, data={"text": text})
     await units.note(tx, desk, Happened.CHANGED, scene)
     return after

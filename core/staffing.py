@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import select
 
@@ -12,6 +12,9 @@ from core.database import Tx
 from core.failures import NotFound
 from core.shapes import Role
 from core.tables import identities, users
+
+# In the data of what is for one of the staff alone: their user id. Once they have left, it doesn't go.
+MEMBER: Final = "member"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

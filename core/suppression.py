@@ -19,6 +19,9 @@ from core.tables import identities, users
 _NOT_THE_ADDRESS: Final = ("5.2.2", "5.2.3", "5.3", "5.5", "5.6", "5.7")
 
 
+TRIED: Final = "tried"  # in a delivery's data: its reader asked for it, so the address is tried all the same
+
+
 def blames_address(report: DeliveryReport) -> bool:
     """Say whether a bounce means that its recipient can't be reached at all."""
     if not report.permanent or report.action not in (None, "failed"):

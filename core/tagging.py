@@ -11,6 +11,7 @@ from sqlalchemy import delete, insert, select
 from core import actions, units
 from core.audience import Happened
 from core.database import Tx
+from core.desk_texts import said
 from core.failures import Conflict, Invalid
 from core.shapes import Actor
 from core.status import Ticket
@@ -73,6 +74,6 @@ async def _told(
     for tag in changed:
         await units.add_event(tx, ticket, kind, actor, public=False, data={"tag": tag})
     after = await units.save(tx, ticket, ticket, public=False)
-    text = f"{units.shown_name(actor)} {kind} this: {', '.join(changed)}"
+    text = said(desk.config, f"line_{kind}", who=units.shown_name(actor), tags=", ".join(changed))
     scene = await units.scene(tx, desk, after, actor, from_thread=from_thread, data={"text": text})
     await units.note(tx, desk, Happened.CHANGED, scene)

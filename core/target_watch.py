@@ -6,8 +6,7 @@ The desk's thread and the card show it, the assignee hears of it, and of a misse
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -15,21 +14,21 @@ from zoneinfo import ZoneInfo
 import structlog
 from sqlalchemy import func, select, update
 
-from core import bundling, scenes, targets, units
+from core import bundling, desk_texts, scenes, targets, units
 from core.audience import Happened, News, Personal, Scene, newsworthy
+from core.config import Config
 from core.database import Tx
-from core.failures import NotFound
-from core.jobs import Job, Jobs
+from core.failures import NotFound, Unavailable
+from core.jobs import SOON, Job, Jobs
 from core.staffing import StaffMember, staff_members
 from core.status import ACTIVE, Ticket
 from core.tables import settings, tickets
 from core.targets import MISSED, Notice, Targets
-from core.turns import TURN, Apart, more, take
+from core.turns import MOST_ASIDE, TURN, Apart, TurnFailed, aside, more, set_aside, take
 from core.units import Desk
 
 log = structlog.get_logger(__name__)
 
-WORDS: Final = {"first": "first response", "next": "next response", "resolve": "resolution"}
 SCOPE: Final = "targets"  # settings
 _COUNTED: Final = "counted"  # in `SCOPE`: how far tickets of before there were targets have theirs
 _WINDOW: Final = 2_000  # ticket numbers that one turn looks at for such
@@ -52,7 +51,7 @@ async def watch(jobs: Jobs) -> bool:
     taken = await take(jobs.database, due, step, limit=limit, trouble="target_failed", seconds=TURN)
     if taken.worked and taken.left:
         return True
-    return await count_older(jobs) or more([taken])
+    return await count_older(jobs, taken.failed) or more([taken])
 
 
 async def look_at(jobs: Jobs, ticket_id: int) -> None:
@@ -93,7 +92,7 @@ async def _tell(tx: Tx, desk: Desk, rules: Targets, ticket: Ticket, passed: Sequ
         data = {"target": one.target, "due": one.due.isoformat()}
         await units.add_event(tx, after, kind, None, public=False, data=data)
     zone = rules.schedule(after).zone.key
-    text = "\n".join(worded(one, zone) for one in news)
+    text = "\n".join(worded(desk.config, one, zone) for one in news)
     missed = any(one.percent == MISSED for one in news)
     scene = await units.scene(tx, desk, after, None, data={"text": text, "missed": missed})
     await units.note(tx, desk, Happened.TARGET, scene)
@@ -109,12 +108,11 @@ def worst(passed: Iterable[Notice]) -> list[Notice]:
     return [found[name] for name in targets.NAMES if name in found]
 
 
-def worded(notice: Notice, zone: str) -> str:
+def worded(config: Config, notice: Notice, zone: str) -> str:
     """Say it in one line, with the time as the queue's clocks show it."""
-    at, what = shown(notice, zone), WORDS[notice.target]
-    if notice.percent == MISSED:
-        return f"Target missed: the {what} was due {at}."
-    return f"Target near: the {what} is due {at}."
+    key = "line_missed" if notice.percent == MISSED else "line_near"
+    what = desk_texts.target(config, notice.target)
+    return desk_texts.said(config, key, target=what, due=shown(notice, zone))
 
 
 def shown(notice: Notice, zone: str) -> str:
@@ -156,14 +154,33 @@ async def _tell_people(tx: Tx, desk: Desk, scene: Scene, told: Sequence[Notice],
 # -- tickets of before there were targets -----------------------------------------------------------------------
 
 
-async def count_older(jobs: Jobs) -> bool:
+async def count_older(jobs: Jobs, failed: Collection[int] = ()) -> bool:
     """Give open tickets of before there were targets theirs: a bounded turn of it, and whether there are more. Nobody
-    hears of what they have missed by then."""
+    hears of what they have missed by then. One that raises is kept in mind and tried again by and by; `failed`: what
+    else did in this turn. Raises `TurnFailed`, `Unavailable`."""
     at = await jobs.database.read(_how_far)
     if at is None:
         at = await jobs.database.unit(_begin)
-    if at["after"] >= at["until"]:
+    before, skipped = list(at.get("failed", ())), set(aside(jobs.database, _COUNTED))
+    again = [one for one in before if one not in skipped][: jobs.desk.config.scheduler.batch]
+    ended = at["after"] >= at["until"]
+    if ended and not again:
+        if before:
+            raise TurnFailed({*before, *failed})
         return False
+    ids, upto = ([], at["after"]) if ended else await _next(jobs, at)
+    bad = {one for one in [*again, *ids] if not await _counted(jobs, one)} | (set(before) - set(again))
+    done = {**at, "after": upto, "failed": sorted(bad)[:MOST_ASIDE]}
+    await jobs.database.unit(lambda tx: _note(tx, done))
+    if not ended and upto >= at["until"]:
+        log.info("targets_counted", until=at["until"], failed=len(bad))
+    if bad:
+        raise TurnFailed({*bad, *failed})
+    return bool(upto < at["until"])
+
+
+async def _next(jobs: Jobs, at: dict[str, Any]) -> tuple[list[int], int]:
+    """The next tickets that have none, and how far one is with them."""
     limit, last = jobs.desk.config.scheduler.batch, min(at["after"] + _WINDOW, at["until"])
 
     async def uncounted(tx: Tx) -> list[int]:
@@ -182,13 +199,20 @@ async def count_older(jobs: Jobs) -> bool:
         return [row.id for row in rows]
 
     ids = await jobs.database.read(uncounted)
-    for ticket_id in ids:
-        await jobs.database.unit(lambda tx, one=ticket_id: _count(tx, one))  # type: ignore[misc]
-    done = {**at, "after": ids[-1] if len(ids) == limit else last}
-    await jobs.database.unit(lambda tx: _note(tx, done))
-    if done["after"] >= done["until"]:
-        log.info("targets_counted", until=done["until"])
-    return bool(done["after"] < done["until"])
+    return ids, ids[-1] if len(ids) == limit else last
+
+
+async def _counted(jobs: Jobs, ticket_id: int) -> bool:
+    """Count one ticket; False where it raises."""
+    try:
+        await jobs.database.unit(lambda tx: _count(tx, ticket_id))
+    except Unavailable:
+        raise
+    except Exception:
+        log.exception("target_failed", ticket=ticket_id)
+        set_aside(jobs.database, _COUNTED, ticket_id)
+        return False
+    return True
 
 
 async def _count(tx: Tx, ticket_id: int) -> None:
@@ -222,4 +246,4 @@ async def _note(tx: Tx, at: dict[str, Any]) -> None:
     )
 
 
-JOBS: Final = (Job("targets", timedelta(seconds=5), watch),)
+JOBS: Final = (Job("targets", SOON, watch),)

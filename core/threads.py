@@ -13,6 +13,11 @@ from typing import Final
 from core.shapes import Evidence, Ref
 
 
+def below(name: str) -> str:
+    """Return the name of what is written below a post of ours that belongs to no ticket (a digest, news). Pure."""
+    return f"below:{name}"
+
+
 @dataclass(frozen=True, slots=True)
 class LinkFact:
     """What is known of an outside name: `kind` is referenced, received, sent, card or tombstone."""
@@ -30,14 +35,15 @@ class KnownLinks:
     tickets: frozenset[int]
     elsewhere: frozenset[int] = frozenset()  # tickets that were never in the queue that it was sent to
     answered: int | None = None  # the ticket of the delivery to whose envelope sender it was sent
-    ticketless: bool = False  # that delivery belongs to no ticket: a digest, news
+    ticketless: bool = False  # it answers a mail of ours that belongs to no ticket: a digest, news
     recent: int | None = None  # the ticket that this conversation's further messages belong to
 
     def of(self, ref: Ref) -> LinkFact | None:
         """Return the fact of a reference: own queue first, then ids that we sent."""
-        own = self.links.get(ref.name)
-        if own is not None and own.ticket_id is not None:
-            return own
+        for name in (ref.name, below(ref.name)):
+            own = self.links.get(name)
+            if own is not None and own.ticket_id is not None:
+                return own
         ours = self.links.get(ref.ours) if ref.ours else None
         return ours if ours is not None and ours.kind in ("sent", "card") and ours.ticket_id else None
 

@@ -1,5 +1,8 @@
 """What nobody has taken for a while is listed in the queue's triage channel, once a working day.
 
+On it is whose requester waits, and what staff opened again and left to nobody: there no requester waits. What came out
+of an archive is left out until something is told of it: nothing goes out because of an archive.
+
 One message names at most `MOST` tickets, who waits longest first. Without such a channel (or while strangers would read
 it) the queue's agents get it by mail. Nothing is said where there is nothing to list, or on a free day.
 """
@@ -13,7 +16,7 @@ from functools import partial
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Row, func, or_, select
+from sqlalchemy import ColumnElement, ScalarSelect, func, or_, select
 
 from core import left_queues
 from core.audience import Agent, Told, mailed
@@ -26,7 +29,7 @@ from core.report_words import counted, duration, plain
 from core.scenes import agents, exposed
 from core.shapes import Kind
 from core.status import Status
-from core.tables import tickets
+from core.tables import deliveries, events, tickets
 from core.units import Desk
 
 MOST: Final = 20  # lines of a list
@@ -34,11 +37,22 @@ TITLE: Final = 80  # characters of a title
 MAX_LATE: Final = timedelta(hours=12)  # a list that is later says nothing: the next comes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A ticket that waits. `again`: staff opened it again, so that its requester doesn't."""
+
+    id: int
+    title: str
+    priority: str
+    since: datetime
+    again: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """Tickets that wait for somebody to take them: the first `MOST`, and how many there are. `now`: as of when."""
 
-    first: Sequence[Row[Any]]
+    first: Sequence[Line]
     count: int
     now: datetime
 
@@ -82,36 +96,62 @@ async def waiting(tx: Tx, config: Config, queue: Queue) -> Waiting:
     now, names = await tx.now(), [queue.name]
     if queue.name == config.queue[0].name:
         names += await left_queues.left(tx, config, Status.NEW, Status.OPEN)
-    where = (
-        tickets.c.status.in_((Status.NEW, Status.OPEN)),
+    nobodys, before = _nobodys(names, now), now - queue.unassigned_after
+    waits = (tickets.c.status.in_((Status.NEW, Status.OPEN)), tickets.c.waiting_since <= before, *nobodys)
+    opened, answered = _newest("reopened", "status"), _newest("answered")
+    left = (
+        tickets.c.status == Status.OPEN,
+        tickets.c.waiting_since.is_(None),
+        opened <= before,
+        or_(answered.is_(None), answered < opened),
+        *nobodys,
+    )
+    found, count = list[Line](), 0
+    for since, where in ((tickets.c.waiting_since, waits), (opened, left)):
+        rows = await tx.all(
+            select(tickets.c.id, tickets.c.title, tickets.c.priority, since.label("since"))
+            .where(*where)
+            .order_by(since, tickets.c.id)
+            .limit(MOST)
+        )
+        again = since is opened
+        found += [Line(id=r.id, title=r.title, priority=r.priority, since=r.since, again=again) for r in rows]
+        more = len(rows)
+        if more == MOST:
+            more = int(await tx.scalar(select(func.count()).select_from(tickets).where(*where)) or 0)
+        count += max(more, len(rows))
+    return Waiting(sorted(found, key=lambda line: (line.since, line.id))[:MOST], count, now)
+
+
+def _newest(*kinds: str) -> ScalarSelect[Any]:
+    """When one of these happened last to a ticket."""
+    found = select(func.max(events.c.at)).where(events.c.ticket_id == tickets.c.id, events.c.kind.in_(kinds))
+    return found.correlate(tickets).scalar_subquery()
+
+
+def _nobodys(names: Sequence[str], now: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Of these queues, nobody's, not put aside, and one that counts."""
+    told = select(deliveries.c.id).where(deliveries.c.ticket_id == tickets.c.id).exists()
+    return (
         tickets.c.queue.in_(names),
-        tickets.c.waiting_since <= now - queue.unassigned_after,
         tickets.c.assignee_id.is_(None),
         or_(tickets.c.snoozed_until.is_(None), tickets.c.snoozed_until <= now),
         tickets.c.spam.is_(False),
         tickets.c.unconfirmed.is_(False),
         tickets.c.merged_into.is_(None),
+        or_(tickets.c.targets_told.not_like("%imported%"), told),
     )
-    rows = await tx.all(
-        select(tickets.c.id, tickets.c.title, tickets.c.priority, tickets.c.waiting_since)
-        .where(*where)
-        .order_by(tickets.c.waiting_since, tickets.c.id)
-        .limit(MOST)
-    )
-    count = len(rows)
-    if count == MOST:
-        count = int(await tx.scalar(select(func.count()).select_from(tickets).where(*where)) or 0)
-    return Waiting(rows, max(count, len(rows)), now)
 
 
 def worded(found: Waiting, queue: str) -> str:
     """Return the list: a line a ticket."""
     head = counted(found.count, "ticket waits", "tickets wait")
     lines = [f"{head} in {queue} for somebody to take {'it' if found.count == 1 else 'them'}:"]
-    for row in found.first:
-        special = f", {row.priority}" if row.priority != "normal" else ""
-        waits = duration((found.now - row.waiting_since).total_seconds())
-        lines.append(f"#{row.id} {plain(row.title, TITLE)} (waits {waits}{special})")
+    for line in found.first:
+        special = f", {line.priority}" if line.priority != "normal" else ""
+        waits = duration((found.now - line.since).total_seconds())
+        how = f"open again for {waits}" if line.again else f"waits {waits}"
+        lines.append(f"#{line.id} {plain(line.title, TITLE)} ({how}{special})")
     if found.count > len(found.first):
         lines.append(f"and {found.count - len(found.first):,} more")
     return "\n".join(lines)

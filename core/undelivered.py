@@ -1,13 +1,13 @@
 """What belongs to no ticket and didn't arrive: digests, news for one of the staff, lists. There is no thread in which
-to say so, so the managers are told, once for each such delivery; never about a notice that says this. News that Slack
-refused go by mail instead, where the person can be mailed.
+to say so, so the managers are told, once each time that one is given up; never about a notice that says this. News
+that Slack refused go by mail instead, once, where the person can be mailed.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, select, update
 
 from core import exposure
 from core.audience import Told
@@ -15,15 +15,17 @@ from core.bundling import APART
 from core.bundling import WHAT as NEWS
 from core.database import Tx
 from core.desk import Desk
+from core.hearing import News
 from core.preferences import LIST
 from core.shapes import Kind, Person, canonical_address
-from core.staffing import StaffMember
-from core.tables import reports
+from core.staffing import MEMBER, StaffMember
+from core.tables import deliveries, reports
 from core.unsubscribing import stopped, url_for
 
 ABOUT: Final = "undelivered"  # in such a notice's data: the delivery that it is about
+MAILED: Final = "mailed"  # in the data of news that Slack refused: they went by mail
+LATEST: Final = 200  # mails without a ticket among which one is looked for by its Message-ID
 _REASON: Final = 300
-_OF_NEWS: Final = ("what", "language", "lines", "more")
 
 
 def concerns(row: Row[Any]) -> bool:
@@ -37,17 +39,20 @@ def concerns(row: Row[Any]) -> bool:
 async def tell(tx: Tx, desk: Desk, row: Row[Any], reason: str, *, more: str = "") -> None:
     """Tell of a delivery that it didn't arrive, and why; `more`: what is said beside that. Call last in the unit, once
     for each delivery."""
-    if row.channel == "slack" and row.data.get("what") == NEWS:
-        member = await _whose(tx, desk, row.place)
-        if member is not None and await _mailable(tx, desk, member):
-            await exposure.send(tx, desk, [_by_mail(desk, row, member)])
-            return
+    if MAILED in row.data:
+        return  # somebody had Slack tried again, which refused them again
+    if row.channel == "slack" and row.data.get("what") == NEWS and (mail := await _by_mail(tx, desk, row)):
+        await _note_mailed(tx, row, reason)
+        await exposure.send(tx, desk, [mail])
+        return
     what = await _named(tx, row)
     words = f"{what} didn't reach {row.place}: {reason[:_REASON].rstrip('.')}. "
     words += more or f"To send it again: relaydesk outbox retry {row.id}"
-    told = await exposure.to_managers(tx, desk, words, f"Not delivered: {what}", **{ABOUT: row.id})
     # Who can't be reached there needn't be told so there.
-    await exposure.send(tx, desk, [one for one in told if not _same(one, row)])
+    told = await exposure.to_managers(
+        tx, desk, words, f"Not delivered: {what}", may=lambda one: not _same(one, row), **{ABOUT: row.id}
+    )
+    await exposure.send(tx, desk, told)
 
 
 def _same(one: Told, row: Row[Any]) -> bool:
@@ -73,19 +78,25 @@ async def _named(tx: Tx, row: Row[Any]) -> str:
     return f'The notice "{subject}"' if subject else "A list of tickets"
 
 
-async def _whose(tx: Tx, desk: Desk, place: str) -> StaffMember | None:
-    members = await exposure.staff_there(tx, desk)
-    return next((one for one in members if one.slack_user and _id_of(one.slack_user) == _id_of(place)), None)
+async def _note_mailed(tx: Tx, row: Row[Any], reason: str) -> None:
+    data = {key: value for key, value in row.data.items() if key != "looks"}
+    said = f"{reason[:_REASON].rstrip('.')}; it went by mail instead"
+    mine = update(deliveries).where(deliveries.c.id == row.id)
+    await tx.run(mine.values(last_error=said, data={**data, MAILED: True}))
 
 
-async def _mailable(tx: Tx, desk: Desk, member: StaffMember) -> bool:
-    if "email" not in desk.specs or not member.email or member.suppressed:
-        return False
-    return not await stopped(tx, LIST, [member.email])
-
-
-def _by_mail(desk: Desk, row: Row[Any], member: StaffMember) -> Told:
-    data = {key: row.data[key] for key in _OF_NEWS if key in row.data}
+async def _by_mail(tx: Tx, desk: Desk, row: Row[Any]) -> Told | None:
+    """The same news as a mail; None where they have no address that is mailed. Who wants no news by mail gets those
+    alone that can't be turned off."""
+    member = await _whose(tx, desk, row)
+    if "email" not in desk.specs or member is None or not member.email or member.suppressed:
+        return None
+    data = {key: row.data[key] for key in ("what", "language", "lines", "more") if key in row.data}
+    if await stopped(tx, LIST, [member.email]):
+        data["lines"] = [line for line in data.get("lines", ()) if line.get("news") == News.FAILED]
+        data["more"] = 0
+    if not data.get("lines"):
+        return None
     if url := url_for(desk.config, LIST, member.email):
         data["unsubscribe"] = url
     return Told(
@@ -96,5 +107,26 @@ def _by_mail(desk: Desk, row: Row[Any], member: StaffMember) -> Told:
         automatic=True,
         apart=APART,
         to_key=Person(kind="email", address=member.email).key,
-        data=data,
+        data={**data, MEMBER: member.user_id},
     )
+
+
+async def _whose(tx: Tx, desk: Desk, row: Row[Any]) -> StaffMember | None:
+    """Whom of the staff news are for."""
+    members, user = await exposure.staff_there(tx, desk), row.data.get(MEMBER)
+    for one in members:
+        if one.user_id == user if user else one.slack_user and _id_of(one.slack_user) == _id_of(row.place):
+            return one
+    return None
+
+
+async def sent_as(tx: Tx, mail_id: str) -> Row[Any] | None:
+    """Return the mail without a ticket that has this Message-ID, where it is one of the latest; they have no links."""
+    rows = await tx.all(
+        select(deliveries.c.id, deliveries.c.data)
+        .where(deliveries.c.ticket_id == 0)
+        .order_by(deliveries.c.id.desc())
+        .limit(LATEST)
+    )
+    found = next((row.id for row in rows if row.data.get("mail_id") == mail_id), None)
+    return None if found is None else await tx.first(select(deliveries).where(deliveries.c.id == found))

@@ -30,6 +30,8 @@ TELLS_STAFF: Final = frozenset({"staff_new", "staff_reply"})
 LETS_IN: Final = frozenset({"confirm", "sign_in"})
 # Mails that show the message's own words.
 _SAYS: Final = TELLS_STAFF | {"message", "correction", "staff_message"}
+# Mails with a link that has a button of its own.
+_PRESSED: Final = LETS_IN | {"resolved"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +115,7 @@ def _values(outgoing: Outgoing, context: ComposeContext, what: str, voice: Voice
         "into": f"#{data['into']}" if data.get("into") else "",
         **news_values(outgoing, context),
         "reason": clean(str(data.get("reason") or "")),
-        "url": str(data.get("url") or "") if confirm else "",
+        "url": str(data.get("url") or "") if what in _PRESSED else "",
         "code": str(data.get("code") or "") if confirm else "",
         "link": link if not confirm else "",
     }

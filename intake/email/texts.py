@@ -49,6 +49,7 @@ PIECES: Final = frozenset(
         "footer",
         "participant",
         "passed_on",
+        "resolved.button",
         "sign_in.button",
         "sign_in.subject",
         "staff_news.subject",

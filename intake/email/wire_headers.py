@@ -14,7 +14,8 @@ from email.utils import format_datetime
 from typing import Final
 
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f<>\u2028\u2029\ud800-\udfff]")
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+# With what turns the direction of writing around: a name would read as another one.
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 _ID = re.compile(r"[!-;=?-~]+")  # visible ASCII without angle brackets
 _REPLY = re.compile(r"(?i)^(?:(?:re|aw|antw|sv|vs)(?:\[\d{1,3}\])?:\s*)+")
@@ -23,7 +24,7 @@ _SUBJECT_CHARACTERS: Final = 200
 
 
 def one_line(text: str, limit: int = 500) -> str:
-    """Text fit for a header: no control characters or line ends, white space collapsed, at most `limit` long."""
+    """Text fit for a header: nothing unseen that steers, white space collapsed, at most `limit` long."""
     return " ".join(_UNSEEN.sub(" ", text).split())[:limit].strip()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode, urlsplit
@@ -12,7 +12,7 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from core.failures import Invalid
 from core.parts import Parts
-from core.shapes import Actor
+from core.shapes import Actor, File
 from core.status import Ticket
 from core.views import Period, TicketCriteria
 from intake.web.auth import Anybody, Somebody
@@ -78,7 +78,7 @@ async def report_issue(
 ) -> TicketOut:
     """Open a ticket. Without a token it is unconfirmed until the link that is mailed to `email` was followed."""
     if actor is None:
-        return await _stranger_reports(report, request, parts, key)
+        return await stranger_reports(report, request, parts, key)
     person = report.person()
     if person is not None and person.address == actor.email.lower():
         person = None
@@ -95,7 +95,9 @@ async def report_issue(
     return TicketOut.of(ticket)
 
 
-async def _stranger_reports(report: ReportIn, request: Request, parts: Parts, key: str | None) -> TicketOut:
+async def stranger_reports(
+    report: ReportIn, request: Request, parts: Parts, key: str | None, files: Sequence[File] = ()
+) -> TicketOut:
     """Report for somebody who isn't taken to be who they say: they see nothing that they didn't write."""
     person = report.person()
     if person is None:
@@ -106,6 +108,7 @@ async def _stranger_reports(report: ReportIn, request: Request, parts: Parts, ke
         report.description,
         queue=report.queue,
         priority=report.priority,
+        files=files,
         source=request.client.host if request.client else "",
         key=key,
     )

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from typing import Final
 
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope
 
-from core.failures import Unavailable
+from core.brakes import network_of
+from core.failures import TooMany, Unavailable
 from intake.web.problems import TooLarge, TooSlow
 
 SMALL: Final = 64 * 1024
@@ -19,10 +21,36 @@ SMALL: Final = 64 * 1024
 DRAIN_BYTES: Final = 64 * 1024 * 1024
 DRAIN_TIMEOUT: Final = 5.0
 UPLOADS_AT_ONCE: Final = 64
+UPLOADS_PER_SOURCE: Final = 16  # of these, from one network
+_MINUTE: Final = timedelta(minutes=1)
 UPLOAD_PAUSE: Final = 20.0  # seconds that may pass between two pieces
 UPLOAD_TIMEOUT: Final = 300.0  # for the whole
 # Where files are taken. Everywhere else a body is read whole, so it stays small.
 _UPLOADS: Final = re.compile(r"/report-issue|/tickets/\d{1,19}/messages|/ui/tickets/\d{1,19}/reply")
+
+
+class Places:
+    """So many large uploads are taken in at once, and of one network only a part of them."""
+
+    def __init__(self, in_all: int = UPLOADS_AT_ONCE, each: int = UPLOADS_PER_SOURCE) -> None:
+        self._free, self._each = asyncio.Semaphore(in_all), each
+        self._taken: dict[str, int] = {}
+
+    @asynccontextmanager
+    async def one(self, network: str) -> AsyncIterator[None]:
+        """Wait for a place, and hold it. Who waits counts for the network, too; loopback ("") is spared. Raises
+        `TooMany`."""
+        taken = self._taken.get(network, 0)
+        if network and taken >= self._each:
+            raise TooMany("too many uploads at once from your network; try again in a minute", _MINUTE)
+        self._taken[network] = taken + 1
+        try:
+            async with self._free:
+                yield
+        finally:
+            self._taken[network] -= 1
+            if not self._taken[network]:
+                del self._taken[network]
 
 
 class Gone(Exception):
@@ -88,17 +116,18 @@ class Streamed:
     the answer is ready is read on and forgotten (`finish`)."""
 
     def __init__(
-        self, scope: Scope, receive: Receive, limit: int, held: AsyncExitStack, places: asyncio.Semaphore
+        self, scope: Scope, receive: Receive, limit: int, held: AsyncExitStack, places: Places
     ) -> None:
         self._headers = Headers(scope=scope)
         self._receive, self._limit = receive, limit
         self._held, self._places = held, places
+        self._network = network_of(scope["client"][0]) if scope.get("client") else ""
         self._large = self._done = self._over = False
         self._size = 0
         self._until = asyncio.get_running_loop().time() + UPLOAD_TIMEOUT
 
     async def receive(self) -> Message:
-        """Return the next piece. Raises `TooLarge`, `TooSlow`, `Unavailable`, `Gone`."""
+        """Return the next piece. Raises `TooLarge`, `TooMany`, `TooSlow`, `Unavailable`, `Gone`."""
         if self._done:
             return await self._receive()
         if declared(self._headers) > self._limit:
@@ -131,7 +160,7 @@ class Streamed:
         self._large = True
         try:
             async with asyncio.timeout(UPLOAD_PAUSE):
-                await self._held.enter_async_context(self._places)
+                await self._held.enter_async_context(self._places.one(self._network))
         except TimeoutError:
             raise Unavailable from None
 

@@ -1,6 +1,7 @@
 """The page behind the link that confirms a stranger's report: opening it does nothing, its button does.
 
-Mail scanners follow links, so a GET changes nothing and tells nothing; the token in the path is the only key.
+Mail scanners follow links, so a GET changes nothing and tells nothing. The token in the path is the key, good once; the
+form counts only from the browser that was shown the page, as every form of ours. Nobody is signed in by it.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from hashlib import sha256
 from html import escape
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import HTMLResponse
 
+from intake.web.forms import fields_of
 from intake.web.parts import House
+from intake.web.sessions import cookies_of, csrf_of, is_csrf_of
 
 router = APIRouter(include_in_schema=False)
 Token = Annotated[str, Path(max_length=200)]
@@ -41,19 +44,32 @@ def page(service: str, title: str, body: str, status: int = 200) -> HTMLResponse
 
 
 @router.get("/confirm/{token}")
-async def ask(token: Token, parts: House) -> HTMLResponse:
+async def ask(token: Token, request: Request, parts: House) -> HTMLResponse:
     """Ask for the click."""
-    body = '<p>Did you report an issue to us?</p><form method="post"><button>Yes, confirm it</button></form>'
-    return page(parts.config.service.name, "Confirm your report", body)
+    cookies, new = cookies_of(request), dict[str, str]()
+    nonce = cookies.form_nonce(request, new)
+    field = f'<input type="hidden" name="token" value="{csrf_of(nonce)}">'
+    body = f'<p>Did you report an issue to us?</p><form method="post">{field}<button>Yes, confirm it</button></form>'
+    response = page(parts.config.service.name, "Confirm your report", body)
+    cookies.put(response, new)
+    return response
 
 
 @router.post("/confirm/{token}")
-async def confirm(token: Token, parts: House) -> HTMLResponse:
+async def confirm(token: Token, request: Request, parts: House) -> HTMLResponse:
     """Confirm the report."""
-    service = parts.config.service.name
+    service, cookies = parts.config.service.name, cookies_of(request)
+    fields = await fields_of(request)
+    if not is_csrf_of(cookies.read(request, cookies.form), fields.get("token", "")):
+        return page(service, "That didn't work", _FORGED, 403)
     ticket = await parts.manager.confirm(token)
     if ticket is None:
         body = "<p>It was used already, or has expired. If your report was confirmed, all is well.</p>"
         return page(service, "This link no longer works", body, 404)
     body = f"<p>Your report has the number <strong>{ticket.id}</strong>. We will write to you.</p>"
     return page(service, "Thank you", body)
+
+
+_FORGED: Final = (
+    "<p>The form was too old, or cookies are off in this browser. Please open the link of the mail again.</p>"
+)

@@ -16,9 +16,9 @@ from core import desk_acts, desk_view
 from core.desk_acts import Shown, number_of
 from core.failures import NotFound, Refused
 from core.parts import Parts
-from core.shapes import Actor
+from core.shapes import Actor, Visibility
 from intake.web.api import TicketId
-from intake.web.forms import Form, fields_of
+from intake.web.forms import MOST_WORDS, Form, fields_of
 from intake.web.parts import House
 from intake.web.problems import NotSignedIn, problem_of
 from intake.web.render import PageRoute, head, page, see_other
@@ -56,7 +56,7 @@ async def form_of(request: Request) -> StaffForm:
     if not actor.staff:
         raise NotFound("there is no such page")
     structlog.contextvars.bind_contextvars(user_id=actor.user_id)
-    fields, cookies = await fields_of(request), cookies_of(request)
+    fields, cookies = await fields_of(request, MOST_WORDS), cookies_of(request)
     genuine = is_csrf_of(cookies.read(request, cookies.session), fields.get("token", ""))
     return StaffForm(actor, Form(actor, fields, genuine))
 
@@ -68,9 +68,13 @@ async def refused(
     request: Request, parts: Parts, actor: Actor, ticket_id: int, why: str, status: int
 ) -> Response:
     """Show the ticket as it is now, with the reason why something wasn't done."""
-    sentence = f"{why[:1].upper()}{why[1:]}"
-    problem = sentence if sentence.endswith((".", "?", "!")) else f"{sentence}."
-    return await ticket_page(request, parts, actor, ticket_id, status=status, desk_problem=problem)
+    return await ticket_page(request, parts, actor, ticket_id, status=status, desk_problem=sentence(why))
+
+
+def sentence(why: str) -> str:
+    """Return a reason as a sentence. Pure."""
+    said = f"{why[:1].upper()}{why[1:]}"
+    return said if said.endswith((".", "?", "!")) else f"{said}."
 
 
 @router.post("/ui/tickets/{id}/desk/{name}")
@@ -117,14 +121,22 @@ async def _sure(request: Request, parts: Parts, actor: Actor, ticket_id: int, wo
 
 @router.post("/ui/tickets/{id}/canned")
 async def canned(id: TicketId, request: Request, sent: Sent, parts: House) -> Response:
-    """Show the ticket's page with a canned answer in the box: nothing is sent yet."""
+    """Show the ticket's page with a canned answer in the box, below what was typed there: nothing is sent yet."""
+    typed, note = sent.form.words("message"), sent.get("visibility") == Visibility.NOTE
+
+    async def shown(draft: str, status: int = 200, problem: str = "") -> Response:
+        return await ticket_page(
+            request, parts, sent.actor, id, status=status, desk_problem=problem, draft=draft, note=note
+        )
+
     if not sent.genuine:
-        return await refused(request, parts, sent.actor, id, OLD, 403)
+        return await shown(typed, 403, OLD)
     try:
         ticket = await desk_view.one(parts, sent.actor, id)
         text = await desk_view.answer(parts, sent.actor, ticket, sent.get("name"))
     except NotFound:
         raise
     except Refused as exc:
-        return await refused(request, parts, sent.actor, id, exc.message, problem_of(exc).status)
-    return await ticket_page(request, parts, sent.actor, id, draft=text)
+        return await shown(typed, problem_of(exc).status, sentence(exc.message))
+    before = typed.rstrip()
+    return await shown(f"{before}\n\n{text}" if before else text)

@@ -15,13 +15,14 @@ from typing import Final
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.failures import Unavailable
 from intake.web.bodies import (
     SMALL,
-    UPLOADS_AT_ONCE,
     Gone,
+    Places,
     Streamed,
     chunks,
     declared,
@@ -30,7 +31,7 @@ from intake.web.bodies import (
     replay,
 )
 from intake.web.metrics import Metrics
-from intake.web.problems import TooLarge, TooSlow, problem_of
+from intake.web.problems import TooLarge, TooSlow, answer_to, problem_of
 
 log = structlog.get_logger()
 
@@ -85,7 +86,7 @@ class Edge:
         self._app, self._metrics = app, metrics
         self._limit, self._upload_limit = min(limit, JSON_LIMIT), limit
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
-        self._uploads = asyncio.Semaphore(UPLOADS_AT_ONCE)
+        self._uploads = Places()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -149,7 +150,7 @@ class Edge:
             raise exc
         if isinstance(exc, TooLarge) and exchange.upload is None:
             await drain(Headers(scope=exchange.scope), receive)
-        response = problem.response(exchange.id)
+        response = answer_to(Request(exchange.scope), problem)
         response.headers["Connection"] = "close"
         await response(exchange.scope, receive, exchange.answer)
 

@@ -20,8 +20,13 @@ def _kind(scope: Scope) -> str:
     return Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
 
 
-def _names_itself(scope: Scope) -> bool:
-    return "authorization" in Headers(scope=scope)
+def is_program(scope: Scope) -> bool:
+    """Whether a form comes from a program: with a token of its own, or as multipart without any cookie where no page is
+    wanted (a browser that was given our form has its cookie). Pure."""
+    headers = Headers(scope=scope)
+    if "authorization" in headers:
+        return True
+    return _kind(scope) == MULTIPART and "cookie" not in headers and not wants_html(scope)
 
 
 class FormRoute(PageRoute):
@@ -30,7 +35,7 @@ class FormRoute(PageRoute):
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """See Starlette."""
         form = scope.get("method") == "POST" and _kind(scope) in (URLENCODED, MULTIPART)
-        return super().matches(scope) if form and not _names_itself(scope) else (Match.NONE, {})
+        return super().matches(scope) if form and not is_program(scope) else (Match.NONE, {})
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """See FastAPI."""
@@ -43,7 +48,7 @@ class FormRoute(PageRoute):
 
 
 class UploadRoute(APIRoute):
-    """An upload of a program with a token of its own: multipart in place of JSON."""
+    """An upload of a program: multipart in place of JSON."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """See Starlette."""

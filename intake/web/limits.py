@@ -21,8 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from core.brakes import network_of
 from core.config import Http
 from core.failures import TooMany
-from intake.web.problems import problem_of, request_id_of
-from intake.web.render import message, wants_html
+from intake.web.problems import answer_to, problem_of
 
 MINUTE: Final = 60.0
 MOST_KEYS: Final = 20_000  # that are remembered; who was quiet for longest is forgotten first
@@ -90,10 +89,4 @@ def _token(scope: Scope) -> bytes:
 def _refusal(scope: Scope, wait: float) -> Response:
     seconds = max(1, math.ceil(wait))
     words = f"too many requests; please wait for {seconds} second{'s' if seconds > 1 else ''}"
-    problem = problem_of(TooMany(words, timedelta(seconds=seconds)))
-    request = Request(scope)
-    if not wants_html(scope):
-        return problem.response(request_id_of(request))
-    response = message(request, problem.title, f"{words[:1].upper()}{words[1:]}.", problem.status)
-    response.headers.update(problem.headers)
-    return response
+    return answer_to(Request(scope), problem_of(TooMany(words, timedelta(seconds=seconds))))

@@ -159,15 +159,29 @@ def request_id_of(request: Request) -> str:
     return str(getattr(request.state, "request_id", ""))
 
 
-async def _answer(request: Request, exc: Exception) -> Response:
+def answer_to(request: Request, problem: Problem) -> Response:
+    """Return a problem as whoever asked prefers it: a page in words, or the document."""
     from intake.web.render import message, wants_html  # its pages need this module
 
-    problem = problem_of(exc)
-    if not wants_html(request.scope):
+    if "app" not in request.scope or not wants_html(request.scope):
         return problem.response(request_id_of(request))
-    response = message(request, problem.title, problem.detail, problem.status)
+    response = message(request, problem.title, in_words(problem, request_id_of(request)), problem.status)
     response.headers.update(problem.headers)
     return response
+
+
+def in_words(problem: Problem, request_id: str) -> str:
+    """Return what a page says of a problem; of a mistake of ours with the id that the log knows. Pure."""
+    text = problem.detail or _WORDS.get(problem.status, "")
+    text = f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '?', '!')) or not text else '.'}"
+    return f"{text} Its number is {request_id}." if problem.status == 500 and request_id else text
+
+
+_WORDS: Final = {404: "there is no such page", 405: "this page takes no such request"}
+
+
+async def _answer(request: Request, exc: Exception) -> Response:
+    return answer_to(request, problem_of(exc))
 
 
 def install(site: FastAPI) -> None:

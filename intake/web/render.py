@@ -31,7 +31,7 @@ from core.failures import NotAllowed, NotFound, TooMany, Unavailable
 from core.shapes import Actor
 from intake.web.nav import links
 from intake.web.parts import parts_of
-from intake.web.problems import NotSignedIn, TooLarge, TooSlow, problem_of
+from intake.web.problems import NotSignedIn, TooLarge, TooSlow, in_words, problem_of
 from intake.web.sessions import cookies_of, csrf_of
 from intake.web.sizes import size
 
@@ -174,7 +174,7 @@ class PageRoute(APIRoute):
                 return message(request, "Not found", "There is no such page, or it isn't yours to see.", 404)
             except (TooMany, Unavailable, TooLarge, TooSlow) as exc:
                 problem = problem_of(exc)
-                response = message(request, problem.title, problem.detail, problem.status)
+                response = message(request, problem.title, in_words(problem, ""), problem.status)
                 response.headers.update(problem.headers)
                 return response
 

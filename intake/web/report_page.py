@@ -64,7 +64,7 @@ def _shown(
         problem=problem,
         form_token=token,
         key=secrets.token_urlsafe(12),
-        queues=[queue.name for queue in parts.config.queue] if actor else [],
+        queues=[one.name for one in parts.config.queue if one.public or actor.staff] if actor else [],
         priorities=[one.value for one in Priority] if actor else [],
         most_files=MOST_FILES,
         each=EACH_BYTES,

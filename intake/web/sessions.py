@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Final
+from urllib.parse import urlsplit
 
 from fastapi import Request
 from starlette.responses import Response
@@ -80,6 +81,14 @@ async def session_actor(request: Request) -> Actor | None:
     cookies = cookies_of(request)
     session = cookies.read(request, cookies.session)
     return await parts_of(request).sessions.actor(session) if session else None
+
+
+def from_elsewhere(request: Request) -> bool:
+    """Whether a browser says that another site's page sent this. Programs say neither. Pure."""
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        return True
+    origin = request.headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc != request.headers.get("host", "")
 
 
 def may_change(request: Request) -> bool:

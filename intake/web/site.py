@@ -26,6 +26,7 @@ from intake.web import (
     pages,
     preferences,
     problems,
+    rate,
     reports_page,
     signin,
     slack_signin,
@@ -78,6 +79,7 @@ def build_site(
         desk_failed.router,
         reports_page.router,
         preferences.router,
+        rate.router,
         unsubscribe.router,
         docs.router,
     )

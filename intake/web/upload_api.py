@@ -10,13 +10,15 @@ from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
+from core.failures import NotAllowed
 from core.parts import Parts
 from core.shapes import Actor, Person
-from intake.web.api import Key, TicketId
-from intake.web.auth import Somebody
+from intake.web.api import Key, TicketId, stranger_reports
+from intake.web.auth import Anybody, Somebody
 from intake.web.form_routes import UploadRoute
 from intake.web.parts import House
 from intake.web.schemas import MessageIn, MessageOut, ReportIn, TicketOut
+from intake.web.sessions import from_elsewhere
 from intake.web.uploads import FilesTooLarge, Upload, received
 
 router = APIRouter(include_in_schema=False, route_class=UploadRoute)
@@ -49,11 +51,16 @@ async def _taken(request: Request, parts: Parts) -> AsyncIterator[Upload]:
 
 @router.post("/report-issue", status_code=201)
 async def report_issue(
-    request: Request, response: Response, actor: Somebody, parts: House, key: Key = None
+    request: Request, response: Response, actor: Anybody, parts: House, key: Key = None
 ) -> TicketOut:
-    """Open a ticket with files."""
+    """Open a ticket with files. Without a token as by JSON; but not for another site's page, which could have any of
+    its visitors send this, as it can't with JSON."""
+    if actor is None and from_elsewhere(request):
+        raise NotAllowed("send this from a program, or by the form of our page")
     async with _taken(request, parts) as upload:
         report = read(ReportIn, upload.fields)
+        if actor is None:
+            return await stranger_reports(report, request, parts, key, upload.files)
         ticket = await parts.manager.create_ticket(
             actor,
             report.title,

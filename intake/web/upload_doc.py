@@ -17,7 +17,7 @@ def multipart_of(model: type[BaseModel]) -> dict[str, Any]:
     named = {name: _without_null(one) for name, one in schema["properties"].items()}
     schema["properties"] = {**named, FILES: files}
     schema["description"] = (
-        "The fields of the JSON, and files; by a bearer token. What is null there is left out."
+        "The fields of the JSON, and files, sent by a program (without cookies). What is null there is left out."
     )
     return {"requestBody": {"content": {"multipart/form-data": {"schema": schema}}}}
 

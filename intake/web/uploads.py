@@ -18,9 +18,10 @@ from fastapi.exceptions import RequestValidationError
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from core.blobs import Blobs, BlobWriter
+from core.blobs import Blobs, BlobWriter, free_bytes
 from core.failures import Invalid, Refused, Unavailable
 from core.shapes import File
+from intake.web.parts import parts_of
 from intake.web.problems import TooLarge
 from intake.web.sizes import size
 
@@ -66,13 +67,14 @@ class _Part:
 
 
 class _Reader:
-    """Takes the parser's events. Raises `Invalid`, `OSError`."""
+    """Takes the parser's events. `room`: whether there is room on the disk. Raises `Invalid`, `OSError`,
+    `Unavailable`."""
 
-    def __init__(self, blobs: Blobs, may_store: MayStore) -> None:
+    def __init__(self, blobs: Blobs, may_store: MayStore, room: Callable[[], bool]) -> None:
         self.upload = Upload()
         self.written: list[tuple[_Part, BlobWriter]] = []
         self.ended = False
-        self._blobs, self._may_store = blobs, may_store
+        self._blobs, self._may_store, self._room = blobs, may_store, room
         self._part = _Part()
         self._header, self._value = bytearray(), bytearray()
         self._fields = 0
@@ -134,6 +136,8 @@ class _Reader:
         if self.upload.problem:
             return False
         if part.writer is None:
+            if not self._room():
+                raise Unavailable("disk: too little is left")
             part.writer = self._blobs.writer()
             self.written.append((part, part.writer))
         return True
@@ -191,7 +195,12 @@ def _plain(name: str) -> str:
 async def received(request: Request, blobs: Blobs, may_store: MayStore) -> AsyncIterator[Upload]:
     """Give what a multipart form brought. What it wrote is removed where nothing came of it: where it's refused, in
     here or by what is done with it. Raises `Invalid`, `TooLarge`, `TooSlow`, `Unavailable`."""
-    reader = _Reader(blobs, may_store)
+    config = parts_of(request).config
+
+    def room() -> bool:  # as for mail: what is left is for what was taken already
+        return free_bytes(config.service.data_dir) >= config.email.inbound.disk_left_bytes
+
+    reader = _Reader(blobs, may_store, room)
     try:
         await _read(request, reader)
         yield reader.upload

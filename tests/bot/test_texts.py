@@ -10,12 +10,17 @@ import pytest
 from bot import staff_told, told
 from bot.blocks import Look
 from bot.sender import look_of, posts_of
+from core import desk_texts
 from core.config import parse
 from core.config_section import ConfigError
 from core.shapes import Kind
 from core.slack_texts import GAPS, LONGEST, SHORT
+from intake.email.texts import LANGUAGES
 from tests.bot.kit import outgoing
 from tests.bot.posts import check, live
+
+# Our texts, each by language.
+OURS = (told.TEXTS, staff_told.TEXTS, desk_texts.TEXTS)
 
 
 def look_with(**texts: dict[str, str]) -> Look:
@@ -33,10 +38,45 @@ def said(look: Look, speaks: str, /, **data: Any) -> str:
 
 def test_each_of_ours_can_be_replaced_and_nothing_else() -> None:
     """The table of gaps is that of our own texts."""
-    ours = {**told.TEXTS["en"], **staff_told.TEXTS["en"]}
-    assert len(ours) == len(told.TEXTS["en"]) + len(staff_told.TEXTS["en"]), "no name means two things"
+    ours = {key: text for texts in OURS for key, text in texts["en"].items()}
+    assert len(ours) == sum(len(texts["en"]) for texts in OURS), "no name means two things"
     gaps = {key: {name for _, name, _, _ in Formatter().parse(text) if name} for key, text in ours.items()}
     assert gaps == {key: set(names) for key, names in GAPS.items()}
+
+
+@pytest.mark.parametrize("texts", OURS, ids=["told", "staff_told", "desk_texts"])
+def test_every_language_has_every_text_with_the_same_gaps(texts: dict[str, dict[str, str]]) -> None:
+    """And the languages are those of our mails."""
+
+    def shape(language: str) -> dict[str, list[str]]:
+        found = texts[language].items()
+        return {key: sorted(n for _, n, _, _ in Formatter().parse(text) if n) for key, text in found}
+
+    assert set(texts) == set(LANGUAGES)
+    assert all(shape(language) == shape("en") for language in texts)
+    for language in set(texts) - {"en"}:
+        same = [key for key, text in texts[language].items() if text == texts["en"][key]]
+        assert same == [], f"{language} says these in English"
+
+
+def test_targets_are_called_the_same_everywhere() -> None:
+    for language, names in desk_texts.TARGETS.items():
+        assert names == {name: staff_told.TEXTS[language][name] for name in names}
+
+
+def test_the_desks_lines_are_in_the_services_language() -> None:
+    """The operator's words before ours, what was typed as it is; no gap is left, whatever the language."""
+    own = {"de": {"line_title": "{who}: {title}", "first": "Erstantwort"}}
+    german = parse({"service": {"language": "de"}, "slack": {"texts": own}}, environ={})
+    assert desk_texts.said(german, "line_title", who="Ada", title="{who} {0} %s") == "Ada: {who} {0} %s"
+    assert desk_texts.said(german, "line_unsnoozed", who="Ada") == "Ada hat die Zurückstellung beendet."
+    assert desk_texts.target(german, "first") == "Erstantwort"
+    assert desk_texts.target(german, "resolve") == "Lösung"
+    for language in (*LANGUAGES, "ja"):
+        config = parse({"service": {"language": language}}, environ={})
+        for key in desk_texts.TEXTS["en"]:
+            line = desk_texts.said(config, key, **dict.fromkeys(GAPS[key], "x"))
+            assert not set("{}") & set(line)
 
 
 def test_their_words_come_before_ours() -> None:
@@ -93,6 +133,12 @@ def test_the_longest_texts_fit(key: str) -> None:
     """Whatever is as long as it may be makes a post that Slack takes."""
     filled = "".join(f"{{{gap}}}" for gap in sorted(GAPS[key]))
     look = look_with(en={key: "&" * (SHORT.get(key, LONGEST) - len(filled)) + filled})
+    if key in desk_texts.TEXTS["en"]:
+        longest = parse({"slack": {"texts": dict(look.texts)}}, environ={})
+        line = desk_texts.said(longest, key, **dict.fromkeys(GAPS[key], "&" * 300))
+        for post in posts_of(outgoing(Kind.NOTICE, data={"what": "line", "text": line}), look):
+            check(post)
+        return
     if key in staff_told.TEXTS["en"]:
         news = key if key in staff_told.NEWS else "missed"
         line = {"news": news, "ticket": 12, "title": "&" * 300, "target": key}

@@ -98,6 +98,26 @@ def test_decisions_that_the_requester_hears_of(
 
 
 @pytest.mark.parametrize(
+    ("more", "asked"),
+    [
+        ({"rate_url": "http://x/rate/1", "ask_rating": True}, {"url": "http://x/rate/1"}),
+        ({"rate_url": "http://x/rate/1", "ask_rating": False}, {"url": "http://x/rate/1"}),
+        ({"ask_rating": True}, {}),
+        ({"listeners": [replace(DAN, role="requester")], "ask_rating": True}, {"rate": True}),
+        ({"listeners": [replace(DAN, role="requester")], "rate_url": "http://x/rate/1"}, {}),
+    ],
+)
+@pytest.mark.parametrize("now", [Status.RESOLVED, Status.CLOSED])
+def test_who_is_asked_how_it_was(more: dict[str, Any], asked: dict[str, Any], now: Status) -> None:
+    """Of a resolved one: by buttons where there are some, else by a link, the requester alone."""
+    people = [*more.get("listeners", [ANN]), BOB]
+    found = told(Happened.STATUS_SET, scene(status=now, was=Status.OPEN, **{**more, "listeners": people}))
+    (notice,) = [one for one in found if not one.desk]
+    kept = {key: value for key, value in notice.data.items() if key != "what"}
+    assert kept == (asked if now is Status.RESOLVED else {})
+
+
+@pytest.mark.parametrize(
     "happened", [Happened.NOTED, Happened.OUTSIDER_WROTE, Happened.TOLD, Happened.DELETED]
 )
 @pytest.mark.parametrize("status", list(Status))

@@ -23,7 +23,7 @@ def config(base_url: str = "http://127.0.0.1:8080", host: str = RELAY, **more: A
     [
         "http://127.0.0.1:8080",
         "http://127.1.2.3",
-        "http://localhost:8080/desk",
+        "http://localhost:8080/",
         "http://LOCALHOST.",
         "http://[::1]:8080",
         "http://0.0.0.0:8080",

@@ -64,6 +64,21 @@ def test_the_example_loads_as_it_is_and_says_the_defaults() -> None:
 @pytest.mark.parametrize(
     ("data", "hint"),
     [
+        ({"scheduler": {"tick": "6s"}}, "scheduler.tick"),
+        ({"scheduler": {"tick": "5001ms"}}, "5s is the most: what is due is noticed within 5 seconds"),
+        ({"scheduler": {"batch": 1001}}, "scheduler.batch"),
+        ({"scheduler": {"batch": 1001}}, "1000"),
+    ],
+)
+def test_timers_look_often_enough_and_take_turns(data: dict[str, Any], hint: str) -> None:
+    """What is due is noticed within 5 s; no job has the others wait for long."""
+    assert hint in refused(data)
+    assert parse({"scheduler": {"tick": "5s", "batch": 1000}}, environ={}).scheduler.batch == 1000
+
+
+@pytest.mark.parametrize(
+    ("data", "hint"),
+    [
         ({"servise": {}}, "did you mean 'service'?"),
         ({"service": {"base_ulr": "x"}}, "did you mean 'service.base_url'?"),
         ({"email": {"inbound": {"prot": 25}}}, "did you mean 'email.inbound.port'?"),

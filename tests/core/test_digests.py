@@ -12,10 +12,11 @@ import pytest
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
-from core import digests, runs, unsubscribing
+from core import digests, figures, runs, unsubscribing
 from core.config_time import Digest
 from core.cron import latest_due
 from core.failures import NotFound, PermanentFailure
+from core.figures_shapes import Figures
 from core.outgoing import load
 from core.report import Report
 from core.scheduler import Scheduler
@@ -306,6 +307,34 @@ async def test_a_manager_asks_for_it_and_gets_it_by_direct_message(store: Store)
         assert (newest["kind"], newest["place"]) == ("whisper", "T1/D1")
         assert why in str(newest["data"])
     assert len(sent(store)) == 2
+    await desk.close()
+
+
+async def test_what_is_asked_for_now_is_of_one_moment(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes in while its figures are read is in none of them: they add up."""
+    desk = await opened(store)
+    standing, of = figures._standing, figures.of
+    coming, found = list[asyncio.Task[Any]](), list[Figures]()
+
+    async def meanwhile(tx: Any, *more: Any) -> Any:
+        coming.append(asyncio.create_task(desk.write("Meanwhile")))
+        if not desk.database.sqlite:  # there nobody else writes until this is over
+            await coming[-1]
+        return await standing(tx, *more)
+
+    async def noted(*given: Any, **more: Any) -> Figures:
+        found.append(await of(*given, **more))
+        return found[-1]
+
+    await desk.write("Before")
+    desk.clock.offset = timedelta(seconds=1)
+    monkeypatch.setattr(figures, "_standing", meanwhile)
+    monkeypatch.setattr(figures, "of", noted)
+    told = [digests.told_by_mail(BOSS)]
+    assert await desk.database.unit(lambda tx: digests.send_now(tx, desk.desk, "daily", told)) == 1
+    await asyncio.gather(*coming)
+    assert (len(coming), store.count("tickets")) == (2, 3)
+    assert [(one.backlog_start, one.came_in, one.backlog_end) for one in found] == [(0, 1, 1), (0, 0, 0)]
     await desk.close()
 
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pytest
+from structlog.testing import capture_logs
 
 from core import jobs as timers
-from core import reminding, snoozing, target_watch, turns
+from core import reminding, runs, snoozing, target_watch, turns
+from core.database import Tx
 from core.jobs import Jobs, Slot, close_resolved
+from core.scheduler import Scheduler
 from core.status import Status
+from core.tables import deliveries, tickets
 from core.turns import TurnFailed
 from core.unassigned import jobs_of
 from tests.core.commands import dans_ticket, ticket_of, typed
@@ -59,10 +65,31 @@ async def _pending(desk: TestDesk) -> int:
     return ticket
 
 
+async def _reminded(desk: TestDesk) -> int:
+    ticket = await _pending(desk)
+    await _sent(desk)
+
+    async def unit(tx: Tx) -> None:
+        await tx.run(tickets.update().where(tickets.c.id == ticket).values(reminded_at=await tx.now()))
+
+    await desk.database.unit(unit)
+    return ticket
+
+
+async def _sent(desk: TestDesk) -> None:
+    """Nothing waits to be sent."""
+
+    async def unit(tx: Tx) -> None:
+        await tx.run(deliveries.update().values(state="sent", due_at=None, settled_at=await tx.now()))
+
+    await desk.database.unit(unit)
+
+
 TURNS: list[Any] = [
     (close_resolved, _resolved, "status = 'closed'"),
     (snoozing.wake, _snoozed, "snoozed_until IS NULL"),
     (reminding.remind, _pending, "reminded_at IS NOT NULL"),
+    (reminding.close_pending, _reminded, "status = 'closed'"),
     (target_watch.watch, dans_ticket, "targets_told LIKE '%first:100%'"),
 ]
 
@@ -76,21 +103,109 @@ async def test_what_always_fails_is_stepped_over(
     made: Callable[[TestDesk], Awaitable[int]],
     done: str,
 ) -> None:
-    """As many as a batch, before one that works: it has its turn. What fails alone isn't done, and doesn't spin."""
+    """More than a batch, before one that works: it has its turn, and so has who comes later. Each is logged by its
+    number, the slot has failed and says which."""
     bad = [await made(desk) for _ in range(3)]
-    good = await made(desk)
+    good = [await made(desk)]
     monkeypatch.setattr("core.units.lock", _failing(bad))
+    for days in (10, 40):
+        desk.clock.offset = days * DAY
+        with capture_logs() as logs, pytest.raises(TurnFailed, match=f"^tickets {_words(bad)}$"):
+            await _to_the_end(turn, desk)
+        said = [entry["ticket"] for entry in logs if entry["log_level"] == "error"]
+        assert said == (bad if days == 10 else []), "they are left alone for a minute"
+        assert [row["id"] for row in store.rows(f"SELECT id FROM tickets WHERE {done} ORDER BY id")] == good
+        if days == 10:
+            good.append(await made(desk))
+            await _sent(desk)
+
+
+async def test_many_that_fail_slowly_starve_nobody(
+    desk: TestDesk, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A turn gives up before it comes to one that works; the next ones begin behind. Later all are tried again."""
+    bad = [await _resolved(desk) for _ in range(5)]
+    good = await _resolved(desk)
+    monkeypatch.setattr(turns, "PATIENCE", 0)
     desk.clock.offset = 8 * DAY
-    again = await turn(jobs(desk))
-    assert not again or turn is target_watch.watch  # which counts older tickets beside that
-    assert [row["id"] for row in store.rows(f"SELECT id FROM tickets WHERE {done}")] == [good]
+    with monkeypatch.context() as broken:
+        broken.setattr("core.units.lock", _failing(bad))
+        for _ in bad:
+            with pytest.raises(TurnFailed):
+                await close_resolved(jobs(desk))
+        assert store.count("tickets", "status = 'closed'") == 0
+        with pytest.raises(TurnFailed):
+            await close_resolved(jobs(desk))
+    assert (await ticket_of(desk, good)).status is Status.CLOSED
     with pytest.raises(TurnFailed):
-        await _to_the_end(turn, desk)
+        await close_resolved(jobs(desk))
+    passed = time.monotonic() + turns.AGAIN
+    monkeypatch.setattr("core.turns.time.monotonic", lambda: passed)
+    await _to_the_end(close_resolved, desk)
+    assert store.count("tickets", "status = 'closed'") == 6
+
+
+async def test_status_tells_which_failed(
+    desk: TestDesk, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where others worked in the same slot; until all of it goes well."""
+    bad, good = await _resolved(desk), await _resolved(desk)
+    (job,) = [job for job in timers.JOBS if job.name == "close_resolved"]
+    one = Scheduler(desk.desk, desk.database, desk.blobs, [job])
+
+    async def row(days: int) -> runs.JobRow:
+        desk.clock.offset = days * DAY
+        await one.tick()
+        (found,) = await runs.listed(desk.database, [job])
+        return found
+
+    with monkeypatch.context() as broken:
+        broken.setattr("core.units.lock", _failing([bad]))
+        with capture_logs() as logs:
+            first, second = await row(8), await row(9)
+    said = [(entry["event"], entry.get("error")) for entry in logs if entry["log_level"] == "error"]
+    assert said == [("auto_close_failed", None), ("job_failed", f"ticket {bad}")], "once, not at each slot"
+    assert (await ticket_of(desk, good)).status is Status.CLOSED
+    assert (first.result, first.failures) == (f"failed: ticket {bad}", 1)
+    assert (second.result, second.failures_total) == (f"failed: ticket {bad}", 2)
+    monkeypatch.setattr("core.turns._aside", WeakKeyDictionary())  # a minute later
+    last = await row(10)
+    assert (last.result, last.failures, last.failures_total) == ("done", 0, 2)
+    assert store.count("tickets", "status = 'closed'") == 2
+
+
+async def test_one_without_targets_stops_no_other(
+    desk: TestDesk, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tickets of before there were targets: one that raises is stepped over, told of, and counted in the end."""
+    ids = [await dans_ticket(desk) for _ in range(5)]
+    store.execute("UPDATE tickets SET targets_told = '', targets_at = NULL")
+    with monkeypatch.context() as broken:
+        broken.setattr("core.units.lock", _failing(ids[:1]))
+        for _ in range(4):
+            with pytest.raises(TurnFailed, match=f"^ticket {ids[0]}$"):
+                await _to_the_end(target_watch.watch, desk)
+        assert [row["id"] for row in store.rows("SELECT id FROM tickets WHERE targets_told = ''")] == ids[:1]
+    monkeypatch.setattr("core.turns._aside", WeakKeyDictionary())  # a minute later
+    await _to_the_end(target_watch.watch, desk)
+    assert store.count("tickets", "targets_told = ''") == 0
+
+
+def test_a_failure_names_a_few() -> None:
+    """By their numbers, and says how many more there are."""
+    assert str(TurnFailed([7])) == "ticket 7"
+    assert str(TurnFailed(range(1, 1_013))) == "tickets 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 1,002 more"
 
 
 async def _to_the_end(turn: Callable[[Jobs], Awaitable[bool]], desk: TestDesk) -> None:
-    for _ in range(1_000):
-        await turn(jobs(desk))
+    for _ in range(100):
+        if not await turn(jobs(desk)):
+            return
+    raise AssertionError("it doesn't end")
+
+
+def _words(ids: list[int]) -> str:
+    return ", ".join(map(str, ids))
 
 
 def _failing(bad: list[int]) -> Any:
@@ -116,7 +231,7 @@ async def test_failures_have_an_end(desk: TestDesk) -> None:
         raise RuntimeError
 
     taken = await turns.take(desk.database, due, step, limit=2, trouble="test_failed", seconds=0.005)
-    assert (taken.worked, taken.failed, taken.left) == (0, len(tried), True)
+    assert (taken.worked, taken.failed, taken.left) == (0, frozenset(tried), True)
 
 
 @pytest.mark.parametrize(("turn", "made", "done"), TURNS[:1] + TURNS[2:3])

@@ -59,6 +59,16 @@ async def test_who_gets_no_notice_is_thanked_all_the_same(desk: TestDesk, store:
     assert to_requesters(store, ticket).count("notice:rated") == 1
 
 
+async def test_they_are_thanked_in_their_language(desk: TestDesk, store: Store) -> None:
+    """The desk's line is in the service's."""
+    ticket = await resolved(desk)
+    store.execute("UPDATE users SET locale = 'de-AT' WHERE name = 'Dan'")
+    await pressed(desk, ticket, "rate", "2", sender=DAN)
+    await pressed(desk, ticket, "rate", "2", sender=DAN)
+    assert whispers(store) == ["Danke, Ihre Bewertung ist notiert: 2 von 5."]
+    assert lines(store, ticket)[-1] == "Dan rated this 2 of 5."
+
+
 async def test_another_one_and_a_comment_later(desk: TestDesk, store: Store) -> None:
     """A second score replaces the first, a comment joins it; the same again changes nothing."""
     ticket = await resolved(desk)

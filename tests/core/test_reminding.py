@@ -19,7 +19,7 @@ from core.shapes import Auth, Person
 from core.status import Status
 from core.tables import deliveries
 from tests.core.commands import events_of, lines, ticket_of, to_requesters
-from tests.core.desk import TRIAGE, TestDesk, mail
+from tests.core.desk import BOB, EVE, TRIAGE, TestDesk, mail
 from tests.core.filling import fill
 from tests.stores import Store
 
@@ -201,6 +201,53 @@ async def test_an_answer_begins_anew_and_an_automatic_one_does_not(desk: TestDes
     assert (await ticket_of(desk, ticket)).status is Status.PENDING
     await at(desk, 13 * DAY + 2 * MINUTE)
     assert (await ticket_of(desk, ticket)).status is Status.CLOSED
+
+
+@pytest.mark.parametrize("reminded", [False, True])
+@pytest.mark.parametrize("looked", ["replied", "set"])
+async def test_who_takes_no_part_stops_it_until_staff_looked(
+    desk: TestDesk, store: Store, reminded: bool, looked: str
+) -> None:
+    """Somebody wrote, so nobody is reminded, nothing is closed. What a machine writes is no such thing."""
+    ticket = await pending(desk)
+    signed = (ticket,)
+    assert (
+        await desk.write("We moved", sender=EVE, signed=signed, automatic="auto-reply")
+    ).outcome == "outsider"
+    assert (await ticket_of(desk, ticket)).pending_since is not None
+    if reminded:
+        await at(desk, 3 * DAY + MINUTE)
+        await sent(desk)
+    receipt = await desk.write("I sit beside Ann: it's unplugged", sender=EVE, signed=signed)
+    assert (receipt.outcome, receipt.ticket_id) == ("outsider", ticket)
+    await sent(desk)
+    await at(desk, 40 * DAY)
+    assert await kinds(desk, ticket) == ["reminded"] * reminded
+    row = await ticket_of(desk, ticket)
+    assert (row.status, row.pending_since, row.reminded_at) == (Status.PENDING, None, None)
+    ada, before = await desk.staff(), await events_of(desk, ticket)
+    if looked == "set":
+        await desk.manager.assign_status(ada, ticket, Status.PENDING)
+        assert await events_of(desk, ticket) == before
+    else:
+        await desk.manager.exchange_messages(ada, ticket, "Ann, is it plugged in?")
+    await sent(desk)
+    await at(desk, 43 * DAY - MINUTE)
+    assert await kinds(desk, ticket) == ["reminded"] * reminded
+    await at(desk, 43 * DAY + MINUTE)
+    assert await kinds(desk, ticket) == ["reminded"] * (reminded + 1)
+    await sent(desk)
+    await at(desk, 47 * DAY + 2 * MINUTE)
+    assert (await ticket_of(desk, ticket)).status is Status.CLOSED
+
+
+async def test_whoever_takes_part_ends_it(desk: TestDesk, store: Store) -> None:
+    """A colleague in Cc answers as well as the requester does."""
+    ticket = await pending(desk, to_others=(BOB,), auth=Auth.VERIFIED)
+    await desk.write("It is", sender=BOB, signed=(ticket,))
+    assert (await ticket_of(desk, ticket)).status is Status.OPEN
+    await at(desk, 40 * DAY)
+    assert await kinds(desk, ticket) == []
 
 
 async def test_never(store: Store) -> None:

@@ -7,6 +7,7 @@ import random
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pytest
 from sqlalchemy import insert, select
@@ -19,6 +20,7 @@ from core.retention import retire
 from core.shapes import File, Kind, key_of
 from core.status import Status
 from core.tables import deliveries, inbox, work
+from core.turns import TurnFailed
 from tests.core.commands import DAN, dans_ticket, ticket_of
 from tests.core.desk import BOB, TestDesk, mail, post
 from tests.stores import Store
@@ -119,6 +121,21 @@ async def test_settled_rows_go_with_their_bytes(desk: TestDesk, store: Store) ->
     rows = store.rows("SELECT state, `blob` FROM inbox ORDER BY id")
     assert [row["state"] for row in rows] == ["new", "held", "unreadable"] * 3
     assert blobs(desk) == sum(row["blob"] is not None for row in rows)
+
+
+async def test_held_spam_goes_where_that_is_asked_for(store: Store) -> None:
+    """By default it is kept for ever: staff may say that it's none. Known it stays."""
+    for kept, left in ((KEPT, 60), ({**KEPT, "held": "40d"}, 0)):
+        desk = await TestDesk.open(store, retention=kept)
+        try:
+            if kept is KEPT:
+                await _rows(desk, ["held"] * 60)
+            await at(desk, 41 * DAY)
+            assert store.count("inbox", "state = 'held'") == left
+            assert blobs(desk) == left // 3
+        finally:
+            await desk.close()
+    assert store.count("links", "kind = 'tombstone'") == 60
 
 
 async def test_small_turns_and_what_stays_is_looked_through_once(desk: TestDesk, store: Store) -> None:
@@ -322,6 +339,30 @@ async def test_what_is_being_sent_is_waited_for(desk: TestDesk, store: Store, st
     await sent(desk)
     store.execute("UPDATE deliveries SET state = 'sent'")
     await at(desk, 122 * DAY)
+    assert store.count("tickets") == 0
+
+
+async def test_more_than_a_turns_tickets_that_raise(
+    desk: TestDesk, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are logged and told of; what is behind them goes."""
+    monkeypatch.setattr(retention, "TICKETS", 2)
+    bad, good = [await closed(desk) for _ in range(4)], await closed(desk)
+    delete = deleting.delete_ticket
+
+    async def failing(tx: Any, *, ticket_id: int, **more: Any) -> Any:
+        if ticket_id in bad:
+            raise RuntimeError("no such luck")
+        return await delete(tx, ticket_id=ticket_id, **more)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(deleting, "delete_ticket", failing)
+        with pytest.raises(TurnFailed, match=f"^tickets {', '.join(map(str, bad))}$"):
+            await at(desk, 130 * DAY)
+    assert store.count("tickets", f"id = {good}") == 0
+    assert store.count("tickets") == 4
+    monkeypatch.setattr("core.turns._aside", WeakKeyDictionary())  # a minute later
+    await at(desk, 130 * DAY)
     assert store.count("tickets") == 0
 
 

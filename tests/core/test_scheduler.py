@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from types import ModuleType
 from typing import Any
 
 import pytest
 from apscheduler.schedulers import base
 
-from core import clock, runs
+from core import clock, reminding, runs, target_watch
 from core import scheduler as scheduling
+from core.config_time import LONGEST_TICK
 from core.jobs import JOBS, Job, Jobs
 from core.scheduler import Scheduler
 from core.status import Status
@@ -294,3 +296,20 @@ def test_slots() -> None:
     job = Counting(timedelta(seconds=5)).job
     moment = datetime(2026, 3, 1, 12, 0, 7, 500, tzinfo=UTC)
     assert job.slot(moment) == datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)
+
+
+def test_what_is_due_is_looked_for_every_five_seconds() -> None:
+    """By a single instance, however the length of its ticks and of the slots fall together."""
+    timed = [job for job in (*JOBS, *target_watch.JOBS, *reminding.JOBS) if job.every < timedelta(seconds=10)]
+    assert {job.name for job in timed} == {"close_resolved", "wake", "targets", "remind", "close_pending"}
+    start = datetime(2026, 3, 1, 12, 0, 0, 700_000, tzinfo=UTC)
+    for job in timed:
+        for tick in (timedelta(milliseconds=ms) for ms in range(100, 5_001, 100)):
+            looked, slot = [start], job.slot(start)
+            for number in range(1, 400):
+                now = start + number * tick
+                if job.slot(now) != slot:
+                    looked.append(now)
+                    slot = job.slot(now)
+            gaps = [later - before for before, later in pairwise(looked)]
+            assert max(gaps) <= LONGEST_TICK, (job.name, tick)

@@ -54,12 +54,14 @@ async def test_what_was_decided_reaches_them_once(store: Store, asks: bool) -> N
         await desk.close()
 
 
-async def test_who_is_reached_by_mail_is_asked_for_no_click(desk: TestDesk, store: Store) -> None:
-    """A mail has no buttons."""
+async def test_who_is_reached_by_mail_is_asked_by_a_link(desk: TestDesk, store: Store) -> None:
+    """A mail has no buttons: its page is `tests/web/test_rate.py`."""
     opened = await desk.write()
     await desk.manager.assign_status(await desk.staff(), opened.ticket_id or 0, Status.RESOLVED)
     rows = store.rows("SELECT data FROM deliveries WHERE desk = 0")
-    assert not any("rate" in json.loads(row["data"]) for row in rows)
+    told = [json.loads(row["data"]) for row in rows]
+    assert not any("rate" in one for one in told)
+    assert [("/rate/" in one.get("url", "")) for one in told if one.get("what")] == [False, True]
 
 
 async def test_nobody_hears_of_what_they_did(desk: TestDesk, store: Store) -> None:

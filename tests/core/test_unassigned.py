@@ -14,6 +14,7 @@ from core.hours import DAYS
 from core.jobs import Jobs, Slot
 from core.shapes import Priority
 from core.status import Status
+from core.tables import events
 from core.unassigned import MOST, jobs_of, works
 from tests.core.commands import ticket_of
 from tests.core.desk import TRIAGE, TestDesk, mail
@@ -99,6 +100,51 @@ async def test_who_is_on_it(desk: TestDesk, store: Store) -> None:
     assert (await ticket_of(desk, first)).assignee_id is None
 
 
+async def test_what_staff_opened_again(desk: TestDesk, store: Store) -> None:
+    """Nobody waits there, and nobody has it: on the list from then on, until somebody answers, takes or ends it."""
+    ada = await desk.staff()
+    ids = [await opened(desk, name) for name in ("resolved", "pending", "answered", "taken", "young")]
+    for ticket in ids:
+        await desk.manager.exchange_messages(ada, ticket, "Is it plugged in?")
+        await desk.manager.assign_status(ada, ticket, Status.RESOLVED)
+    await desk.manager.assign_status(ada, ids[1], Status.PENDING)
+    desk.clock.offset = HOUR
+    for ticket in ids[:4]:
+        await desk.manager.assign_status(ada, ticket, Status.OPEN)
+    await desk.manager.exchange_messages(ada, ids[2], "Once more: is it?")
+    await desk.manager.assign(ada, ids[3], "ben")
+    desk.clock.offset = 9 * HOUR - timedelta(minutes=1)
+    assert await listed(desk) == "nothing to list"
+    await desk.manager.assign_status(ada, ids[4], Status.OPEN)
+    desk.clock.offset = 10 * HOUR
+    assert await listed(desk, 2) == "listed 2 to the triage channel"
+    (one,) = [each for each in lists(store) if "text" in each]
+    assert one["text"].split("\n")[1:] == [
+        f"#{ids[0]} resolved (open again for 9 h)",
+        f"#{ids[1]} pending (open again for 9 h)",
+    ]
+    await desk.manager.exchange_messages(ada, ids[0], "There.")
+    await desk.manager.assign_status(ada, ids[1], Status.RESOLVED)
+    assert await listed(desk, 3) == "nothing to list"
+
+
+async def test_both_kinds_in_the_order_of_their_wait(desk: TestDesk, store: Store) -> None:
+    """Twenty lines of all together."""
+    ticket = await ticket_of(desk, await opened(desk, "A question"))
+    old = desk.clock.now() - 99 * HOUR
+    await fill(desk, 15, ticket.requester_id, lambda n: {"status": "open", "waiting_since": old + n * HOUR})
+    await fill(desk, 15, ticket.requester_id, lambda n: {"status": "open", "waiting_since": None})
+    ids = [row["id"] for row in store.rows("SELECT id FROM tickets WHERE waiting_since IS NULL")]
+    row = {"kind": "reopened", "actor_name": "Ada", "public": True, "queue": "support", "data": {}}
+    rows = [{**row, "ticket_id": one, "at": old + n * HOUR} for n, one in enumerate(ids)]
+    await desk.database.unit(lambda tx: tx.run(events.insert(), rows))
+    desk.clock.offset = 9 * HOUR
+    assert await listed(desk) == "listed 31 to the triage channel"
+    lines = lists(store)[0]["text"].split("\n")
+    assert (len(lines), lines[-1]) == (MOST + 2, "and 11 more")
+    assert [sum("open again" in one for one in lines), sum("(waits" in one for one in lines)] == [10, 10]
+
+
 async def test_once_a_slot(desk: TestDesk, store: Store) -> None:
     """Whoever comes second finds the slot taken."""
     await opened(desk, "A question")
@@ -144,6 +190,14 @@ async def test_nothing_while_all_is_on_hold(desk: TestDesk, store: Store) -> Non
 
 async def test_free_days(store: Store) -> None:
     """By the queue's own clocks and hours; a queue that works around the clock has none."""
+    berlin = {
+        **SUPPORT,
+        "name": "berlin",
+        "addresses": ["berlin@example.com"],
+        "business_hours": "mon-fri 09:00-17:00",
+        "timezone": "Europe/Berlin",
+        "holidays": "DE-BY",
+    }
     sydney = {
         **SUPPORT,
         "business_hours": "mon-fri 09:00-17:00",
@@ -152,9 +206,10 @@ async def test_free_days(store: Store) -> None:
     }
     around = {**SUPPORT, "name": "around", "addresses": ["around@example.com"]}
     silent = {**SUPPORT, "name": "silent", "addresses": ["silent@example.com"], "unassigned_after": "0s"}
-    config = store.config(queue=[sydney, around, silent])
-    assert [job.name for job in jobs_of(config)] == ["unassigned:support", "unassigned:around"]
-    assert [job.zone.key for job in jobs_of(config)] == ["Australia/Sydney", "UTC"]
+    config = store.config(queue=[sydney, around, silent, berlin])
+    names = ["unassigned:support", "unassigned:around", "unassigned:berlin"]
+    assert [job.name for job in jobs_of(config)] == names
+    assert [job.zone.key for job in jobs_of(config)] == ["Australia/Sydney", "UTC", "Europe/Berlin"]
     first = config.queue[0]
     sunday_there = datetime(2026, 11, 28, 14, 0, tzinfo=UTC)  # 01:00 on Sunday in Sydney
     assert DAYS[sunday_there.weekday()] == "saturday"
@@ -162,6 +217,9 @@ async def test_free_days(store: Store) -> None:
     assert works(config, first, datetime(2026, 11, 29, 22, 0, tzinfo=UTC)), "Monday morning there"
     assert not works(config, first, datetime(2026, 12, 23, 22, 0, tzinfo=UTC)), "a day of its own"
     assert works(config, config.queue[1], sunday_there)
+    epiphany = datetime(2027, 1, 6, 8, 0, tzinfo=UTC)  # a Wednesday, in Bavaria free
+    assert not works(config, config.queue[3], epiphany)
+    assert works(config, first, epiphany)
 
 
 async def test_a_free_day_says_so(store: Store) -> None:

@@ -36,15 +36,15 @@ def test_jobs_are_listed_with_their_last_and_next_runs(cli: Cli) -> None:
     rows = {row["name"]: row for row in cli.done("jobs", "list", "--json").json()}
     wake, closing = rows["wake"], rows["close_resolved"]
     assert (wake["result"], wake["last_success"]) == ("failed: OSError", None)
-    assert (closing["result"], closing["schedule"], closing["zone"]) == ("done", "every 5 s", None)
+    assert (closing["result"], closing["schedule"], closing["zone"]) == ("done", "every 2.5 s", None)
     moments = ("last_slot", "started", "finished", "next_slot")
     slot, started, finished, following = (datetime.fromisoformat(closing[name]) for name in moments)
     assert slot <= started <= finished
-    assert following - slot >= timedelta(seconds=5)
+    assert following - slot >= timedelta(seconds=2.5)
     assert closing["last_success"] == closing["finished"]
     head, *lines = cli.done("jobs", "list").out.splitlines()
     assert head.split()[:3] == ["NAME", "SCHEDULE", "ZONE"]
     assert len(lines) == len(names)
     (line,) = [line for line in lines if line.startswith("wake ")]
-    assert "every 5 s" in line
+    assert "every 2.5 s" in line
     assert "failed: OSError" in line

@@ -16,6 +16,7 @@ import pytest
 from core.shapes import File, Visibility
 from tests.interfaces.counter import ANN, REPORT, Counter, counter_on, on_sqlite
 from tests.stores import Store
+from tests.web.browser import presses
 
 LINES = {
     ("post", "/report-issue"),
@@ -154,11 +155,11 @@ async def test_the_mailed_link_confirms(desk: Counter) -> None:
     path = httpx.URL(url).path
     assert (await desk.nobody.get(path)).status_code == 200
     assert _unconfirmed(desk.store, ticket["id"])
-    done = await desk.nobody.post(path)
+    done = await presses(desk.nobody, path)
     assert done.status_code == 200
     assert str(ticket["id"]) in done.text
     assert not _unconfirmed(desk.store, ticket["id"])
-    assert (await desk.nobody.post("/confirm/made-up")).status_code == 404
+    assert (await presses(desk.nobody, "/confirm/made-up")).status_code == 404
 
 
 def _unconfirmed(store: Store, ticket_id: int) -> bool:

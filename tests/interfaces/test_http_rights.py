@@ -211,3 +211,19 @@ async def test_many_at_once(desk: Counter) -> None:
 
     assert len(set(await asyncio.gather(*(ask(desk.ann) for _ in range(8))))) == 1
     assert desk.store.count("tickets") == 1
+
+
+async def test_how_each_of_the_staff_does_is_for_managers(desk: Counter) -> None:
+    """Of people an agent's figures have the agent's own line, and that of what nobody has; all else is the same."""
+    for username in ("ada", "grace", None):
+        ticket = await desk.opened()
+        if username:
+            answer = await desk.ada.put(f"/tickets/{ticket['id']}/assignee", json={"username": username})
+            assert answer.status_code == 200
+    period = {"since": "2020-01-01", "until": "2100-01-01"}
+    full, own = [(await one.get("/analyze-data", params=period)).json() for one in (desk.ada, desk.grace)]
+    assert {one["name"] for one in full["by_assignee"]} == {"ada", "grace", ""}
+    assert {one["name"] for one in own["by_assignee"]} == {"grace", ""}
+    assert all(one in full["by_assignee"] for one in own["by_assignee"])
+    del full["by_assignee"], own["by_assignee"]
+    assert own == full

@@ -295,3 +295,20 @@ def test_the_line_to_answer_above_is_in_their_language_and_known_to_reading(lang
     assert line == MARKERS[language]
     assert is_marker(line)
     assert line in html
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_who_is_told_that_it_is_resolved_may_rate_it(language: str) -> None:
+    """The link stands in the text and behind a button of the HTML; where there is none, nothing speaks of it."""
+    url = "https://desk.example.com/rate/WzEyLCJhYiJd.c2ln"
+    with_it = texts(compose_mail(notice("resolved", language=language, data={"url": url}), CONTEXT))
+    without = texts(compose_mail(notice("resolved", language=language), CONTEXT))
+    label = (OURS / language / "resolved.button.txt.j2").read_text().strip()
+    assert with_it[0].count(url) == 1
+    assert f'href="{url}"' in with_it[1]
+    assert f">{label}</a>" in with_it[1]
+    assert label not in without[1]
+    assert "/rate/" not in "".join(without)
+    assert len(with_it[0].splitlines()) == len(without[0].splitlines()) + 4, "a line that asks, and the link"
+    other = compose_mail(notice("closed", language=language, data={"url": url}), CONTEXT)
+    assert url not in "".join(texts(other))

@@ -12,7 +12,7 @@ from typing import Any
 from tests.quarter.clocks import Hours, Shown
 from tests.quarter.counts import Count, Counted, Happening
 from tests.quarter.setting import DIGESTS, MINUTE, QUEUES, ZONE, DigestRules, Quarter, Rules
-from tests.quarter.tickets import RUNS, Coming, Ticket
+from tests.quarter.tickets import Coming, Ticket
 
 
 @dataclass(frozen=True, order=True)
@@ -170,11 +170,8 @@ class Reckoning:
         """How many tickets of a queue nobody has taken."""
         return sum(
             ticket.queue == rules.name
-            and ticket.status in RUNS
-            and not ticket.out
-            and ticket.assignee is None
-            and ticket.wait is not None
-            and ticket.wait.since <= now - rules.list_after
+            and (since := ticket.untaken) is not None
+            and since <= now - rules.list_after
             and (ticket.snoozed is None or ticket.snoozed <= now)
             for ticket in self.tickets
         )

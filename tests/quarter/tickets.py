@@ -48,6 +48,9 @@ class Ticket:
     answered: bool = False
     again: bool = False  # opened again, and not answered since
     wait: Wait | None = None
+    begun: int | None = (
+        None  # when its status last changed without ending it, where nobody has answered since
+    )
     since: int | None = None  # since when its clock runs
     ran: int = 0
     pending: int | None = None
@@ -165,10 +168,13 @@ class Ticket:
             return "resolved" if status == "resolved" else "closed_unresolved"
         if was not in ACTIVE and status in ACTIVE:
             self.spans.append([now, None, self.queue])
-            self.again = True
+            self.again, self.begun = True, now
             self._forget("first", "next")
             return "reopened"
-        return "closed" if status == "closed" else "status"
+        if status == "closed":
+            return "closed"
+        self.begun = now
+        return "status"
 
     def _run(self, now: int) -> None:
         """Stop the clock or let it go on, as its status is now."""
@@ -177,6 +183,15 @@ class Ticket:
             self.ran, self.since = self.worked(now), None
         elif self.since is None and runs:
             self.since = now
+
+    @property
+    def untaken(self) -> int | None:
+        """Since when it waits for somebody of the staff to take it: its requester does, or staff opened it again."""
+        if self.status not in RUNS or self.out or self.assignee is not None:
+            return None
+        if self.wait is not None:
+            return self.wait.since
+        return self.begun if self.status == "open" else None
 
     def _forget(self, *targets: str) -> None:
         self.told = {one for one in self.told if one[0] not in targets}
@@ -189,7 +204,7 @@ class Ticket:
 
     def answer(self) -> None:
         """Nobody waits any more."""
-        self.wait, self.answered, self.again = None, True, False
+        self.wait, self.begun, self.answered, self.again = None, None, True, False
         self._forget("first", "next")
 
     def move(self, queue: str, now: int) -> None:

@@ -21,14 +21,6 @@ from tests.interfaces.counter import ANN, BEN, Counter
 from tests.web.stage import client
 
 CARL, DORA = "carl@elsewhere.example", "dora@nowhere.example"
-XSS = (
-    "<script>alert(1)</script>",
-    '"><img src=x onerror=alert(1)>',
-    "'-alert(1)-'",
-    "{{ 7 * 7 }}{% raw %}",
-    "javascript:alert(1)",
-    "</title><svg onload=alert(1)>",
-)
 NOTE = "words-that-stay-with-the-staff"
 STAFF = {"agent": "grace@example.com", "manager": "ada@example.com"}
 EMAILS = {"own": ANN, "part": CARL, "other": BEN, **STAFF}

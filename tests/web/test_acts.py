@@ -9,10 +9,11 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.evil import XSS
 from tests.interfaces.counter import ANN, BEN, Counter, counter_on, on_sqlite
 from tests.stores import Store
 from tests.web.browser import browser, field, signs_in
-from tests.web.test_pages import XSS, headers_are_right
+from tests.web.test_pages import headers_are_right
 
 
 @pytest.fixture

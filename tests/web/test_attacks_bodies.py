@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from tests.evil import XSS
 from tests.interfaces.counter import REPORT, Counter, counter_on, on_sqlite
 from tests.stores import Store
 from tests.web.browser import HTML
-from tests.web.people import XSS, state_of
+from tests.web.people import state_of
 from tests.web.wire import raw
 
 MARK = "zxcvb-of-the-attacker"

@@ -185,6 +185,37 @@ async def test_canned_answers(desk: Counter) -> None:
 
 
 @on_sqlite
+async def test_a_canned_answer_comes_below_what_was_typed(desk: Counter) -> None:
+    """Draft and *Note* stay, also where there is no such answer, or the form is too old; long drafts too."""
+    number = (await desk.opened())["id"]
+    async with clerk(desk) as grace:
+        token = await grace.token()
+        typed = {"token": token, "name": "hours", "message": "Hello <Ann>!\r\n\r\n", "visibility": "note"}
+        for change, status in (({}, 200), ({"name": "hour"}, 422), ({"token": "0" * 64}, 403)):
+            answer = await grace.http.post(f"/ui/tickets/{number}/canned", data={**typed, **change})
+            assert answer.status_code == status
+            box = answer.text.partition("<textarea")[2].partition("</textarea>")[0]
+            assert "Hello &lt;Ann&gt;!" in box
+            assert ("Hello &lt;Ann&gt;!\n\nDear " in box) == (status == 200)
+            assert re.search(r'id="note"[^>]* checked', answer.text)
+        del typed["visibility"]
+        long = await grace.http.post(f"/ui/tickets/{number}/canned", data={**typed, "message": "ü" * 100_000})
+        assert "ü" * 100_000 in long.text
+        assert not re.search(r'id="note"[^>]* checked', long.text)
+        assert len((await desk.shown(number))["messages"]) == 1
+
+
+@on_sqlite
+async def test_enter_sends_and_fills_nothing(desk: Counter) -> None:
+    """The first button of the form is what Enter presses; the token and the draft go with the other one."""
+    number = (await desk.opened())["id"]
+    async with clerk(desk) as grace:
+        page = (await grace.http.get(f"/tickets/{number}")).text
+        form = page.partition('id="reply"')[2].partition("</form>")[0]
+        assert form.index("<button>Send") < form.index(f'formaction="/ui/tickets/{number}/canned"')
+
+
+@on_sqlite
 async def test_is_there_something_new(desk: Counter) -> None:
     number = (await desk.opened())["id"]
     path = f"/ui/tickets/{number}/version"

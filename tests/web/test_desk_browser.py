@@ -124,12 +124,12 @@ async def test_a_canned_answer_fills_the_box(desk: Counter, script: bool) -> Non
     async with at_the_desk(desk, script=script) as page:
         await page.goto(f"/tickets/{number}")
         box = page.get_by_label("Reply", exact=True)
-        if script:
-            await box.fill("Hello!")
+        await box.fill("Hello!")
+        await page.get_by_label("Note", exact=True).check()
         await page.get_by_role("button", name="Put it into the box").click()
         await until(lambda: _said(box, "we open at nine"))
-        if script:
-            assert (await box.input_value()).startswith("Hello!\n\nDear ")
+        assert (await box.input_value()).startswith("Hello!\n\nDear ")
+        assert await page.get_by_label("Note", exact=True).is_checked()
     assert len((await desk.shown(number))["messages"]) == 1
 
 

@@ -10,10 +10,10 @@ from sqlalchemy import insert
 from core.tables import attachments
 from intake.email.html import sanitised as at_the_door
 from intake.web.mail_view import document, sanitised, sources
+from tests.evil import XSS
 from tests.interfaces.counter import ANN, Counter, counter_on, on_sqlite
 from tests.stores import Store
 from tests.web.browser import HTML, browser, signs_in
-from tests.web.test_pages import XSS
 
 PIXEL = b"\x89PNG\r\n\x1a\n-a-picture"
 NONE = sources({}, remote=False)

@@ -14,18 +14,11 @@ from core.rich import clean
 from core.shapes import Event, File, Visibility
 from intake.web.render import formatted, wants_html
 from intake.web.ticket_page import NEWEST, said
+from tests.evil import XSS
 from tests.interfaces.counter import ANN, BEN, Counter, counter_on, on_sqlite
 from tests.stores import Store
 from tests.web.browser import HTML, browser, signs_in
 
-XSS = (
-    "<script>alert(1)</script>",
-    '"><img src=x onerror=alert(1)>',
-    "'-alert(1)-'",
-    "{{ 7 * 7 }}{% raw %}",
-    "javascript:alert(1)",
-    "</title><svg onload=alert(1)>",
-)
 SECRET = "the-note-that-nobody-outside-sees"
 
 

@@ -15,13 +15,13 @@ import pytest
 
 from core.shapes import Visibility
 from intake.web.render import CSS, SCRIPTS
+from tests.evil import XSS
 from tests.interfaces.counter import ANN, Counter, counter_on, on_sqlite
 from tests.stores import Store
 from tests.waiting import until
 from tests.web.axe import check_page, chromium, cookies_of, too_wide
 from tests.web.browser import browser, mails, signs_in
 from tests.web.test_mail_view import HOSTILE, _with_html
-from tests.web.test_pages import XSS
 
 PHONE = {"width": 360, "height": 740}
 WIDE = {"width": 1280, "height": 900}

@@ -11,10 +11,11 @@ import pytest
 
 from core import unsubscribing
 from core.preferences import LIST, NOTHING, OPTIONAL, Preferences, choose, of_people, ticked
+from tests.evil import XSS
 from tests.interfaces.counter import ANN, Counter, counter_on, on_sqlite
 from tests.stores import Store
 from tests.web.browser import browser, field, signs_in
-from tests.web.test_pages import XSS, headers_are_right
+from tests.web.test_pages import headers_are_right
 
 PATH = "/preferences"
 ADA, GRACE = "ada@example.com", "grace@example.com"

@@ -17,6 +17,7 @@ from intake.web import health
 from intake.web.health import PartState, Readiness, State
 from intake.web.site import WebDoor, build_site
 from tests.waiting import port_answers
+from tests.web.browser import field
 from tests.web.stage import Answers, all_is_well, client, parts_with, serving
 
 RIGHT = {"Authorization": "Bearer right"}
@@ -206,7 +207,13 @@ async def test_opening_the_confirmation_does_nothing() -> None:
     async with serving(parts) as url, client(url) as http:
         page = await http.get("/confirm/secret-token")
         assert _calls(parts) == []
-        gone = await http.post("/confirm/secret-token")
+        for forged in ({}, {"token": "0" * 64}):
+            assert (await http.post("/confirm/secret-token", data=forged)).status_code == 403
+        async with client(url) as other:
+            token = field(page, "token")
+            assert (await other.post("/confirm/secret-token", data={"token": token})).status_code == 403
+        assert _calls(parts) == []
+        gone = await http.post("/confirm/secret-token", data={"token": token})
     assert page.status_code == 200
     assert page.text.count("<button>") == 1
     assert '<form method="post">' in page.text

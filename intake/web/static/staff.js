@@ -46,7 +46,11 @@
       if (note()) note().checked = kept.note;
     }
     for (const form of [field.form, ...all("form[action='/ui/sign-out']")]) {
-      form.addEventListener("submit", () => { sent = true; stored(session, draft, null); });
+      form.addEventListener("submit", (event) => {
+        if (event.submitter?.matches("[data-canned]")) return; // nothing is sent yet
+        sent = true;
+        stored(session, draft, null);
+      });
     }
     window.addEventListener("pagehide", () => {
       const typed = !sent && field.value && field.value !== field.defaultValue;
@@ -57,13 +61,13 @@
   }
 
   document.addEventListener("submit", async (event) => {
-    const form = event.target.closest("form[data-canned]");
+    const button = event.submitter?.closest("[data-canned]");
     const field = box();
-    if (!form || !field) return;
+    if (!button || !field || button.dataset.plain) return;
     event.preventDefault();
-    const name = encodeURIComponent(form.elements.name.value);
+    const name = encodeURIComponent(one("#canned").value);
     try {
-      const answer = await fetch(`${form.getAttribute("action")}/${name}`, { headers: { Accept: "application/json" } });
+      const answer = await fetch(`${button.getAttribute("formaction")}/${name}`, { headers: { Accept: "application/json" } });
       if (!answer.ok) throw new Error(answer.statusText);
       const { text } = await answer.json();
       const before = field.value.trimEnd();
@@ -71,7 +75,8 @@
       field.focus();
       field.scrollIntoView({ block: "center" });
     } catch {
-      form.submit();
+      button.dataset.plain = "yes"; // as without a script: the server fills the box
+      button.form.requestSubmit(button);
     }
   });
 
