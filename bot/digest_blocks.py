@@ -8,7 +8,6 @@ shows and search finds. docs.slack.dev/reference/block-kit/blocks/data-visualiza
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,6 +18,7 @@ from core.failures import PermanentFailure
 from core.report_shapes import Chart, Report, TableOf
 from core.report_words import number
 from core.shapes import Outgoing
+from core.widths import cut, width
 
 MOST_CHARTS: Final = 2  # data visualizations in one message
 MOST_BLOCKS: Final = 45  # of a message's 50
@@ -138,7 +138,7 @@ def _table(table: TableOf, titles: bool) -> list[Json]:
         for row in table.rows
     ]
     lines = _lines([table.head, *rows], table.align)
-    if max(map(_width, lines)) <= _LINE:
+    if max(map(width, lines)) <= _LINE:
         return _set(table.title, lines, table.note)
     blocks = [_bold(table.title), _rich_list([_point(table.head, row) for row in rows])]
     return [*blocks, context(plain(table.note[:500]))] if table.note else blocks
@@ -188,32 +188,15 @@ def _monospace(text: str) -> Json:
 
 
 def _lines(rows: Sequence[Sequence[str]], align: str) -> list[str]:
-    """Aligned columns; a first cell that is too wide is cut."""
-    cut = [(_cut(first, _WIDEST), *(_cut(cell, _WIDEST) for cell in rest)) for first, *rest in rows]
-    widths = [max(map(_width, column)) for column in zip(*cut, strict=True)]
-    return ["  ".join(map(_padded, row, widths, align)).rstrip() for row in cut]
+    """Aligned columns; a cell that is too wide is cut."""
+    cells = [[cut(cell, _WIDEST) for cell in row] for row in rows]
+    widths = [max(map(width, column)) for column in zip(*cells, strict=True)]
+    return ["  ".join(map(_padded, row, widths, align)).rstrip() for row in cells]
 
 
-def _padded(cell: str, width: int, side: str) -> str:
-    room = " " * (width - _width(cell))
+def _padded(cell: str, wide: int, side: str) -> str:
+    room = " " * (wide - width(cell))
     return room + cell if side == "r" else cell + room
-
-
-def _cut(cell: str, width: int) -> str:
-    cell = " ".join(cell.split())
-    if _width(cell) <= width:
-        return cell
-    kept = cell
-    while kept and _width(kept) > width - 1:
-        kept = kept[:-1]
-    return f"{kept.rstrip()}…"
-
-
-def _width(text: str) -> int:
-    """Columns in monospace: Asian letters take two, marks on letters none."""
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
-    )
 
 
 # -- charts -------------------------------------------------------------------------------------------------------

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Final
+
+AGAIN: Final = 0.05  # seconds
 
 
 class Pulse:
@@ -31,12 +34,14 @@ class Pulse:
     async def wait_for(
         self, predicate: Callable[[], object], timeout: float, what: Callable[[], str]
     ) -> None:
-        """Wait until the predicate holds; TimeoutError with `what()` where it doesn't in time."""
+        """Wait until the predicate holds; TimeoutError with `what()` where it doesn't in time.
+
+        It may ask for things that make no beat (a database, the app that is tried): those are looked at again too.
+        """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
         while not predicate():
             left = deadline - loop.time()
-            if left <= 0 or not await self.next(left):
-                if predicate():
-                    return
+            if left <= 0:
                 raise TimeoutError(what())
+            await self.next(min(left, AGAIN))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+
+from core.widths import cut, width
 
 if TYPE_CHECKING:
     from core.shapes import Event, Message
@@ -28,23 +29,7 @@ def plain(value: object) -> str:
 
 def line(value: object, widest: int = WIDEST) -> str:
     """Return one line, cut to `widest` columns."""
-    text = " ".join(plain(value).split())
-    if width(text) <= widest:
-        return text
-    cut, used = [], 1
-    for char in text:
-        used += width(char)
-        if used > widest:
-            break
-        cut.append(char)
-    return "".join(cut) + "…"
-
-
-def width(text: str) -> int:
-    """Return how many columns a terminal needs for it."""
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
-    )
+    return cut(plain(value), widest)
 
 
 def moment(value: datetime | None) -> str:

@@ -58,10 +58,18 @@ const page = {
   },
 };
 
+let asked = 0, shown = 0; // an answer that was overtaken isn't shown any more
+let pressed = -Infinity;
+
 async function refresh() {
+  const mine = ++asked;
   const answer = await fetch(`/sandbox/state?${new URLSearchParams(page.where)}`).catch(() => null);
   if (!answer || !answer.ok) { $("status").textContent = "The sandbox is gone."; return; }
-  page.state = await answer.json();
+  const state = await answer.json();
+  while (performance.now() - pressed < 1000) await new Promise((next) => setTimeout(next, 20));
+  if (mine < shown) return;
+  shown = mine;
+  page.state = state;
   const told = page.state.slack.connected ? "Slack app connected" : "No Slack app connected";
   const text = `${told} · ${page.state.desk.connected ? "mail connected" : "no desk for mail"}`;
   if ($("status").textContent !== text) $("status").textContent = text;
@@ -74,6 +82,11 @@ async function refresh() {
   tour.look();
   pass();
 }
+
+// Nothing is drawn anew while a button is held down: what it was pressed on would be gone when it's let go. No longer
+// than a second, as of a menu that opens nobody hears that the button was let go.
+document.addEventListener("pointerdown", () => { pressed = performance.now(); }, true);
+for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, () => setTimeout(() => { pressed = -Infinity; }), true);
 
 window.addEventListener("hashchange", () => {
   page.where = whereabouts();

@@ -19,11 +19,12 @@ from core.blobs import Blobs
 from core.children import ChildFailed, Children
 from core.report import Chart, Line, Report, make
 from core.shapes import Kind, Outgoing, Person
+from core.widths import width
 from intake.email import digest_charts
 from intake.email.channel import EmailChannel
 from intake.email.composed import ComposedMail
 from intake.email.digest_charts import Painter
-from intake.email.digest_lines import lines_of, room
+from intake.email.digest_lines import lines_of
 from intake.email.digest_mail import compose_digest, values
 from intake.email.texts import DIGEST_SAMPLES, Texts
 from tests.core.figures_made import (
@@ -235,9 +236,9 @@ def test_text_tables_are_aligned() -> None:
     assert set(rule) == {"-"}
     assert rows[1] == f"#8 {'x' * 70}"
     del rows[1]
-    column = room(head[: head.index("Queue")])
+    column = width(head[: head.index("Queue")])
     for row in rows:
-        assert room(row[: row.index("support")]) == column
+        assert width(row[: row.index("support")]) == column
 
 
 # -- the header ---------------------------------------------------------------------------------------------------
