@@ -20,7 +20,7 @@ import aiohttp
 import structlog
 
 from bot import failures
-from bot.home import Home, dm_queue_of, requests_of, triage_of
+from bot.home import Home, dm_queue_of, public_of, requests_of, triage_of
 from core.config import Config
 from core.failures import Failure, Scope, TemporaryFailure
 
@@ -190,6 +190,7 @@ class Api:
                     triage=triage_of(self.config),
                     requests=requests_of(self.config),
                     dm_queue=dm_queue_of(self.config),
+                    public=public_of(self.config),
                     ticket_emoji=self.config.slack.ticket_emoji,
                 )
             return self._home

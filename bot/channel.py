@@ -11,7 +11,7 @@ import structlog
 
 from bot.api import Api
 from bot.probe import findings
-from bot.reader import Hears, Linked, Reader
+from bot.reader import Hears, IsStaff, Linked, Reader
 from bot.sender import Sender, WhyClosed
 from bot.sift import sift
 from bot.spec import SPEC
@@ -29,9 +29,9 @@ NAMING: Final = ("assign", "cc", "admit")  # commands that name somebody
 class SlackChannel:
     """`core.channel.Channel` for Slack.
 
-    `linked`: what is known of an outside name, `hears`: who wants to know of news (both `bot.reader`). `why_closed`:
-    says why a triage channel must be shown nothing now. `taken`: which files other deliveries brought (`bot.uploads`).
-    `met`: who wants to know whom staff name (`core.people`).
+    `linked`: what is known of an outside name, `is_staff`: whether somebody is staff, `hears`: who wants to know of
+    news (all `bot.reader`). `why_closed`: says why a triage channel must be shown nothing now. `taken`: which files
+    other deliveries brought (`bot.uploads`). `met`: who wants to know whom staff name (`core.people`).
     """
 
     spec: ChannelSpec = SPEC
@@ -43,13 +43,14 @@ class SlackChannel:
         clock: Clock | None = None,
         *,
         linked: Linked | None = None,
+        is_staff: IsStaff | None = None,
         hears: Hears | None = None,
         why_closed: WhyClosed | None = None,
         taken: Taken | None = None,
         met: Callable[[Person], Awaitable[None]] | None = None,
     ) -> None:
         self.api, self.directory = api, api.directory
-        self.reader = Reader(api, blobs, clock, linked=linked, hears=hears)
+        self.reader = Reader(api, blobs, clock, linked=linked, is_staff=is_staff, hears=hears)
         self.sender = Sender(api, blobs, why_closed, taken)
         self._met = met
 

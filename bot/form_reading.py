@@ -37,7 +37,8 @@ _NUMBER: Final = re.compile(r"\s*#?(\d{1,18})\s*")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class About:
     """What a form is about, as its `private_metadata` says: ids only. `ticket` and the `place` where it was asked for;
-    or the message (`channel`, `ts`, `author`) of which a ticket is made; `own`: it will be the asker's own."""
+    or the message (`channel`, `ts`, `author`) of which a ticket is made; `own`: it will be the asker's own. Of a new
+    ticket the `channel` in which it was asked for, where people's requests go to a queue of its own."""
 
     ticket: int = 0
     place: str = ""
@@ -185,14 +186,22 @@ def first_field(view: Json) -> str:
 
 
 def read_form(
-    view: Json, user: str, home: Home, people: Mapping[str, Person], files: tuple[File, ...], at: datetime
+    view: Json,
+    user: str,
+    home: Home,
+    people: Mapping[str, Person],
+    files: tuple[File, ...],
+    at: datetime,
+    *,
+    staff: bool = False,
 ) -> Inbound:
-    """Read a form that doesn't need the message that it is about. `user`: who sent it off; `at`: when it came."""
+    """Read a form that doesn't need the message that it is about. `user`: who sent it off, `staff`: whether they are
+    staff, where that matters (`asks_staff`); `at`: when it came."""
     form, sender = str(view.get("callback_id") or ""), _person(user, home, people)
     if problems(view):
         return Ignored(reason=f"the form {form} isn't filled in")
     if form in NEW:
-        return _ticket(view, sender, home, people, files, at)
+        return _ticket(view, sender, people, files, at, home=home, staff=staff)
     subject = about(view)
     words, text = _asked(view, form)
     return StaffCommand(
@@ -227,10 +236,12 @@ def _asked(view: Json, form: str) -> tuple[tuple[str, ...], str]:
 def _ticket(
     view: Json,
     sender: Person,
-    home: Home,
     people: Mapping[str, Person],
     files: tuple[File, ...],
     at: datetime,
+    *,
+    home: Home,
+    staff: bool,
 ) -> NewMessage:
     title = text_of(view, "title")
     words = text_of(view, "description")
@@ -243,7 +254,7 @@ def _ticket(
     return NewMessage(
         ref=Ref(f"slack:{home.team}/view/{view['id']}"),
         channel="slack",
-        queue=text_of(view, "queue") or home.dm_queue,
+        queue=queue_of(view, home, staff=staff),
         sender=requester,
         auth=Auth.VERIFIED,
         source_time=at,
@@ -255,6 +266,24 @@ def _ticket(
         made_by=made_by,
         on_behalf=made_by is not None,
     )
+
+
+def queue_of(view: Json, home: Home, *, staff: bool) -> str:
+    """Return the queue of what a form opens: the chosen one, else that of the channel where it was asked for, else that
+    of direct messages. One that isn't public is staff's to choose: for others it is the first that is."""
+    chosen = text_of(view, "queue")
+    if chosen in home.public or (staff and chosen):
+        return chosen
+    if not chosen and (theirs := home.requests.get(about(view).channel)):
+        return theirs
+    first = next(iter(home.public), home.dm_queue)
+    return home.dm_queue if not chosen and (staff or home.dm_queue in home.public) else first
+
+
+def asks_staff(view: Json, home: Home) -> bool:
+    """Whether it matters to a new ticket's queue that staff sent the form off."""
+    opens = view.get("callback_id") in NEW
+    return opens and queue_of(view, home, staff=True) != queue_of(view, home, staff=False)
 
 
 def priority_of(view: Json) -> Priority | None:

@@ -17,10 +17,10 @@ from bot.answering import respond, tell
 from bot.api import Api
 from bot.blocks import section
 from bot.directory import Directory
-from bot.form_reading import AGAIN, STAFF, first_field, problems, quote
+from bot.form_reading import AGAIN, STAFF, About, first_field, problems, quote
 from bot.form_wishes import TITLE, Wish, again, form_of, from_card, wish_of
 from bot.front import Answer, Json
-from bot.home import Home, ref_of
+from bot.home import Home, public_of, ref_of
 from bot.refusals import refused
 from core.failures import Failure, PermanentFailure, Unavailable
 from core.people import Known
@@ -62,7 +62,8 @@ class Forms:
 
     def __init__(self, api: Api, directory: Directory, knows: Knows) -> None:
         self._api, self._directory, self._knows = api, directory, knows
-        self._queues: Sequence[str] = [queue.name for queue in api.config.queue]
+        self._queues: Sequence[str] = tuple(queue.name for queue in api.config.queue)
+        self._public: Sequence[str] = public_of(api.config)
 
     def look(self, body: Json) -> Answer | None:
         """Open a form, or take one in."""
@@ -107,25 +108,24 @@ class Forms:
     # -- opening -------------------------------------------------------------------------------------------------
 
     def _first(self, wish: Wish, home: Home) -> Json:
-        """What opens at once: nothing of the desk is known yet."""
+        """What opens at once: nothing of the desk is known yet, so it names no queue that only staff may know."""
         if wish.why_not:
             return form_views.told(
                 "Make a ticket" if wish.form == "make_ticket" else "Not here", wish.why_not
             )
-        queue = home.requests.get(wish.channel) or home.dm_queue
         match wish.form:
             case "new_ticket":
-                return self._new_ticket(wish, queue)
+                return self._new_ticket(wish, home)
             case "make_ticket" if wish.about.own:  # it quotes somebody, whose name isn't known yet
                 return form_views.loading(wish.form, "Make a ticket", wish.about)
             case "make_ticket":
-                return form_views.make_ticket(
-                    wish.about, self._queues, wish.words, title=wish.title, queue=queue
-                )
+                return self._make_ticket(wish, wish.about, wish.words, home)
             case "merge":
                 return form_views.merge(wish.about)
+            case "queue" if self._public:
+                return form_views.queue(wish.about, self._public)
             case "queue":
-                return form_views.queue(wish.about, self._queues)
+                return form_views.loading(wish.form, "Move to queue…", wish.about)
             case "snooze":
                 return form_views.snooze(wish.about)
             case "note":
@@ -137,11 +137,27 @@ class Forms:
             case _:
                 return form_views.loading(wish.form, "Edit title", wish.about)
 
-    def _new_ticket(self, wish: Wish, queue: str, *, staff: bool = False) -> Json:
+    def _new_ticket(self, wish: Wish, home: Home, *, staff: bool = False) -> Json:
         words = wish.words if len(wish.words) > TITLE or "\n" in wish.words else ""
+        queue, about = home.requests.get(wish.channel), wish.about
+        if queue is not None:  # it counts where none is chosen
+            about = replace(about, channel=wish.channel)
         return form_views.new_ticket(
-            wish.about, self._queues, title=wish.title, words=words, queue=queue, staff=staff
+            about,
+            self._offered(staff=staff),
+            title=wish.title,
+            words=words,
+            queue=queue or home.dm_queue,
+            staff=staff,
         )
+
+    def _make_ticket(self, wish: Wish, about: About, words: str, home: Home, *, staff: bool = False) -> Json:
+        queue = home.requests.get(wish.channel) or home.dm_queue
+        return form_views.make_ticket(about, self._offered(staff=staff), words, title=wish.title, queue=queue)
+
+    def _offered(self, *, staff: bool) -> Sequence[str]:
+        """The queues of which one may be chosen."""
+        return self._queues if staff else self._public
 
     async def _open(self, wish: Wish, view: Json) -> Json | None:
         """Open it. Where that fails its person gets a button for another try."""
@@ -183,10 +199,11 @@ class Forms:
             return await self._of_message(wish, home)
         asker = await self._knows.who(wish.user)
         if wish.form == "new_ticket":
-            queue = home.requests.get(wish.channel) or home.dm_queue
-            return self._new_ticket(wish, queue, staff=True) if asker.staff else None
+            return self._new_ticket(wish, home, staff=True) if asker.staff else None
         if wish.form in STAFF and not asker.staff:
             return form_views.told("Not allowed", STAFF_ONLY)
+        if wish.form == "queue" and self._some_hidden:
+            return form_views.queue(wish.about, self._queues)
         if wish.form == "merge":
             others = await self._knows.beside(wish.about.ticket, asker)
             return form_views.merge(wish.about, others) if others else None
@@ -203,13 +220,17 @@ class Forms:
             return form_views.told(
                 "It's a ticket already", f"That message is ticket #{fact.ticket_id} already."
             )
+        staff = self._some_hidden and (await self._knows.who(wish.user)).staff
         if not about.own and await self._is_in(about.channel):
-            return None
+            return self._make_ticket(wish, about, wish.words, home, staff=True) if staff else None
         author = (await self._directory.person(about.author)).name if about.author else ""
         quoted = quote(author, wish.words)
-        own = replace(about, own=True)
-        queue = home.requests.get(wish.channel) or home.dm_queue
-        return form_views.make_ticket(own, self._queues, quoted, title=wish.title, queue=queue)
+        return self._make_ticket(wish, replace(about, own=True), quoted, home, staff=staff)
+
+    @property
+    def _some_hidden(self) -> bool:
+        """Is there a queue that only staff may know?"""
+        return len(self._public) < len(self._queues)
 
     async def _is_in(self, channel: str) -> bool:
         """Whether the bot reads along in a conversation."""

@@ -21,7 +21,8 @@ class Home:
     """Who we are (`auth.test`), and which channels are the staff's: `triage` maps a channel to its queue.
 
     `requests` maps a channel in which people ask to the queue of what is opened there; `dm_queue`: the queue of what
-    comes by direct message or mention; `ticket_emoji`: the reaction that makes a ticket of a message, "" for none.
+    comes by direct message or mention; `public`: the queues that everybody may choose, in order; `ticket_emoji`: the
+    reaction that makes a ticket of a message, "" for none.
     """
 
     team: str
@@ -32,6 +33,7 @@ class Home:
     triage: Mapping[str, str] = field(default_factory=dict)
     requests: Mapping[str, str] = field(default_factory=dict)
     dm_queue: str = "support"
+    public: tuple[str, ...] = ()
     ticket_emoji: str = ""
 
     def can(self, scope: str) -> bool:
@@ -60,6 +62,11 @@ def requests_of(config: Config) -> dict[str, str]:
 def dm_queue_of(config: Config) -> str:
     """The queue of direct messages: the first that has a triage channel, else the first."""
     return next((q.name for q in config.queue if q.slack_channel), config.queue[0].name)
+
+
+def public_of(config: Config) -> tuple[str, ...]:
+    """Return the queues that everybody may choose."""
+    return tuple(queue.name for queue in config.queue if queue.public)
 
 
 def ref_of(team: str, channel: str, ts: str) -> Ref:

@@ -21,12 +21,10 @@ from bot.seats import LeasedSeats
 from bot.spent import Spent
 from bot.staff import StaffSync
 from bot.watch import Watch
-from core import actions
 from core.failures import Failure, Unavailable
 from core.parts import Parts
 from core.posted import brought
-from core.shapes import Outgoing, Ref
-from core.threads import LinkFact
+from core.shapes import Outgoing
 from core.views import open_roots
 
 
@@ -38,12 +36,14 @@ def slack_api(parts: Parts) -> Api:
 def slack_channel(parts: Parts, api: Api) -> SlackChannel:
     """What reads what came in, and sends."""
 
-    async def linked(ref: Ref) -> LinkFact | None:
-        return await parts.database.read(lambda tx: actions.linked(tx, ref))
-
     async def taken(outgoing: Outgoing, remotes: Sequence[str]) -> set[str]:
         ticket = outgoing.ticket.id if outgoing.ticket is not None else 0
         return await parts.database.read(lambda tx: brought(tx, ticket, outgoing.delivery_id, remotes))
+
+    facts = Facts(parts, api.directory)
+
+    async def is_staff(user: str) -> bool:
+        return (await facts.who(user)).staff
 
     exposure, staff = Exposure(api, parts.database, parts.desk), staff_sync(parts, api)
 
@@ -58,7 +58,8 @@ def slack_channel(parts: Parts, api: Api) -> SlackChannel:
         api,
         parts.blobs,
         parts.clock,
-        linked=linked,
+        linked=facts.linked,
+        is_staff=is_staff,
         hears=hears,
         why_closed=exposure.why_closed,
         taken=taken,

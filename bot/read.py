@@ -66,11 +66,14 @@ def read_found(
     people: Mapping[str, Person] | None = None,
     files: tuple[File, ...] = (),
     received: datetime = EPOCH,
+    *,
+    staff: bool = False,
 ) -> Inbound:
     """Read what was found.
 
     `people`: who the users that `found` names are; an unknown one counts as somebody of our team without a name.
-    `files`: what was fetched of its files. `received`: when it came, for what doesn't say when it happened.
+    `files`: what was fetched of its files. `received`: when it came, for what doesn't say when it happened. `staff`:
+    staff sent off the form (`bot.form_reading`).
     """
     people = people or {}
     match found.what:
@@ -83,7 +86,8 @@ def read_found(
         case What.CLICKED:
             return _clicked(found, people, received)
         case What.SUBMITTED:
-            return form_reading.read_form(found.message["view"], found.user, home, people, files, received)
+            view = found.message["view"]
+            return form_reading.read_form(view, found.user, home, people, files, received, staff=staff)
         case What.POINTED:
             return Ignored(reason="the message that is meant is gone")
         case _:
@@ -190,10 +194,16 @@ def wordless(
 
 
 def as_ticket(
-    new: NewMessage, found: Found, home: Home, people: Mapping[str, Person], thread: Sequence[NewMessage]
+    new: NewMessage,
+    found: Found,
+    home: Home,
+    people: Mapping[str, Person],
+    thread: Sequence[NewMessage],
+    *,
+    staff: bool = False,
 ) -> NewMessage:
-    """Make a ticket of somebody's message: `found` says who does it, and how where that was a form. Their own is no
-    other's."""
+    """Make a ticket of somebody's message: `found` says who does it, and how where that was a form; `staff`: it was
+    staff. Their own is no other's."""
     who = people.get(found.user) or Person(kind="slack", address=f"{home.team}/{found.user}", team=home.team)
     made_by = replace(who, place=new.sender.place) if who.address != new.sender.address else None
     view = found.message.get("view")
@@ -203,7 +213,7 @@ def as_ticket(
     return replace(
         new,
         subject=form_reading.text_of(view, "title") or new.subject,
-        queue=form_reading.text_of(view, "queue") or new.queue,
+        queue=form_reading.queue_of(view, home, staff=staff),
         priority=form_reading.priority_of(view),
     )
 

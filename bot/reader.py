@@ -37,12 +37,17 @@ DESKS_FORM: Final = "No ticket was opened: this is the help desk's own talk. Use
 MENTION: Final = "app_mention"
 WORDLESS: Final = "Write what it is about after the mention, and it becomes a ticket."
 Linked = Callable[[Ref], Awaitable[LinkFact | None]]
+IsStaff = Callable[[str], Awaitable[bool]]  # given a user's id
 Changed = Callable[[str, datetime | None], Awaitable[None]]
 Came = Callable[[str, datetime | None, str], Awaitable[None]]  # the last: who came or went
 
 
 async def _nothing(ref: Ref) -> None:
     return None
+
+
+async def _nobody(user: str) -> bool:
+    return False
 
 
 async def _unheard(channel: str, at: datetime | None, user: str = "") -> None:
@@ -69,7 +74,8 @@ class Hears:
 
 
 class Reader:
-    """Reads rows of the inbox. `linked`: what is known of an outside name; it says whose thread a message is in."""
+    """Reads rows of the inbox. `linked`: what is known of an outside name; it says whose thread a message is in.
+    `is_staff`: whether somebody is staff; it says which queues they may choose."""
 
     def __init__(
         self,
@@ -78,10 +84,11 @@ class Reader:
         clock: Clock | None = None,
         *,
         linked: Linked | None = None,
+        is_staff: IsStaff | None = None,
         hears: Hears | None = None,
     ) -> None:
         self._api, self._blobs, self._clock = api, blobs, clock or Clock()
-        self._linked = linked or _nothing
+        self._linked, self._is_staff = linked or _nothing, is_staff or _nobody
         self._hears = hears or Hears()
         self._directory = api.directory
         self._history = History(api)
@@ -108,7 +115,8 @@ class Reader:
             return Ignored(reason=CHATTER, private=True)
         people = await self._directory.people(found.users)
         files = await self._files(found, row)
-        inbound = read_found(found, row.home, people, files, row.item.received_at)
+        staff = await self._by_staff(found, row.home)
+        inbound = read_found(found, row.home, people, files, row.item.received_at, staff=staff)
         if found.side is Side.ELSEWHERE and found.mention and found.root is not None and not ours:
             return await self._with_thread(inbound, found, row)
         return inbound
@@ -185,7 +193,7 @@ class Reader:
         alone = fact is not None or (root == found.ts and not message.get("reply_count"))
         alone = alone or await self._known(found.ref)
         thread = () if alone else await self._thread(whole, row, after=True)
-        return as_ticket(new, found, home, people, thread)
+        return as_ticket(new, found, home, people, thread, staff=await self._by_staff(found, home))
 
     async def _unseen(self, found: Found, row: _Row) -> Inbound:
         """The message can't be read (any more): a form has its words, and is its sender's own ticket then."""
@@ -193,9 +201,15 @@ class Reader:
         if view is None:
             return read_found(found, row.home)
         people = await self._directory.people({found.user, form_reading.about(view).author} - {""})
-        return form_reading.read_form(view, found.user, row.home, people, (), row.item.received_at)
+        staff, at = await self._by_staff(found, row.home), row.item.received_at
+        return form_reading.read_form(view, found.user, row.home, people, (), at, staff=staff)
 
     # -- what it takes -------------------------------------------------------------------------------------------
+
+    async def _by_staff(self, found: Found, home: Home) -> bool:
+        """Whether staff sent off a form, where that matters to what it opens."""
+        view = found.message.get("view") or {}
+        return form_reading.asks_staff(view, home) and await self._is_staff(found.user)
 
     async def _known(self, ref: Ref, *unread: str) -> bool:
         """Whether the desk has that message, so that what belongs to it was read before. `unread`: a kind that

@@ -27,7 +27,7 @@ from core.shapes import Actor, File, Priority, Ref, Visibility, key_of
 from core.staffing import staff_named
 from core.status import ACTIVE, SETS, Did, Status, Ticket
 from core.tables import links, messages, tickets, users
-from core.threads import LinkFact
+from core.threads import LinkFact, below
 from core.units import Desk, Words
 from core.visibility import check_sees, check_sets, check_staff, check_writes
 
@@ -204,7 +204,7 @@ async def _staff_replied(
 
 def _waits_anew(ticket: Ticket, now: datetime) -> Ticket:
     """Staff have looked, and it is for the requester to answer: the time until they are reminded begins, where it
-    stood still (an outsider wrote)."""
+    stood still (an archive says that it is pending)."""
     stands = ticket.status is Status.PENDING and ticket.pending_since is None
     return replace(ticket, pending_since=now) if stands else ticket
 
@@ -390,6 +390,10 @@ async def set_title(
 
 
 async def linked(tx: Tx, ref: Ref) -> LinkFact | None:
-    """Return what is known of an outside name that belongs to a ticket, or None."""
-    row = await tx.first(select(links).where(links.c.key.in_([key_of(n) for n in ref.names])))
-    return None if row is None or row.ticket_id is None else LinkFact(row.kind, row.ticket_id, row.message_id)
+    """Return what is known of an outside name that belongs to a ticket, or of the ticket that began below the post of
+    that name (`core.threads.below`); None for neither."""
+    names = [*ref.names, below(ref.name)] if ref.ours in (None, ref.name) else list(ref.names)
+    order = {key_of(name): n for n, name in enumerate(names)}
+    rows = await tx.all(select(links).where(links.c.key.in_(list(order)), links.c.ticket_id.is_not(None)))
+    row = min(rows, key=lambda row: order[row.key], default=None)
+    return None if row is None else LinkFact(row.kind, row.ticket_id, row.message_id)

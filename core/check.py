@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from contextlib import suppress
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from sqlalchemy import text
@@ -12,6 +11,7 @@ from sqlalchemy import text
 from core import schema, skew
 from core.blobs import free_bytes
 from core.config import Config
+from core.config_url import only_here
 from core.database import Database, Tx
 from core.failures import Unavailable
 from core.inbox import oldest_waiting
@@ -132,15 +132,11 @@ def probe_links(config: Config) -> list[Finding]:
     none. Without the HTTP door there are no links."""
     url, outbound = config.service.base_url, config.email.outbound
     relays = [one.host for one in (outbound, *outbound.fallback)]
-    if (
-        not config.http.enabled
-        or not _only_here(urlsplit(url).hostname or "")
-        or all(map(_only_here, relays))
-    ):
+    if not config.http.enabled or not only_here(urlsplit(url).hostname or "") or all(map(only_here, relays)):
         return []
     digests = ", to end a digest" if any(one.email_to for one in config.digest) else ""
     problem = (
-        f"mail goes out by {next(host for host in relays if not _only_here(host))}, but its links (to sign in, to "
+        f"mail goes out by {next(host for host in relays if not only_here(host))}, but its links (to sign in, to "
         f"confirm, to large files{digests}) lead to {url}, which opens on this machine alone: set service.base_url to "
         "the address by which people reach the HTTP door (docs/operators/pages.md), or http.enabled = false"
     )
@@ -150,7 +146,7 @@ def probe_links(config: Config) -> list[Finding]:
 def probe_reach(config: Config) -> list[Finding]:
     """Return what to know of an HTTP door that others reach; none of it stops anything. Pure."""
     url = config.service.base_url
-    if not config.http.enabled or _only_here(urlsplit(url).hostname or ""):
+    if not config.http.enabled or only_here(urlsplit(url).hostname or ""):
         return []
     found = [
         Finding(
@@ -165,13 +161,3 @@ def probe_reach(config: Config) -> list[Finding]:
         )
         found.append(Finding(part="links", text=text))
     return found
-
-
-def _only_here(host: str) -> bool:
-    """Does a host's name or address mean this machine, wherever it is asked? ("0.0.0.0" and "::" open here too.)"""
-    host = host.strip("[]").rstrip(".").lower()
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host == "localhost" or host.endswith((".localhost", ".localdomain"))
-    return address.is_loopback or address.is_unspecified

@@ -141,8 +141,8 @@ class Brakes(Section):
     confirmations_per_source: int = Field(default=20, ge=0)
     confirmations_in_all: int = Field(default=500, ge=0)
     file_links_per_source: int = Field(default=600, ge=0)
-    strangers_bytes_per_source: int = Field(default=200_000_000, ge=0)
-    strangers_bytes_in_all: int = Field(default=2_000_000_000, ge=0)
+    strangers_bytes_per_source: int = Field(default=100_000_000, ge=0)
+    strangers_bytes_in_all: int = Field(default=500_000_000, ge=0)
 
 
 class Queue(Section):

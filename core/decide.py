@@ -73,12 +73,12 @@ async def decide(tx: Tx, desk: Desk, new: NewMessage, sender: Known, known: Know
 
 def _of_no_ticket(new: NewMessage) -> str:
     """Why nothing becomes of an answer to a digest or the like, "" for a person's, which goes its usual way."""
-    if new.automatic is not None:  # a vacation program's
-        return "automatic mail about what belongs to no ticket"
     # People write to From. Who answers the envelope's sender is a program, also where it says nowhere that it is one.
-    if new.evidence.delivery is not None:
-        return "mail to the bounce address of what belongs to no ticket"
-    return ""
+    # At From other programs are let in: some hand on what a person wrote.
+    to_sender = new.evidence.delivery is not None
+    if new.automatic in ("auto-reply", "bounce") or (to_sender and new.automatic):
+        return "automatic mail about what belongs to no ticket"
+    return "mail to the bounce address of what belongs to no ticket" if to_sender else ""
 
 
 def forwards_for_desk(new: NewMessage, sender: Known) -> bool:

@@ -196,9 +196,11 @@ async def _outsider(
     await units.add_event(tx, locked, "outsider_message", actor, public=False, data=data)
     for remark in new.remarks:
         await units.add_event(tx, locked, "remark", None, public=False, data={"text": remark})
-    # Somebody wrote, so staff have to look before the requester is reminded, or it's closed for want of an answer.
-    looked_at = locked if new.automatic else replace(locked, pending_since=None, reminded_at=None)
-    after = await units.save(tx, locked, looked_at, public=False)
+    # Staff are to look at it before the requester is reminded or it's closed: that time begins again. No more than
+    # that, or whoever writes to a ticket's address keeps it pending for good.
+    waits = locked.status is Status.PENDING and not new.automatic
+    anew = replace(locked, pending_since=await tx.now(), reminded_at=None) if waits else locked
+    after = await units.save(tx, locked, anew, public=False)
     # Whoever the address belongs to hears of it too, when it claims to be staff.
     teller = None if claims is not None else actor
     told = {"claims": claims} if claims is not None else {}

@@ -15,6 +15,7 @@ from core.tables import deliveries
 
 SIGN_IN, CONFIRM = "sign_in", "confirm"
 FORGOTTEN: Final = "forgotten"
+GONE: Final = "its link is no longer kept: whoever wants in asks for another"
 _KEYS: Final = ("url", "code")
 # A confirmation that failed may be retried for days; a link to sign in has expired by then.
 _ENDED: Final = {

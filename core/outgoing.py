@@ -10,7 +10,7 @@ from core import tagging, views
 from core.database import Tx
 from core.failures import PermanentFailure, Suppressed
 from core.lateness import overtaken
-from core.mailed_keys import FORGOTTEN
+from core.mailed_keys import FORGOTTEN, GONE
 from core.places import same_conversation
 from core.posted import anchor, file_posted, parts_posted, posted
 from core.shapes import Author, Kind, Outgoing, Person, Role
@@ -37,7 +37,7 @@ async def load(tx: Tx, row: Row[Any]) -> Outgoing:
         if message.deleted_at is not None and row.kind in (Kind.MESSAGE, Kind.FILE) and not row.desk:
             raise PermanentFailure("deleted before it went")
     if row.data.get(FORGOTTEN):
-        raise PermanentFailure("its link is no longer kept: whoever wants in asks for another")
+        raise PermanentFailure(GONE)
     public = not row.desk
     # Whom of the desk to tell was decided when it was noted: where nobody else is left, also at a dead address.
     if public and row.channel == "email" and not row.data.get(TRIED) and await is_suppressed(tx, row.to_key):

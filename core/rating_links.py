@@ -1,8 +1,9 @@
 """The link by which a requester whom mail reaches says how it went, without signing in.
 
 Signed, for one ticket, the address that it was mailed to and the moment at which the ticket was resolved: it serves
-while that address is the requester's and the ticket hasn't been opened again, at most `GOOD`. So the answer that quotes
-the mail, which opens the ticket, hands nobody a link that works. What it shows is the ticket's number and title.
+while that address is the requester's and the ticket hasn't been opened again, at most `GOOD`. So an answer that quotes
+the mail and opens the ticket hands nobody a link that works; one that doesn't open it (a vacation note, the sixth
+within an hour) shows it to whoever takes part. What it shows is the ticket's number and title.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from sqlalchemy import select
 
 from core import views
 from core.audience import Listener
 from core.config import Config, secret_keys
+from core.config_url import only_here
 from core.database import Tx
 from core.shapes import Actor, Role
 from core.status import Status, Ticket
@@ -93,9 +96,11 @@ def links_of(config: Config) -> RatingLinks:
 
 def url_for(config: Config, ticket: Ticket, listeners: Iterable[Listener]) -> str:
     """Return the page on which a resolved ticket's requester says how it went; "" where mail doesn't reach them, nobody
-    is to be asked, or there is no site."""
+    is to be asked, or there is no site that they can open."""
     base = config.service.base_url.rstrip("/")
     if not (config.email.outbound.ask_rating and config.http.enabled and base):
+        return ""
+    if only_here(urlsplit(base).hostname or "") and not only_here(config.email.outbound.host):
         return ""
     asked = next((one for one in listeners if one.role == "requester" and one.channel == "email"), None)
     if asked is None or ticket.status is not Status.RESOLVED or ticket.resolved_at is None:

@@ -2,9 +2,9 @@
 
 A ticket is reminded `remind_after` after it became pending, and closed `close_pending_after` after the reminder was
 sent. Where it couldn't be sent, staff hear of it, and it counts from when that was noted. What the row says decides, so
-it happens once, whoever looks. A new status forgets both (`Ticket.update_status`), and so does what an outsider writes
-(`core.joining`): staff have to look first, and it counts from when they answer, or set it to pending once more. While
-much waits to be sent, or all of it is on hold, nobody is reminded and nothing is closed.
+it happens once, whoever looks. A new status forgets both (`Ticket.update_status`); after what an outsider writes both
+begin again (`core.joining`): staff have to look first. While much waits to be sent, or all of it is on hold, nobody is
+reminded and nothing is closed.
 """
 
 from __future__ import annotations

@@ -205,11 +205,10 @@ def automatic(mail: ParsedMail, envelope_sender: str | None, sender: Sender) -> 
     said = _auto_submitted(mail)
     if said == "no":
         return None
-    if said:
-        return "auto-reply" if said == "auto-replied" else "auto-generated"
-    if mail.report_type == "disposition-notification" or _says_reply(mail):
-        return "auto-reply"
-    if _REPLY_SUBJECT.fullmatch(mail.subject[:300].strip("[【 ")):
+    answers = _REPLY_SUBJECT.fullmatch(mail.subject[:300].strip("[【 ")) is not None
+    if said:  # Exchange's "Automatic reply: …" says auto-generated
+        return "auto-reply" if answers or said == "auto-replied" else "auto-generated"
+    if answers or mail.report_type == "disposition-notification" or _says_reply(mail):
         return "auto-reply"
     if _machine_generated(mail):
         return "auto-generated"

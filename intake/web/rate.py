@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from core import rating_links
-from core.failures import Conflict, Invalid, NotAllowed
+from core.failures import Conflict, Invalid, NotAllowed, TooMany
 from core.parts import Parts
 from core.rating_links import Rateable
 from core.ratings import MOST, score_of
@@ -45,6 +45,8 @@ async def rate(request: Request, parts: House) -> Response:
     except Invalid as exc:
         problem = f"{exc.message[:1].upper()}{exc.message[1:]}."
         return _form(request, token, ticket, problem=problem, comment=comment, status=422)
+    except TooMany as exc:
+        return _form(request, token, ticket, problem=exc.message, comment=comment, status=429)
     except (Conflict, NotAllowed):  # it was opened again, or became another's, this very moment
         return _refused(request)
     return see_other(f"/rate/{token}")

@@ -2,7 +2,7 @@
 import { draw, h } from "./dom.js";
 
 const $ = (id) => document.getElementById(id);
-const asked = new Set(); // pressed but not answered: what was pushed before that doesn't turn them back
+const asked = new Map(); // how often pressed and not answered yet: what was pushed before that doesn't turn them back
 let page;
 
 export function start(given) {
@@ -37,10 +37,11 @@ export function show(switches) {
 function line(one) {
   const box = h("input", { type: "checkbox", id: `switch-${one.name}`, "aria-describedby": `about-${one.name}` });
   box.addEventListener("change", async () => {
-    asked.add(one.name);
-    const done = await page.post(`/sandbox/break/${one.name}`, { on: box.checked });
-    asked.delete(one.name);
-    if (!done) box.checked = !box.checked;
+    asked.set(one.name, (asked.get(one.name) || 0) + 1);
+    const on = box.checked;
+    const done = await page.post(`/sandbox/break/${one.name}`, { on });
+    asked.set(one.name, asked.get(one.name) - 1);
+    if (!done) box.checked = !on;
   });
   return h("li", { id: `line-${one.name}` }, h("label", {}, box, one.label),
     h("p", { id: `about-${one.name}` }, `${one.what} ${one.then}`), h("p", { class: "struck", role: "status" }));
@@ -49,7 +50,7 @@ function line(one) {
 function update(one) {
   const li = $(`line-${one.name}`);
   li.classList.toggle("on", one.on);
-  if (!asked.has(one.name)) $(`switch-${one.name}`).checked = one.on;
+  if (!asked.get(one.name)) $(`switch-${one.name}`).checked = one.on;
   const times = one.met === 1 ? "once" : `${one.met} times`;
   draw(li.querySelector(".struck"), [one.on, one.met], () => [one.on ? (one.met ? `On. It struck ${times}.` : "On. It hasn't struck yet.") : one.met ? `Off again. It struck ${times}.` : ""]);
 }

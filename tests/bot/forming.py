@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -100,13 +100,17 @@ class Room:
         return [str(call.answer.get("error")) for call in calls if not call.answer["ok"]]
 
 
-def two_queues(box: Sandbox, requests: str = "", **slack: Any) -> Config:
-    """A desk of two queues; in the channel `requests` people ask."""
+def two_queues(
+    box: Sandbox, requests: str = "", public: Sequence[str] = ("support", "billing"), **slack: Any
+) -> Config:
+    """A desk of two queues, which are public where `public` says so; in the channel `requests` people ask."""
     base = config(box.api_url, bot_token=box.bot_token, app_token=box.app_token, **slack)
     first = base.queue[0].model_copy(
         update={"slack_channel": TRIAGE, "request_channels": (requests,) if requests else ()}
     )
-    return base.model_copy(update={"queue": (first, first.model_copy(update={"name": "billing"}))})
+    queues = (first, first.model_copy(update={"name": "billing"}))
+    queues = tuple(queue.model_copy(update={"public": queue.name in public}) for queue in queues)
+    return base.model_copy(update={"queue": queues})
 
 
 @asynccontextmanager

@@ -23,7 +23,14 @@ from core.status import Status, Ticket
 from core.threads import LinkFact
 
 TRIAGE = "C0TRIAGE01"
-HOME = Home(team="T1", bot_user="UBOT", bot_id="BBOT", triage={TRIAGE: "support"}, dm_queue="support")
+HOME = Home(
+    team="T1",
+    bot_user="UBOT",
+    bot_id="BBOT",
+    triage={TRIAGE: "support"},
+    dm_queue="support",
+    public=("support", "billing"),
+)
 NUMBERS = itertools.count(100)
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 

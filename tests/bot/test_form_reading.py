@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,17 @@ import pytest
 
 from bot import form_views
 from bot.events import arrival_of, name_of
-from bot.form_reading import AGAIN, About, about, files_of, problems, read_form, users_of
+from bot.form_reading import (
+    AGAIN,
+    About,
+    about,
+    asks_staff,
+    files_of,
+    problems,
+    queue_of,
+    read_form,
+    users_of,
+)
 from core.shapes import Auth, File, Ignored, NewMessage, Person, Priority, StaffCommand
 from core.snoozing import wanted
 from tests.bot.kit import HOME
@@ -119,6 +130,50 @@ def test_a_title_alone_is_a_ticket() -> None:
     """What isn't said is the desk's default."""
     new = read(filled(form_views.new_ticket(About(), ["support"]), title="Printer", description=None))
     assert (new.text, new.queue, new.priority) == ("Printer", HOME.dm_queue, None)
+
+
+@pytest.mark.parametrize(
+    ("public", "chosen", "channel", "theirs", "staffs"),
+    [
+        (("support", "billing"), "billing", "", "billing", "billing"),
+        (("support", "billing"), "secret", "", "support", "secret"),
+        (("billing", "support"), "secret", "", "billing", "secret"),
+        (("support", "billing"), None, "", "support", "support"),
+        (("billing",), None, "", "billing", "support"),  # direct messages go to one that isn't public
+        (("billing",), "support", "", "billing", "support"),
+        (
+            ("support", "billing"),
+            None,
+            "CHR",
+            "hr",
+            "hr",
+        ),  # where one asks says it, as for what is posted there
+        (("support", "billing"), "billing", "CHR", "billing", "billing"),
+        (("support", "billing"), "hr", "CHR", "support", "hr"),
+        ((), None, "", "support", "support"),
+        ((), "secret", "", "support", "secret"),
+        ((), None, "CHR", "hr", "hr"),
+    ],
+)
+def test_the_queue_of_a_new_ticket(
+    public: tuple[str, ...], chosen: str | None, channel: str, theirs: str, staffs: str
+) -> None:
+    """One that isn't public is staff's to choose, whatever the form says; who sent it off is asked only where that
+    matters."""
+    home = replace(HOME, public=public, requests={"CHR": "hr"})
+    view = filled(form_views.new_ticket(About(channel=channel), QUEUES), title="Printer", queue=chosen)
+    assert (queue_of(view, home, staff=False), queue_of(view, home, staff=True)) == (theirs, staffs)
+    assert asks_staff(view, home) is (theirs != staffs)
+    for staff, queue in ((False, theirs), (True, staffs)):
+        new = read_form(view, "U1", home, PEOPLE, (), AT, staff=staff)
+        assert isinstance(new, NewMessage)
+        assert new.queue == queue
+
+
+def test_the_queue_to_which_a_ticket_is_moved_is_no_new_tickets() -> None:
+    """Who may do that is asked where it is done."""
+    view = filled(form_views.queue(ABOUT, QUEUES), queue="secret")
+    assert not asks_staff(view, HOME)
 
 
 def test_for_somebody_else() -> None:

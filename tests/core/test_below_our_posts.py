@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from core import digests
-from core.shapes import NewMessage, Outgoing, Receipt
+from core import actions, digests, threads, units
+from core.shapes import NewMessage, Outgoing, Receipt, Ref
+from core.threads import LinkFact
 from tests.core.desk import TestDesk, post, slack_person
 from tests.stores import Store
 
@@ -56,6 +57,11 @@ def below(sent: Outgoing, ts: str, text: str, who: str = "ben") -> NewMessage:
     return post(ts, text, sender=sender, root=root, conversation="UBEN")
 
 
+async def known(desk: TestDesk, ref: Ref) -> LinkFact | None:
+    """What the doors hear of an outside name."""
+    return await desk.database.read(lambda tx: actions.linked(tx, ref))
+
+
 async def words(desk: TestDesk, ticket: int | None) -> list[str]:
     detail = await desk.manager.view_ticket(await desk.staff(), ticket or 0)
     return [("?" if m.outsider else "") + m.text for m in detail.messages]
@@ -93,6 +99,39 @@ async def test_each_post_has_its_own(desk: TestDesk, store: Store) -> None:
     assert receipts[0].ticket_id != receipts[1].ticket_id
     assert receipts[2].ticket_id == receipts[0].ticket_id
     assert await words(desk, receipts[0].ticket_id) == ["Why?", "?Let me see"]
+
+
+async def test_what_is_known_of_the_post_is_the_ticket_below_it(desk: TestDesk, store: Store) -> None:
+    """The door asks by the post's name whose thread it is: nobody's until somebody has written there."""
+    first, second = await digest(desk, store), await digest(desk, store)
+    names = [Ref(name := f"slack:T1/UBEN/{1000 + one.delivery_id}.0", name) for one in (first, second)]
+    assert [await known(desk, ref) for ref in names] == [None, None]
+    receipt = await desk.manager.receive(below(first, "701.0", "Why?"))
+    assert receipt.ticket_id is not None
+    fact = LinkFact("referenced", receipt.ticket_id, None)
+    assert [await known(desk, ref) for ref in names] == [fact, None]
+    said = Ref("slack:T1/UBEN/701.0", "slack:T1/UBEN/701.0")
+    answer = await known(desk, said)
+    assert answer is not None
+    assert (answer.kind, answer.ticket_id) == ("received", receipt.ticket_id)
+
+
+async def test_a_card_is_its_own_tickets(desk: TestDesk, store: Store) -> None:
+    """What has a ticket keeps it, whatever is said to be below."""
+    ticket = (await desk.write("My screen is dark")).ticket_id
+    await desk.quiet(store)
+    [name] = [str(row["remote"]) for row in store.rows("SELECT remote FROM links WHERE kind = 'card'")]
+    other = (await desk.write("My mouse is dead")).ticket_id
+    assert ticket is not None
+    assert other is not None
+
+    async def unit(tx: Any) -> None:
+        await units.add_links(tx, other, None, [(threads.below(f"slack:{name}"), "referenced", None)])
+
+    await desk.database.unit(unit)
+    fact = await known(desk, Ref(f"slack:{name}", f"slack:{name}"))
+    assert fact is not None
+    assert (fact.kind, fact.ticket_id) == ("card", ticket)
 
 
 async def test_two_instances_at_once_open_one(desk: TestDesk, store: Store) -> None:

@@ -16,6 +16,7 @@ from core.config import ConfigError, parse
         "http://127.0.0.1:8080",
         "http://[::1]:8080",
         "HTTPS://Desk.example.com:8443",
+        "",
     ],
 )
 def test_a_host_is_enough(url: str) -> None:
@@ -27,15 +28,21 @@ def test_a_host_is_enough(url: str) -> None:
     [
         ("https://x.example/desk", "nothing may follow the host"),
         ("https://x.example/desk/", "write https://x.example"),
-        ("https://x.example:8443/?a=1", "write https://x.example:8443"),
-        ("https://x.example/#top", "nothing may follow"),
+        ("https://x.example:8443/a", "write https://x.example:8443"),
+        ("https://x.example/?a=1", "no '\\?'"),
+        ("https://x.example/?", "no '\\?'"),
+        ("https://x.example/#", "no '#'"),
+        (" https://x.example", "no ' '"),
+        ("https://x example", "no ' '"),
+        ("https://x.example\tb", "it may have no"),
+        ("https://x.example\\b", "it may have no"),
+        ("https://ann:secret@x.example:port", "no user name"),
         ("https://ann:secret@x.example", "no user name"),
         ("desk.example.com", "write http:// or https://"),
         ("ftp://x.example", "write http:// or https://"),
         ("https://", "write http:// or https://"),
         ("https://x.example:port", "write http:// or https://"),
         ("https://[::1", "write http:// or https://"),
-        ("", "write http:// or https://"),
     ],
 )
 def test_anything_else_is_refused_with_what_to_write(url: str, words: str) -> None:

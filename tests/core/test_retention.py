@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 import pytest
 from sqlalchemy import insert, select
 
-from core import deleting, retention
+from core import deleting, retention, turns
 from core.config_time import Retention
 from core.inbox import Arrival
 from core.jobs import Jobs
@@ -347,6 +347,7 @@ async def test_more_than_a_turns_tickets_that_raise(
 ) -> None:
     """They are logged and told of; what is behind them goes."""
     monkeypatch.setattr(retention, "TICKETS", 2)
+    monkeypatch.setattr(turns, "PATIENCE", 1_000)  # showing what raised takes its time here
     bad, good = [await closed(desk) for _ in range(4)], await closed(desk)
     delete = deleting.delete_ticket
 

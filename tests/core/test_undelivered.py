@@ -8,11 +8,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from core import digests, runs, unsubscribing
 from core.failures import PermanentFailure, TemporaryFailure
 from core.preferences import LIST
 from core.shapes import DeliveryReport, Receipt, Ref
+from core.tables import deliveries
 from core.tell import tell_failure
 from core.verbs import retry_delivery
 from tests.core.commands import ticket_of
@@ -272,7 +274,7 @@ async def test_whatever_fails_nothing_is_told_of_a_notice(store: Store) -> None:
     await desk.quiet(store)
     assert sorted(notices(store)) == [("email", BOSS), ("slack", "UBOSS")]
     assert store.count("deliveries", "state = 'failed'") == store.count("deliveries") == 3
-    store.execute("UPDATE deliveries SET state = 'sent'")
+    await desk.database.unit(lambda tx: tx.run(update(deliveries).values(state="sent")))
     before = store.count("deliveries")
     assert (await bounced(desk, store, BOSS)).outcome == "reported"
     assert store.count("deliveries") == before
