@@ -7,7 +7,7 @@ STAMP := $(VENV)/.stamp
 DEV_STAMP := $(VENV)/.dev-stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-only lint format bench bench-mail bench-slack bench-time bench-quarter lock clean .venv
+.PHONY: help run test test-only lint format bench bench-mail bench-slack bench-time bench-pages bench-quarter lock clean .venv
 
 help: ## list the targets
 	@grep -hE '^[a-z.-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -60,6 +60,10 @@ bench-mail: $(DEV_STAMP) ## print the figures of reading mail (corpus, crafted m
 bench-time: $(DEV_STAMP) ## print what figures cost, and what 100,000 due reminders hold up
 	@scripts/test-needs
 	@$(BIN)/python -m bench time-figures time-due
+
+bench-pages: $(DEV_STAMP) ## print the server time and size of each page, and of searching, at a million tickets
+	@scripts/test-needs
+	@$(BIN)/python -m bench pages search
 
 bench-quarter: $(DEV_STAMP) ## live through a quarter of 20,000 tickets (TICKETS=1500, QUARTER="autumn spring", STORES="sqlite mariadb")
 	@scripts/test-needs

@@ -11,7 +11,18 @@ from typing import Any
 
 import structlog
 
-from bench import footprint, intake, latency, mail_memory, quarter, slack_soak, time_due, time_figures
+from bench import (
+    footprint,
+    intake,
+    latency,
+    mail_memory,
+    pages,
+    quarter,
+    search,
+    slack_soak,
+    time_due,
+    time_figures,
+)
 from bench.figures import Figure
 from tests.mariadb import Run
 
@@ -25,8 +36,10 @@ MEASURES: dict[str, Measure] = {
     "time-figures": time_figures.measure,
     "time-due": time_due.measure,
     "quarter": quarter.measure,
+    "pages": pages.measure,
+    "search": search.measure,
 }
-LONG = ("slack", "time-figures", "time-due", "quarter")  # these have commands of their own
+LONG = ("slack", "time-figures", "time-due", "quarter", "pages", "search")  # these have commands of their own
 
 
 def main() -> int:

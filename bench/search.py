@@ -37,7 +37,7 @@ ASKED: Final = {
     "two words that all have": "common always",
     "a word that one in a hundred has": "hundredth",
     "a word that one in a thousand has": "thousandth",
-    "a word that one ticket has": "needle77",
+    "a word that one ticket has": f"needle{TICKETS // 2 + 3}",
     "a word that none has": "nothinglikeit",
     "a word that only old tickets have": "bygone",
     "the beginning of many words": "w",
@@ -62,13 +62,13 @@ def _ticket(number: int, at: datetime, who: int) -> dict[str, Any]:
     }
 
 
-def _ordinary(dice: random.Random) -> str:
+def ordinary_words(dice: random.Random) -> str:
     """Thirty-eight words as tickets have them: few that are everywhere, many that are rare."""
     said = ["common", "always", *(f"w{int(dice.paretovariate(0.7)) % 50_000}" for _ in range(36))]
     return entry([" ".join(said)], ["ann@example.com"])
 
 
-def _own(number: int, count: int) -> str:
+def own_words(number: int, count: int) -> str:
     """The words that are looked for."""
     said = ["hundredth"] * (number % 100 == 0) + ["thousandth"] * (number % 1000 == 0)
     return entry([" ".join([*said, *(["bygone"] * (number < count // 2)), f"needle{number}"])], [])
@@ -77,11 +77,11 @@ def _own(number: int, count: int) -> str:
 async def _fill(database: Database, count: int) -> None:
     who = int(await database.read(lambda tx: tx.scalar(users.select().limit(1))))
     dice, since = random.Random(1), datetime(2025, 1, 1, tzinfo=UTC)
-    pool = [_ordinary(dice) for _ in range(3_000)]
+    pool = [ordinary_words(dice) for _ in range(3_000)]
     for first in range(1, count + 1, AT_ONCE):
         numbers = range(first, min(first + AT_ONCE, count + 1))
         rows = [_ticket(n, since + timedelta(seconds=30 * n), who) for n in numbers]
-        said = [{"ticket_id": n, "words": pool[n % len(pool)] + _own(n, count)} for n in numbers]
+        said = [{"ticket_id": n, "words": pool[n % len(pool)] + own_words(n, count)} for n in numbers]
 
         async def unit(tx: Tx, rows: Any = rows, said: Any = said) -> None:
             await tx.run(insert(tickets), rows)
@@ -90,11 +90,18 @@ async def _fill(database: Database, count: int) -> None:
         await database.unit(unit)
 
 
-async def _without_index(tx: Tx) -> None:
+async def without_index(tx: Tx) -> None:
+    """MariaDB: leave the full-text index out. Made at the end it is made much sooner; dropped and added again it would
+    be empty."""
     await tx.run(text("CREATE TABLE plain AS SELECT * FROM search WHERE FALSE"))
     await tx.run(text("ALTER TABLE plain ADD PRIMARY KEY (ticket_id)"))
     await tx.run(text("DROP TABLE search"))
     await tx.run(text("RENAME TABLE plain TO search"))
+
+
+async def with_index(tx: Tx) -> None:
+    """MariaDB: make the full-text index of what is there."""
+    await tx.run(text("ALTER TABLE search ADD FULLTEXT INDEX ft_search_words (words)"))
 
 
 async def _timed(database: Database, actor: Actor, q: str) -> tuple[float, int]:
@@ -114,12 +121,11 @@ async def _on(store: Store, count: int, index: bool) -> list[Figure]:
     try:
         people = People(database, config)
         await people.create_token("ann@example.com", timedelta(days=1))
-        if index:  # made at the end it is made much sooner; dropped and added again it would be empty
-            await database.unit(_without_index)
+        if index:
+            await database.unit(without_index)
         await _fill(database, count)
         if index:
-            sql = "ALTER TABLE search ADD FULLTEXT INDEX ft_search_words (words)"
-            await database.unit(lambda tx: tx.run(text(sql)))
+            await database.unit(with_index)
         staff = Actor(user_id=1, role=Role.AGENT, channel="web")
         found = []
         for name, q in ASKED.items():

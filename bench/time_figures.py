@@ -67,7 +67,7 @@ def _on_day(made: dict[str, Any], day: str) -> dict[str, Any]:
     return {**made, "arrivals": {day: quarters}}
 
 
-async def _year(database: Database, end: datetime, dice: random.Random) -> datetime:
+async def make_year(database: Database, end: datetime, dice: random.Random) -> datetime:
     """A year of rollups that ends on a day; its months are added up by the job's own code."""
     days = [(end - (n + 1) * DAY).date() for n in range(365)]
     alike = [series(dice, A_DAY // len(QUEUES), end).as_json() for _ in range(ALIKE)]
@@ -105,7 +105,7 @@ async def _fill(database: Database, first: int, count: int, since: datetime, spa
         for n in ids:
             at = since + span * ((n - first) / count)
             rows.append(_ticket(n, at, who, still=n <= OPEN))
-            told += _events(n, at, still=n <= OPEN)
+            told += events_of(n, at, still=n <= OPEN)
 
         async def unit(tx: Tx, rows: Any = rows, told: Any = told) -> None:
             await tx.run(insert(tickets), rows)
@@ -134,7 +134,8 @@ def _ticket(n: int, at: datetime, who: int, *, still: bool) -> dict[str, Any]:
     }
 
 
-def _events(n: int, at: datetime, *, still: bool) -> list[dict[str, Any]]:
+def events_of(n: int, at: datetime, *, still: bool) -> list[dict[str, Any]]:
+    """What happened to a ticket within seconds of a time: the last is that it was resolved, unless it is open still."""
     took = {"wall": 900 + n % 4_000, "business": 600, "met": n % 7 > 0}
     happened: list[tuple[str, dict[str, Any]]] = [
         ("opened", {"message": 1, "channel": "email"}),
@@ -183,7 +184,7 @@ async def _measured(database: Database, name: str) -> list[Figure]:
     now = datetime.now(UTC)
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     # A day that isn't rolled up, beside the year that is: today of a desk, whole.
-    year = await _year(database, today, random.Random(1))
+    year = await make_year(database, today, random.Random(1))
     day = Period(today, today + DAY)
 
     def of(period: Period, queue: str | None = None) -> Callable[[], Awaitable[Any]]:

@@ -50,11 +50,25 @@ _UTC: Final = ZoneInfo("UTC")
 async def of(tx: Tx, period: Period, queue: str | Sequence[str] | None, *, zone: ZoneInfo = _UTC) -> Figures:
     """Return the figures of a period: of a queue, of several or (None) of all; weekdays and hours are those of
     `zone`. They add up where the transaction is a snapshot. Raises `Counting`."""
+    return await _of(tx, period, queue, zone, _Stands())
+
+
+async def beside(
+    tx: Tx, period: Period, before: Period, queue: str | Sequence[str] | None, *, zone: ZoneInfo
+) -> tuple[Figures, Figures]:
+    """Return the figures of two periods as `of` does: how things stand is looked at once for both."""
+    stands = _Stands()
+    return await _of(tx, period, queue, zone, stands), await _of(tx, before, queue, zone, stands)
+
+
+async def _of(
+    tx: Tx, period: Period, queue: str | Sequence[str] | None, zone: ZoneInfo, stands: _Stands
+) -> Figures:
     queues: Queues = (queue,) if isinstance(queue, str) else queue
     short = period.until - period.since <= EXACT
     parts = await (exactly if short else gathered)(tx, period.since, period.until, queues)
     later = await flow(tx, period.until, None, queues)
-    standing = await _standing(tx, queues)
+    standing, oldest = await stands.seen(tx, queues)
     ends = {
         name: standing.get(name, {}).get("active", 0) - later.get(name, 0)
         for name in {*parts, *later, *standing}
@@ -78,7 +92,7 @@ async def of(tx: Tx, period: Period, queue: str | Sequence[str] | None, *, zone:
         by_tag=groups["tag"],
         zone=zone.key,
         busiest_hours=week(whole.arrivals, zone),
-        oldest_waiting=await _oldest(tx, queues),
+        oldest_waiting=oldest,
         rating=whole.rating(),
         first_response=whole.spread("first_response"),
         first_response_business=whole.spread("first_response_business"),
@@ -187,6 +201,20 @@ async def _groups(tx: Tx, whole: Series) -> dict[str, tuple[Group, ...]]:
 
 # -- as things stand ----------------------------------------------------------------------------------------------
 
+
+class _Stands:
+    """How things stand in some queues, looked at when it's asked for first."""
+
+    def __init__(self) -> None:
+        self._seen: tuple[dict[str, dict[str, int]], tuple[Waiting, ...]] | None = None
+
+    async def seen(self, tx: Tx, queues: Queues) -> tuple[dict[str, dict[str, int]], tuple[Waiting, ...]]:
+        """Return what `_standing` and `_oldest` say."""
+        if self._seen is None:
+            self._seen = await _standing(tx, queues), await _oldest(tx, queues)
+        return self._seen
+
+
 _STANDING: Final = ("unassigned", "waiting_for_staff", "waiting_for_customer")
 _OF_THESE: Final = ("unassigned_aside", "waiting_aside", "past_target")
 
@@ -284,6 +312,7 @@ __all__ = [
     "Spread",
     "Targets",
     "Waiting",
+    "beside",
     "now",
     "of",
     "spread",

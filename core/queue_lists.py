@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, FromClause, and_, func, or_, select, union_all
+from sqlalchemy import ColumnElement, FromClause, func, or_, select, union_all
 
 from core.database import Tx
 from core.failures import Refused
@@ -132,9 +132,9 @@ def _after(rows: _Rows, cursor: str) -> list[ColumnElement[bool]]:
     if not cursor:
         return []
     moment, last = parse_cursor(cursor)
-    if rows.newest:
-        return [or_(rows.at < moment, and_(rows.at == moment, rows.source.c.id < last))]
-    return [or_(rows.at > moment, and_(rows.at == moment, rows.source.c.id > last))]
+    if rows.newest:  # the time alone first: by that an index is entered where the page begins
+        return [rows.at <= moment, or_(rows.at < moment, rows.source.c.id < last)]
+    return [rows.at >= moment, or_(rows.at > moment, rows.source.c.id > last)]
 
 
 async def _rows(tx: Tx, actor: Actor, wanted: Wanted) -> _Rows | None:

@@ -142,8 +142,7 @@ async def found(parts: Parts, actor: Actor, wanted: Wanted) -> Found:
     period, earlier = spans(wanted, now, zone)
 
     async def look(tx: Tx) -> Found:
-        present = await figures.of(tx, period, wanted.queue, zone=zone)
-        before = await figures.of(tx, earlier, wanted.queue, zone=zone)
+        present, before = await figures.beside(tx, period, earlier, wanted.queue, zone=zone)
         report = make(
             PERIODS[wanted.period].lower(),
             present,

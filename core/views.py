@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Row, and_, or_, select, union_all
+from sqlalchemy import FromClause, Row, and_, or_, select, union_all
 
 from core import searching
 from core.database import Tx
@@ -21,6 +21,7 @@ from core.tables import attachments, events, identities, links, messages, partic
 from core.visibility import sees_event, sees_message, shown_email
 
 ROOTS: Final = 500  # tickets looked at together
+ALL: Final = 2**31 - 1  # as many as there can be
 
 # A label for the second use of `users` in one statement.
 _assignee = users.alias("assignee")
@@ -295,24 +296,29 @@ def parse_cursor(cursor: str) -> tuple[datetime, int]:
 
 
 async def list_tickets(tx: Tx, actor: Actor, criteria: TicketCriteria) -> TicketPage:
-    """Return a page of tickets, newest activity first: one limited query a status, joined by UNION ALL.
+    """Return a page of tickets, newest activity first: one limited query a status, joined by UNION ALL; of tickets that
+    are picked one by one all statuses at once.
 
     Requesters' lists are ordered by public activity, so that notes don't show in the order.
     """
-    at = tickets.c.updated_at if actor.staff else tickets.c.public_updated_at
-    conditions = await _conditions(tx, actor, criteria)
-    if criteria.cursor:
+    picked = await _picked(tx, actor, criteria)
+    source: FromClause = tickets if picked is None else picked
+    columns = source.c
+    at = columns.updated_at if actor.staff else columns.public_updated_at
+    conditions = await _conditions(tx, actor, criteria, columns)
+    if criteria.cursor:  # the time alone first: by that an index is entered where the page begins
         moment, last = parse_cursor(criteria.cursor)
-        conditions.append(or_(at < moment, and_(at == moment, tickets.c.id < last)))
+        conditions += [at <= moment, or_(at < moment, columns.id < last)]
     limit = max(1, min(criteria.limit, 200))
     statuses = criteria.status or tuple(Status)
+    together = [(status,) for status in statuses] if picked is None else [statuses]
     parts = [
-        select(tickets.c.id, at.label("at"))
-        .where(tickets.c.status == status, *conditions)
-        .order_by(at.desc(), tickets.c.id.desc())
+        select(columns.id, at.label("at"))
+        .where(columns.status.in_(some), *conditions)
+        .order_by(at.desc(), columns.id.desc())
         .limit(limit + 1)
         .subquery()
-        for status in statuses
+        for some in together
     ]
     whole = union_all(*(select(part) for part in parts)).subquery()
     rows = await tx.all(select(whole).order_by(whole.c.at.desc(), whole.c.id.desc()).limit(limit + 1))
@@ -322,7 +328,9 @@ async def list_tickets(tx: Tx, actor: Actor, criteria: TicketCriteria) -> Ticket
     return TicketPage(tickets=[ticket_for(actor, found[i]) for i in ids if i in found], cursor=more)
 
 
-async def _conditions(tx: Tx, actor: Actor, criteria: TicketCriteria) -> list[Any]:
+async def _picked(tx: Tx, actor: Actor, criteria: TicketCriteria) -> FromClause | None:
+    """The tickets that somebody takes part in, that were found by words, or both; None where neither is asked. The
+    limit, which nothing reaches, keeps them apart: else SQLite goes through all tickets of a status to find them."""
     conditions: list[Any] = []
     if not actor.staff:
         mine = (
@@ -331,24 +339,33 @@ async def _conditions(tx: Tx, actor: Actor, criteria: TicketCriteria) -> list[An
             .where(identities.c.user_id == (actor.user_id or 0), participants.c.role.in_(("requester", "cc")))
         )
         conditions.append(tickets.c.id.in_(mine))
-    if criteria.queue is not None:
-        conditions.append(tickets.c.queue == criteria.queue)
-    if criteria.assignee is not None:
-        conditions.append(await _assignee_condition(tx, criteria.assignee))
-    if criteria.requester is not None and not actor.staff:
-        conditions.append(tickets.c.requester_id == (actor.user_id or 0))  # whose address it is stays hidden
-    if criteria.requester is not None:
-        conditions.append(tickets.c.requester_address == criteria.requester.strip().lower())
     if criteria.q and criteria.q.strip():
         conditions.append(await searching.condition(tx, actor, criteria.q))
+    if not conditions:
+        return None
+    names = ("id", "status", "queue", "assignee_id", "requester_id", "requester_address")
+    columns = (tickets.c[name] for name in (*names, "updated_at", "public_updated_at"))
+    return select(*columns).where(*conditions).limit(ALL).subquery("picked")
+
+
+async def _conditions(tx: Tx, actor: Actor, criteria: TicketCriteria, columns: Any) -> list[Any]:
+    conditions: list[Any] = []
+    if criteria.queue is not None:
+        conditions.append(columns.queue == criteria.queue)
+    if criteria.assignee is not None:
+        conditions.append(await _assignee_condition(tx, criteria.assignee, columns))
+    if criteria.requester is not None and not actor.staff:
+        conditions.append(columns.requester_id == (actor.user_id or 0))  # whose address it is stays hidden
+    if criteria.requester is not None:
+        conditions.append(columns.requester_address == criteria.requester.strip().lower())
     return conditions
 
 
-async def _assignee_condition(tx: Tx, name: str) -> Any:
+async def _assignee_condition(tx: Tx, name: str, columns: Any) -> Any:
     if not name:
-        return tickets.c.assignee_id.is_(None)
+        return columns.assignee_id.is_(None)
     user_id = await tx.scalar(select(users.c.id).where(users.c.username == name))
-    return tickets.c.assignee_id == (user_id if user_id is not None else -1)
+    return columns.assignee_id == (user_id if user_id is not None else -1)
 
 
 async def open_roots(tx: Tx) -> list[str]:

@@ -1,0 +1,116 @@
+"""By which indexes SQLite reads what pages ask for most: its plan of each statement. It keeps no statistics, so the
+plan is the same for ten tickets and for a million."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Insert, event, insert
+
+from core import figures
+from core.database import Tx
+from core.figures_days import DAY, SCOPE, STATE, WHOLE
+from core.people import actor_of
+from core.queue_lists import Sort, Wanted, listed
+from core.shapes import Auth
+from core.status import Status
+from core.tables import rollups, settings
+from core.views import Period, TicketCriteria, cursor_of, list_tickets
+from tests.core.desk import ANN, TestDesk
+from tests.core.filling import fill
+
+pytestmark = pytest.mark.parametrize("store_name", ["sqlite"], indirect=True)
+
+
+async def plans_of(desk: TestDesk, act: Callable[[Tx], Awaitable[Any]], table: str) -> list[str]:
+    """The lines about a table in the plans of the statements that `act` runs."""
+    said: list[tuple[str, Any]] = []
+
+    def note(conn: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        said.append((statement, parameters))
+
+    event.listen(desk.database.engine.sync_engine, "before_cursor_execute", note)
+    await desk.database.read(act)
+    event.remove(desk.database.engine.sync_engine, "before_cursor_execute", note)
+
+    async def explain(tx: Tx) -> list[str]:
+        lines: list[str] = []
+        for statement, parameters in said:
+            if table in statement:
+                rows = await tx.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+                lines += [row[-1] for row in rows]
+        return [line for line in lines if table in line.split()]
+
+    return await desk.database.read(explain)
+
+
+@pytest.mark.parametrize(
+    "criteria",
+    [
+        TicketCriteria(),
+        TicketCriteria(status=(Status.CLOSED,), queue="support"),
+        TicketCriteria(q="printer"),
+        TicketCriteria(q="printer", cursor="later"),
+    ],
+)
+async def test_who_asks_finds_theirs_one_by_one(desk: TestDesk, criteria: TicketCriteria) -> None:
+    """Never by their status: all tickets of a status are many, those of one requester are few."""
+    await desk.write()
+    ann = actor_of(await desk.people.known(ANN), "web", Auth.VERIFIED)
+    at = cursor_of(desk.clock.now(), 5)
+    asked = TicketCriteria(
+        status=criteria.status, queue=criteria.queue, q=criteria.q, cursor=at if criteria.cursor else None
+    )
+    lines = await plans_of(desk, lambda tx: list_tickets(tx, ann, asked), "tickets")
+    assert lines
+    assert {line for line in lines if "PRIMARY KEY (rowid=?)" not in line} == set()
+
+
+@pytest.mark.parametrize("queue", [None, "support"])
+async def test_what_is_searched_is_found_one_by_one(desk: TestDesk, queue: str | None) -> None:
+    await desk.write()
+    ada = await desk.staff()
+    asked = TicketCriteria(q="printer", queue=queue, assignee="grace")
+    lines = await plans_of(desk, lambda tx: list_tickets(tx, ada, asked), "tickets")
+    assert lines
+    assert {line for line in lines if "PRIMARY KEY (rowid=?)" not in line} == set()
+
+
+@pytest.mark.parametrize(("sort", "entered"), [(Sort.RECENT, "updated_at<?"), (Sort.OLDEST, "updated_at>?")])
+async def test_a_later_page_begins_where_it_begins(desk: TestDesk, sort: Sort, entered: str) -> None:
+    """Not at the start of its list."""
+    ada, ann = await desk.staff(), (await desk.people.known(ANN)).user_id
+    await fill(desk, 30, ann)
+    cursor = cursor_of(desk.clock.now() - timedelta(minutes=9), 3)
+    wanted = Wanted(statuses=tuple(Status), sort=sort, cursor=cursor)
+    lines = await plans_of(desk, lambda tx: listed(tx, ada, wanted), "tickets")
+    lists = [line for line in lines if "ix_tickets_status" in line]
+    assert len(lists) == len(Status)
+    assert all(entered in line for line in lists)
+    if sort is Sort.RECENT:
+        lines = await plans_of(
+            desk, lambda tx: list_tickets(tx, ada, TicketCriteria(cursor=cursor)), "tickets"
+        )
+        assert sum("ix_tickets_status" in line and entered in line for line in lines) == len(Status)
+
+
+async def test_figures_read_no_events_of_all_time(desk: TestDesk) -> None:
+    """What was added to days that are rolled up is found by the ids that are new."""
+    now = desk.clock.now()
+    await desk.write()
+    today = now.date().isoformat()
+    state = {"mark": 0, "upto": today, "added": []}
+    values = {"scope": SCOPE, "key": STATE, "value": state}
+    await desk.database.unit(lambda tx: tx.run(tx.upsert(settings, values, {"value": state})))
+    await desk.database.unit(lambda tx: tx.run(_a_day_is_there(today, now)))
+    period = Period(now - 9 * DAY, now)
+    lines = await plans_of(desk, lambda tx: figures.of(tx, period, None), "events")
+    assert any("rowid>?" in line for line in lines)
+    assert [line for line in lines if line.endswith("(at<?)")] == []
+
+
+def _a_day_is_there(day: str, at: datetime) -> Insert:
+    return insert(rollups).values(day=day, queue=WHOLE, series={"effect": {}}, made_at=at)
