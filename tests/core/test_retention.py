@@ -7,85 +7,29 @@ import random
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import pytest
 from sqlalchemy import insert, select
 
-from core import deleting, retention, turns
+from core import retention
 from core.config_time import Retention
 from core.inbox import Arrival
-from core.jobs import Jobs
 from core.retention import retire
-from core.shapes import File, Kind, key_of
+from core.shapes import Kind, key_of
 from core.status import Status
 from core.tables import deliveries, inbox, work
-from core.turns import TurnFailed
-from tests.core.commands import DAN, dans_ticket, ticket_of
-from tests.core.desk import BOB, TestDesk, mail, post
+from tests.core.commands import ticket_of
+from tests.core.desk import BOB, TestDesk, mail
+from tests.core.keeping import DAY, KEPT, at, blobs, closed, jobs, keeping, sent
 from tests.stores import Store
-
-DAY = timedelta(days=1)
-KEPT = {
-    "inbox": "30d",
-    "deliveries": "60d",
-    "attachments": "90d",
-    "closed_tickets": "120d",
-    "reports": "20d",
-}
 
 
 @pytest.fixture
 async def desk(store: Store) -> AsyncIterator[TestDesk]:
     """A desk that keeps each kind for another time."""
-    staff = [{"username": "ada", "email": "ada@example.com"}]
-    opened = await TestDesk.open(store, retention=KEPT, staff=staff)
+    opened = await keeping(store)
     yield opened
     await opened.close()
-
-
-def jobs(desk: TestDesk) -> Jobs:
-    return Jobs(desk.desk, desk.database, desk.blobs)
-
-
-async def at(desk: TestDesk, passed: timedelta) -> int:
-    """So much time has passed since the test began; the job has run. Returns how many turns it took."""
-    desk.clock.offset, turns = passed, 1
-    while await retire(jobs(desk)):
-        turns += 1
-        assert turns < 50
-    return turns
-
-
-async def sent(desk: TestDesk) -> None:
-    """What waits has been sent by now."""
-
-    async def unit(tx: Any) -> None:
-        values = {"state": "sent", "due_at": None, "settled_at": await tx.now(), "remote_id": "there"}
-        await tx.run(deliveries.update().where(deliveries.c.state == "queued").values(**values))
-
-    await desk.database.unit(unit)
-
-
-async def closed(desk: TestDesk, text: str = "Help!", **more: Any) -> int:
-    """A ticket with a file and an answer that was closed."""
-    file = File(name="plan.txt", content_type="text/plain", content=b"the plan", size=8, sha256=bytes(32))
-    ticket = (await desk.write(text, files=(file,), html="<p>Help</p>", **more)).ticket_id
-    assert ticket is not None
-    ada = await desk.staff()
-    await desk.manager.exchange_messages(ada, ticket, "Done")
-    await desk.manager.assign_status(ada, ticket, Status.CLOSED)
-    await sent(desk)
-    return ticket
-
-
-def blobs(desk: TestDesk) -> int:
-    return sum(1 for path in desk.blobs.folder.glob("??/*") if path.is_file())
-
-
-def mail_id(store: Store, ticket: int) -> str:
-    found = store.value("SELECT mail_id FROM messages WHERE ticket_id = :t ORDER BY seq", t=ticket)
-    return str(found)
 
 
 # -- the inbox -----------------------------------------------------------------------------------------------------
@@ -270,115 +214,6 @@ async def test_a_ticket_that_was_closed_again_is_looked_at_again(desk: TestDesk,
     assert store.count("tickets", "id = :t", t=second) == 0
     await at(desk, 141 * DAY)
     assert store.count("attachments", "state = 'expired'") == 1
-
-
-# -- tickets -------------------------------------------------------------------------------------------------------
-
-_OF_TICKETS = (
-    "messages",
-    "attachments",
-    "events",
-    "participants",
-    "deliveries",
-    "ratings",
-    "tags",
-    "tickets",
-)
-
-
-async def test_a_ticket_goes_whole(desk: TestDesk, store: Store) -> None:
-    """Nothing of it is left but names; the one merged into it goes along; who answers opens a new one."""
-    gone, merged, still = await closed(desk), await closed(desk), (await desk.write("Open")).ticket_id
-    ada = await desk.staff()
-    await desk.manager.merge(ada, merged, gone)
-    await sent(desk)
-    answers = mail_id(store, gone)
-    names = store.count("links", "ticket_id IN (:a, :b)", a=gone, b=merged)
-    store.execute("INSERT INTO tags (ticket_id, tag) VALUES (:t, 'vip')", t=gone)
-    kept = {table: store.count(table) for table in ("users", "identities")}
-    await at(desk, 119 * DAY)
-    assert store.count("tickets") == 3
-    await at(desk, 121 * DAY)
-    assert [row["id"] for row in store.rows("SELECT id FROM tickets")] == [still]
-    for table in _OF_TICKETS:
-        column = "message_id" if table == "attachments" else "id" if table == "tickets" else "ticket_id"
-        left = store.rows(f"SELECT DISTINCT {column} AS n FROM {table}")
-        assert {row["n"] for row in left} <= {still, 0}, table
-    assert blobs(desk) == 0
-    assert kept == {table: store.count(table) for table in kept}
-    assert 0 < store.count("links", "kind = 'tombstone' AND remote IS NULL AND ticket_id IS NULL") <= names
-    again = await desk.write("And another thing", to=[answers])
-    assert again.outcome == "opened"
-    assert again.ticket_id not in (gone, merged, still)
-    further = await desk.write("One more", to=[mail_id(store, again.ticket_id or 0), answers])
-    assert further.ticket_id == again.ticket_id
-
-
-async def test_a_slack_message_of_a_deleted_ticket_is_not_read_twice(desk: TestDesk, store: Store) -> None:
-    """Slack's catching up may bring it again; an answer in the old thread is one of a ticket that isn't there."""
-    ticket = await dans_ticket(desk)
-    ada = await desk.staff()
-    await desk.manager.assign_status(ada, ticket, Status.CLOSED)
-    await sent(desk)
-    known = store.rows("SELECT remote FROM links WHERE ticket_id = :t AND kind = 'received'", t=ticket)
-    await at(desk, 121 * DAY)
-    assert store.count("tickets") == 0
-    _team, conversation, ts = str(known[0]["remote"]).split("/")
-    receipt = await desk.manager.receive(post(ts, "My screen is dark", sender=DAN, conversation=conversation))
-    assert (receipt.outcome, store.count("tickets")) == ("ignored", 0)
-
-
-@pytest.mark.parametrize("state", ["sending", "queued"])
-async def test_what_is_being_sent_is_waited_for(desk: TestDesk, store: Store, state: str) -> None:
-    """A ticket stays while something of it goes out."""
-    ticket = await closed(desk)
-    store.execute("UPDATE deliveries SET state = :s WHERE ticket_id = :t", s=state, t=ticket)
-    store.execute("UPDATE deliveries SET created_at = '2999-01-01' WHERE ticket_id = :t", t=ticket)
-    await at(desk, 121 * DAY)
-    assert store.count("tickets") == 1
-    await sent(desk)
-    store.execute("UPDATE deliveries SET state = 'sent'")
-    await at(desk, 122 * DAY)
-    assert store.count("tickets") == 0
-
-
-async def test_more_than_a_turns_tickets_that_raise(
-    desk: TestDesk, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """They are logged and told of; what is behind them goes."""
-    monkeypatch.setattr(retention, "TICKETS", 2)
-    monkeypatch.setattr(turns, "PATIENCE", 1_000)  # showing what raised takes its time here
-    bad, good = [await closed(desk) for _ in range(4)], await closed(desk)
-    delete = deleting.delete_ticket
-
-    async def failing(tx: Any, *, ticket_id: int, **more: Any) -> Any:
-        if ticket_id in bad:
-            raise RuntimeError("no such luck")
-        return await delete(tx, ticket_id=ticket_id, **more)
-
-    with monkeypatch.context() as broken:
-        broken.setattr(deleting, "delete_ticket", failing)
-        with pytest.raises(TurnFailed, match=f"^tickets {', '.join(map(str, bad))}$"):
-            await at(desk, 130 * DAY)
-    assert store.count("tickets", f"id = {good}") == 0
-    assert store.count("tickets") == 4
-    monkeypatch.setattr("core.turns._aside", WeakKeyDictionary())  # a minute later
-    await at(desk, 130 * DAY)
-    assert store.count("tickets") == 0
-
-
-async def test_one_that_was_opened_meanwhile_stays(desk: TestDesk, store: Store) -> None:
-    """What counts is how it stands when its row is locked."""
-    ticket = await closed(desk)
-    desk.clock.offset = 121 * DAY
-    before = desk.clock.now() - 120 * DAY
-    await desk.manager.assign_status(await desk.staff(), ticket, Status.OPEN)
-
-    async def unit(tx: Any) -> Any:
-        return await deleting.delete_ticket(tx, desk=desk.desk, ticket_id=ticket, before=before)
-
-    assert (await desk.database.unit(unit)).rows == 0
-    assert (await ticket_of(desk, ticket)).status is Status.OPEN
 
 
 async def test_nothing_is_deleted_by_default_or_on_hold(store: Store) -> None:
