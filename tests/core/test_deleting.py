@@ -25,8 +25,6 @@ async def desk(store: Store) -> AsyncIterator[TestDesk]:
     await opened.close()
 
 
-# -- tickets -------------------------------------------------------------------------------------------------------
-
 _OF_TICKETS = (
     "messages",
     "attachments",

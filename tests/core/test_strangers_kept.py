@@ -10,8 +10,8 @@ import pytest
 from core.shapes import File
 from core.status import Status
 from tests.core.desk import TestDesk
+from tests.core.keeping import KEPT, at, sent
 from tests.core.test_manager_reports import ANN
-from tests.core.test_retention import KEPT, at, sent
 from tests.stores import Store
 
 
