@@ -176,6 +176,10 @@ def _programs(now: datetime) -> list[Page]:
         Page("JSON tickets", "/view-tickets"),
         Page("JSON 200 tickets, closed", _path("/view-tickets", status="closed", limit="200")),
         Page("JSON tickets of a requester of 5", _path("/view-tickets", requester=BEN)),
+        Page(
+            "JSON tickets of a requester of 1,000, closed, a queue, an assignee",
+            _path("/view-tickets", requester=ANN, status="closed", queue="billing", assignee="grace"),
+        ),
         Page("JSON tickets of a queue, nobody's", _path("/view-tickets", queue="billing", assignee="")),
         Page("JSON tickets", "/view-tickets", REGULAR),
         Page(

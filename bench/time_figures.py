@@ -45,12 +45,12 @@ def series(dice: random.Random, count: int, start: datetime) -> Series:
     made = Series()
     made.count("answered", n=2 * count)
     for _ in range(count):
-        keys = {
-            "channel": (dice.choice(["email", "slack", "web"]),),
-            "priority": (dice.choice(["low", "normal", "high", "urgent"]),),
-            "assignee": (str(dice.randint(1, 20)),),
-            "tag": (f"t{dice.randint(1, 15)}",),
-        }
+        keys = (
+            ("channel", dice.choice(["email", "slack", "web"])),
+            ("priority", dice.choice(["low", "normal", "high", "urgent"])),
+            ("assignee", str(dice.randint(1, 20))),
+            ("tag", f"t{dice.randint(1, 15)}"),
+        )
         for what in ("opened", "first", "resolved", "first:of", "first:met"):
             made.count(what, keys)
         made.exact["first_response"].append(dice.lognormvariate(8, 1.2))

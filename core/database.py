@@ -41,7 +41,7 @@ _AWAY = {1021, 1030, 1040, 1044, 1045, 1047, 1049, 1053, 1114, 1129, 1203, 1226,
 
 _SESSION = (
     "SET SESSION sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO', "
-    "time_zone='+00:00', innodb_lock_wait_timeout=5"
+    "time_zone='+00:00', innodb_lock_wait_timeout=5, group_concat_max_len=67108864"
 )
 _ONE_MOMENT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")  # of the next transaction alone
 

@@ -21,7 +21,7 @@ import structlog
 from sqlalchemy import case, func, or_, select, union_all
 
 from core.database import Tx
-from core.figures_days import exactly, flow, gathered
+from core.figures_days import Rolled, exactly, flow, gathered
 from core.figures_read import Queues
 from core.figures_series import DIMENSIONS, Series, share, total, week
 from core.figures_shapes import EFFECT as EFFECT
@@ -38,7 +38,7 @@ from core.histogram import WITHIN
 from core.shapes import Actor, Priority, Role
 from core.status import ACTIVE, Status
 from core.tables import inbox, tickets, users
-from core.views import Period
+from core.views import Period, unsought
 
 log = structlog.get_logger(__name__)
 
@@ -50,14 +50,14 @@ _UTC: Final = ZoneInfo("UTC")
 async def of(tx: Tx, period: Period, queue: str | Sequence[str] | None, *, zone: ZoneInfo = _UTC) -> Figures:
     """Return the figures of a period: of a queue, of several or (None) of all; weekdays and hours are those of
     `zone`. They add up where the transaction is a snapshot. Raises `Counting`."""
-    return await _of(tx, period, queue, zone, _Stands())
+    return await _of(tx, period, queue, zone, _Stands(tx))
 
 
 async def beside(
     tx: Tx, period: Period, before: Period, queue: str | Sequence[str] | None, *, zone: ZoneInfo
 ) -> tuple[Figures, Figures]:
     """Return the figures of two periods as `of` does: how things stand is looked at once for both."""
-    stands = _Stands()
+    stands = _Stands(tx)
     return await _of(tx, period, queue, zone, stands), await _of(tx, before, queue, zone, stands)
 
 
@@ -66,9 +66,9 @@ async def _of(
 ) -> Figures:
     queues: Queues = (queue,) if isinstance(queue, str) else queue
     short = period.until - period.since <= EXACT
-    parts = await (exactly if short else gathered)(tx, period.since, period.until, queues)
-    later = await flow(tx, period.until, None, queues)
-    standing, oldest = await stands.seen(tx, queues)
+    parts = await (exactly if short else gathered)(tx, period.since, period.until, queues, stands.rolled)
+    later = await flow(tx, period.until, None, queues, stands.rolled)
+    standing, oldest = await stands.seen(queues)
     ends = {
         name: standing.get(name, {}).get("active", 0) - later.get(name, 0)
         for name in {*parts, *later, *standing}
@@ -203,15 +203,18 @@ async def _groups(tx: Tx, whole: Series) -> dict[str, tuple[Group, ...]]:
 
 
 class _Stands:
-    """How things stand in some queues, looked at when it's asked for first."""
+    """What is the same for both periods: how things stand in some queues, looked at when it's asked for first, and what
+    is rolled up."""
 
-    def __init__(self) -> None:
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
+        self.rolled = Rolled(tx)
         self._seen: tuple[dict[str, dict[str, int]], tuple[Waiting, ...]] | None = None
 
-    async def seen(self, tx: Tx, queues: Queues) -> tuple[dict[str, dict[str, int]], tuple[Waiting, ...]]:
+    async def seen(self, queues: Queues) -> tuple[dict[str, dict[str, int]], tuple[Waiting, ...]]:
         """Return what `_standing` and `_oldest` say."""
         if self._seen is None:
-            self._seen = await _standing(tx, queues), await _oldest(tx, queues)
+            self._seen = await _standing(self._tx, queues), await _oldest(self._tx, queues)
         return self._seen
 
 
@@ -226,27 +229,40 @@ def _aside(moment: datetime) -> Any:
 
 
 async def _standing(tx: Tx, queues: Queues) -> dict[str, dict[str, int]]:
-    """How many tickets of each queue are open (`active`), and how many of these are what the names above say."""
+    """How many tickets of each queue are open (`active`), and how many of these are what the names above say. Read from
+    an index alone, and what is put aside, which is little, by another one."""
     columns, moment = tickets.c, await tx.now()
-    nobody, pending, aside = columns.assignee_id.is_(None), columns.status == Status.PENDING, _aside(moment)
-    waits = ~pending & columns.waiting_since.is_not(None)
+    nobody, pending = columns.assignee_id.is_(None), columns.status == Status.PENDING
+    waits, strange = ~pending & columns.waiting_since.is_not(None), columns.unconfirmed
     dues = (columns.first_due_at, columns.next_due_at, columns.resolve_due_at)
     counted = {
         "unassigned": nobody,
         "waiting_for_staff": waits,
         "waiting_for_customer": pending,
-        "unassigned_aside": nobody & aside,
-        "waiting_aside": waits & aside,
+        "unassigned_aside": nobody & strange,
+        "waiting_aside": waits & strange,
         "past_target": or_(*(due <= moment for due in dues)),
     }
-    conditions: list[Any] = [columns.status.in_(ACTIVE)]
+    all_open, aside = [columns.status.in_(ACTIVE)], [unsought(columns.status).in_(ACTIVE)]
     if queues is not None:
-        conditions.append(columns.queue.in_(queues))
-    sums = [func.sum(case((one, 1), else_=0)).label(name) for name, one in counted.items()]
-    rows = await tx.all(
-        select(columns.queue, func.count().label("active"), *sums).where(*conditions).group_by(columns.queue)
-    )
-    return {row.queue: {name: int(getattr(row, name)) for name in ("active", *counted)} for row in rows}
+        all_open.append(columns.queue.in_(queues))
+        aside.append(unsought(columns.queue).in_(queues))
+    found = await _sums(tx, counted, all_open)
+    put_aside = {"unassigned_aside": nobody, "waiting_aside": waits}
+    snoozed = await _sums(tx, put_aside, [columns.snoozed_until > moment, ~strange, *aside])
+    for queue in found.keys() & snoozed.keys():
+        for name in put_aside:
+            found[queue][name] += snoozed[queue][name]
+    return found
+
+
+async def _sums(tx: Tx, what: Mapping[str, Any], conditions: Sequence[Any]) -> dict[str, dict[str, int]]:
+    """How many tickets each queue has that are so (`active`), and how many of these are what else is asked."""
+    sums = [func.sum(case((one, 1), else_=0)).label(name) for name, one in what.items()]
+    queue = unsought(tickets.c.queue)
+    named = queue.label("queue"), func.count().label("active")
+    rows = await tx.all(select(*named, *sums).where(*conditions).group_by(queue))
+    return {row.queue: {name: int(getattr(row, name)) for name in ("active", *what)} for row in rows}
 
 
 async def now(tx: Tx, queue: str | None = None) -> Now:

@@ -62,17 +62,22 @@ def days_of(month: str) -> list[date]:
     return days_from(first, (first + 31 * DAY).replace(day=1))
 
 
-async def exactly(tx: Tx, since: datetime, until: datetime, queues: Queues = None) -> dict[str, Series]:
+async def exactly(
+    tx: Tx, since: datetime, until: datetime, queues: Queues = None, rolled: Rolled | None = None
+) -> dict[str, Series]:
     """Return the series of each queue, counted from the tables alone; as `gathered` does where that's too much."""
     if await _crowded(tx, [(since, until)], ACTED, MOST_READ):
-        return await gathered(tx, since, until, queues)
+        return await gathered(tx, since, until, queues, rolled)
     return await read(tx, since, until, queues)
 
 
-async def gathered(tx: Tx, since: datetime, until: datetime, queues: Queues = None) -> dict[str, Series]:
-    """Return the series of each queue, from `since` (included) to `until` (excluded). Raises `Counting`."""
+async def gathered(
+    tx: Tx, since: datetime, until: datetime, queues: Queues = None, rolled: Rolled | None = None
+) -> dict[str, Series]:
+    """Return the series of each queue, from `since` (included) to `until` (excluded). `rolled`: what other spans of the
+    same transaction were put together by. Raises `Counting`."""
     found: dict[str, Series] = defaultdict(Series)
-    plan = await _plan(tx, since, until)
+    plan = await _plan(rolled or Rolled(tx), since, until)
     await _check(tx, plan.spans, ACTED, MOST_READ)
     conditions = [rollups.c.queue != WHOLE] if queues is None else [rollups.c.queue.in_(queues)]
     for row in await _rows(tx, plan.keys, conditions):
@@ -84,11 +89,17 @@ async def gathered(tx: Tx, since: datetime, until: datetime, queues: Queues = No
     return dict(found)
 
 
-async def flow(tx: Tx, since: datetime, until: datetime | None, queues: Queues = None) -> dict[str, int]:
+async def flow(
+    tx: Tx,
+    since: datetime,
+    until: datetime | None,
+    queues: Queues = None,
+    rolled: Rolled | None = None,
+) -> dict[str, int]:
     """Return by how much each queue's backlog grew, from `since` (included) to `until` (excluded; None: for ever).
-    Raises `Counting`."""
+    `rolled`: as of `gathered`. Raises `Counting`."""
     found: Counter[str] = Counter()
-    plan = await _plan(tx, since, until)
+    plan = await _plan(rolled or Rolled(tx), since, until)
     await _check(tx, plan.spans, tuple(EFFECT), MOST_SUMMED)
     for row in await _rows(tx, plan.keys, [rollups.c.queue == WHOLE]):
         for queue, by in row.series["effect"].items():
@@ -135,10 +146,51 @@ class Plan:
     spans: list[Span]
 
 
-async def _plan(tx: Tx, since: datetime, until: datetime | None) -> Plan:
+class Rolled:
+    """What is rolled up, as one transaction sees it: each thing is asked for once, of however many spans."""
+
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
+        self._bounds: tuple[date, date] | None = None
+        self._late: frozenset[date] = frozenset()
+        self._looked = False
+        self._made: dict[str, bool] = {}
+
+    async def bounds(self) -> tuple[date, date] | None:
+        """From which day to which (excluded) there may be rows; None where there are none."""
+        await self._look()
+        return self._bounds
+
+    async def late(self) -> frozenset[date]:
+        """The days that something was added to, since `core.rollups` looked last."""
+        await self._look()
+        return self._late
+
+    async def made(self, keys: Iterable[str]) -> set[str]:
+        """Those of these days and months that are there."""
+        wanted = list(keys)
+        if unknown := [key for key in wanted if key not in self._made]:
+            there = rollups.c.day.in_(unknown), rollups.c.queue == WHOLE
+            found = {row.day for row in await self._tx.all(select(rollups.c.day).where(*there))}
+            self._made |= {key: key in found for key in unknown}
+        return {key for key in wanted if self._made[key]}
+
+    async def _look(self) -> None:
+        if self._looked:
+            return
+        self._looked = True
+        ends: list[Any] = [select(end(rollups.c.day)).scalar_subquery() for end in (func.min, func.max)]
+        row: Any = await self._tx.first(select(*ends))
+        if row is None or row[0] is None:
+            return
+        self._bounds = date.fromisoformat(f"{row[0][:7]}-01"), days_of(row[1][:7])[-1] + DAY
+        self._late = await _late(self._tx)
+
+
+async def _plan(rolled: Rolled, since: datetime, until: datetime | None) -> Plan:
     first = day_of(since)
     first += DAY if start_of(first) < since else timedelta()
-    bounds = await _bounds(tx)
+    bounds = await rolled.bounds()
     if bounds is None:
         return Plan([], [(since, until)])
     first, end = max(first, bounds[0]), bounds[1]
@@ -146,53 +198,38 @@ async def _plan(tx: Tx, since: datetime, until: datetime | None) -> Plan:
         end = min(end, day_of(until))
     if first >= end:
         return Plan([], [(since, until)])
-    keys, days = await _stored(tx, first, end)
+    keys, days = await _stored(rolled, first, end)
     return Plan(keys, _between(since, until, days))
 
 
-async def _bounds(tx: Tx) -> tuple[date, date] | None:
-    """From which day to which (excluded) there may be rows; None where there are none."""
-    low = await tx.scalar(select(func.min(rollups.c.day)))
-    high = await tx.scalar(select(func.max(rollups.c.day)))
-    if low is None:
-        return None
-    return date.fromisoformat(f"{low[:7]}-01"), days_of(high[:7])[-1] + DAY
-
-
-async def _stored(tx: Tx, first: date, end: date) -> tuple[list[str], list[date]]:
+async def _stored(rolled: Rolled, first: date, end: date) -> tuple[list[str], list[date]]:
     """The keys that hold these days, a month's where it's there, and the days that they hold."""
-    late = await _late(tx)
-    months = dict.fromkeys(month_of(day) for day in days_from(first, end))
-    whole = {m: days for m in months if (days := days_of(m))[0] >= first and days[-1] < end}
-    usable = {m: days for m, days in whole.items() if late.isdisjoint(days)}
-    made = await _made(tx, usable)
+    late, days = await rolled.late(), days_from(first, end)
+    months = dict.fromkeys(month_of(day) for day in days)
+    whole = {m: held for m in months if (held := days_of(m))[0] >= first and held[-1] < end}
+    usable = {m: held for m, held in whole.items() if late.isdisjoint(held)}
+    single = {day.isoformat(): day for day in days if day not in late}
+    made = await rolled.made([*usable, *single])
     keys = [m for m in usable if m in made]
     held = [day for m in keys for day in usable[m]]
     taken = set(held)
-    single = {day.isoformat(): day for day in days_from(first, end) if day not in taken and day not in late}
-    made = await _made(tx, single)
-    keys += [key for key in single if key in made]
-    return keys, sorted(held + [day for key, day in single.items() if key in made])
+    alone = [key for key, day in single.items() if key in made and day not in taken]
+    return keys + alone, sorted(held + [single[key] for key in alone])
 
 
-async def _made(tx: Tx, keys: Iterable[str]) -> set[str]:
-    rows = await tx.all(select(rollups.c.day).where(rollups.c.day.in_(list(keys)), rollups.c.queue == WHOLE))
-    return {row.day for row in rows}
-
-
-async def _late(tx: Tx) -> set[date]:
-    """The days that something was added to, since `core.rollups` looked last."""
+async def _late(tx: Tx) -> frozenset[date]:
     state = await tx.scalar(
         select(settings.c.value).where(settings.c.scope == SCOPE, settings.c.key == STATE)
     )
     if state is None:
-        return set()
+        return frozenset()
     end = date.fromisoformat(state["upto"]) + DAY
     day = func.date(events.c.at)  # text on SQLite
     # Compared by its day, so that no index of times is taken for it: by that all that ever happened would be read.
     new = select(day.label("day")).where(events.c.id > state["mark"], day < end.isoformat())
     rows = await tx.all(new.distinct())
-    return {date.fromisoformat(str(found)) for found in (*(row.day for row in rows), *state["added"])}
+    added = (*(row.day for row in rows), *state["added"])
+    return frozenset(date.fromisoformat(str(found)) for found in added)
 
 
 def _between(since: datetime, until: datetime | None, days: list[date]) -> list[Span]:

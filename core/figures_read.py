@@ -2,24 +2,29 @@
 
 A ticket that was merged or is spam has no durations. What older events don't tell (they are from before targets, or
 from an archive) is taken from the tickets' times, where these tell it; then there's no duration in business hours.
+
+A day of a large desk has ten thousand events that are looked at one by one, for somebody who waits. So those of like
+tickets come as one row, what they tell joined to one text (the database reads none of it) that is parsed at once.
 """
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Row, case, func, null, select, type_coerce
+from sqlalchemy import Row, String, Text, case, cast, func, literal, null, select, type_coerce
 
-from core.columns import Json, Utc
 from core.database import Tx
 from core.figures_series import Series
 from core.figures_shapes import EFFECT
 from core.tables import events, ratings, tags, tickets
 
-ACTED: Final = ("opened", "reopened", "answered", "resolved")  # these are looked at one by one
+ENDED: Final = ("answered", "resolved")  # what took some time
+ACTED: Final = ("opened", "reopened", *ENDED)  # these are looked at one by one
 COUNTED: Final = (
     *(kind for kind in EFFECT if kind not in ACTED),
     "message",
@@ -27,10 +32,35 @@ COUNTED: Final = (
     "delivery_bounced",
 )
 AT_ONCE: Final = 1.0  # seconds: an archive that was read in without its dates was answered as it was opened
+TOGETHER: Final = 1_000  # events whose tickets' times are looked up at once
+_GROUP: Final = 5_000  # ids whose events may come as one row: its text stays far below what a server sends
+_SPREADS: Final = {"first": "first_response", "resolved": "resolution"}
+_MINUTE: Final = len("2026-03-29 01:30")  # of a time, as every store writes it
 
 Queues = Sequence[str] | None
-Keys = tuple[str, str, str, tuple[str, ...]]  # a ticket's channel, priority, assignee and tags
-Tally = Counter[tuple[str, str, Keys]]  # how often in a queue what happened to tickets of such keys
+Keys = tuple[tuple[str, str], ...]  # dimensions, and what a ticket is by them
+
+
+class _Untimed(NamedTuple):
+    """An answer or a resolution of which the ticket's times must say what it doesn't tell itself."""
+
+    queue: str
+    kind: str
+    keys: Keys
+    out: bool
+    told: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What was counted of a span. `acts`: how often in a queue what happened to tickets of such keys, and whether in
+    time (None: no target). `durations`: seconds, by queue and spread. `arrivals`: by queue and minute. `untimed`: by
+    the events' ids."""
+
+    acts: Counter[tuple[str, str, Keys, int | None]] = field(default_factory=Counter)
+    durations: defaultdict[tuple[str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
+    arrivals: Counter[tuple[str, str]] = field(default_factory=Counter)
+    untimed: dict[int, _Untimed] = field(default_factory=dict)
 
 
 async def read(tx: Tx, since: datetime, until: datetime, queues: Queues = None) -> dict[str, Series]:
@@ -40,14 +70,15 @@ async def read(tx: Tx, since: datetime, until: datetime, queues: Queues = None) 
     for queue, counts in (await counted(tx, since, until, queues, COUNTED)).items():
         for kind, n in counts.items():
             found[queue].count(kind, n=n)
-    tagged = await _tags(tx, span)
-    told: set[int] = set()
-    tally: Tally = Counter()  # many have the same keys: these are parted once
+    tally, tagged = _Tally(), _Tally()
     for row in await _acts(tx, span):
-        _count(found[row.queue], tally, row, tuple(tagged.get(row.ticket_id, ())), told)
-    for (queue, what, (channel, priority, assignee, names)), n in tally.items():
-        keys = {"channel": (channel,), "priority": (priority,), "assignee": (assignee,), "tag": names}
-        found[queue].count(what, keys, n)
+        _told(tally, row, _keys(row))
+    for row in await _tagged(tx, span):
+        _told(tagged, row, (("tag", row.tag),))
+    if tally.untimed:
+        times = await _times(tx, list(tally.untimed))
+        _timed(tally, tagged, times, await _tags(tx, {time.ticket_id for time in times}))
+    _part(tally, tagged, found)
     for row in await _rated(tx, span):
         found[row.queue].count(f"rated:{row.score}", n=int(row.n))
     return dict(found)
@@ -78,43 +109,71 @@ async def counted(
     return found
 
 
+def _joined() -> tuple[Any, ...]:
+    """What a row has of the events that come as one: how many they are; of what ended its id and what it tells; of what
+    was opened the minute."""
+    pair = literal("[").concat(cast(events.c.id, String)).concat(literal(","))
+    pair = pair.concat(type_coerce(events.c.data, Text)).concat(literal("]"))
+    minute = func.substr(events.c.at, 1, _MINUTE)
+    return (
+        func.count().label("n"),
+        func.group_concat(case((events.c.kind.in_(ENDED), pair), else_=null())).label("told"),
+        func.group_concat(case((events.c.kind == "opened", minute), else_=null())).label("at"),
+    )
+
+
 async def _acts(tx: Tx, span: Sequence[Any]) -> Sequence[Row[Any]]:
-    ended = events.c.kind.in_(("answered", "resolved"))  # of the others neither is looked at, nor read
-
-    def of_those(column: Any, kind: Any) -> Any:
-        return type_coerce(case((ended, column), else_=null()), kind)
-
+    """What happened, by what the tickets are."""
+    alike = (events.c.queue, events.c.kind, tickets.c.channel, tickets.c.priority, tickets.c.assignee_id)
+    out = tickets.c.merged_into.is_not(None) | tickets.c.spam
     return await tx.all(
-        select(
-            events.c.ticket_id,
-            events.c.at,
-            events.c.kind,
-            events.c.queue,
-            of_those(events.c.data, Json).label("data"),
-            tickets.c.channel,
-            tickets.c.priority,
-            tickets.c.assignee_id,
-            of_those(tickets.c.created_at, Utc).label("created_at"),
-            of_those(tickets.c.first_response_at, Utc).label("first_response_at"),
-            (tickets.c.merged_into.is_not(None) | tickets.c.spam).label("out"),
-        )
+        select(*alike, out.label("out"), *_joined())
         .join(tickets, tickets.c.id == events.c.ticket_id)
         .where(*span, events.c.kind.in_(ACTED))
-        .order_by(events.c.at, events.c.id)
+        .group_by(*alike, out, events.c.id - events.c.id % _GROUP)
     )
 
 
-async def _tags(tx: Tx, span: Sequence[Any]) -> dict[int, list[str]]:
-    """The tags of the tickets to which something happened."""
-    found: dict[int, list[str]] = {}
-    rows = await tx.all(
-        select(tags.c.ticket_id, tags.c.tag)
+async def _tagged(tx: Tx, span: Sequence[Any]) -> Sequence[Row[Any]]:
+    """The same by each tag."""
+    alike = (events.c.queue, events.c.kind, tags.c.tag)
+    out = tickets.c.merged_into.is_not(None) | tickets.c.spam
+    return await tx.all(
+        select(*alike, out.label("out"), *_joined())
+        .select_from(tags)
         .join(events, events.c.ticket_id == tags.c.ticket_id)
+        .join(tickets, tickets.c.id == events.c.ticket_id)
         .where(*span, events.c.kind.in_(ACTED))
-        .distinct()
+        .group_by(*alike, out, events.c.id - events.c.id % _GROUP)
     )
-    for row in rows:
-        found.setdefault(row.ticket_id, []).append(row.tag)
+
+
+async def _times(tx: Tx, numbers: Sequence[int]) -> list[Row[Any]]:
+    """When these events happened, in that order, and what the times of their tickets are."""
+    columns = (
+        events.c.id,
+        events.c.ticket_id,
+        events.c.at,
+        tickets.c.created_at,
+        tickets.c.first_response_at,
+    )
+    found: list[Row[Any]] = []
+    for start in range(0, len(numbers), TOGETHER):
+        found += await tx.all(
+            select(*columns)
+            .join(tickets, tickets.c.id == events.c.ticket_id)
+            .where(events.c.id.in_(numbers[start : start + TOGETHER]))
+        )
+    return sorted(found, key=lambda row: (row.at, row.id))
+
+
+async def _tags(tx: Tx, ticket_ids: Collection[int]) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    numbers = sorted(ticket_ids)
+    for start in range(0, len(numbers), TOGETHER):
+        some = tags.c.ticket_id.in_(numbers[start : start + TOGETHER])
+        for row in await tx.all(select(tags.c.ticket_id, tags.c.tag).where(some)):
+            found.setdefault(row.ticket_id, []).append(row.tag)
     return found
 
 
@@ -128,55 +187,107 @@ async def _rated(tx: Tx, span: Sequence[Any]) -> Sequence[Row[Any]]:
     )
 
 
-def _count(series: Series, tally: Tally, row: Row[Any], tagged: tuple[str, ...], told: set[int]) -> None:
-    """Count one event. `told`: tickets whose first answer was found by its time alone."""
-    kind: str = row.kind
-    assignee = str(row.assignee_id) if row.assignee_id is not None else ""
-    keys: Keys = (row.channel, row.priority, assignee, tagged)
-    if kind != "answered":
-        tally[row.queue, kind, keys] += 1
-    if kind == "opened":
-        series.arrived(row.at)
-    elif kind == "answered":
-        series.count("answered")
-        _answered(series, tally, row, keys, told)
-    elif kind == "resolved":
-        _took(series, tally, row, "resolution", keys)
+# -- one by one -----------------------------------------------------------------------------------------------------
 
 
-def _answered(series: Series, tally: Tally, row: Row[Any], keys: Keys, told: set[int]) -> None:
-    first = row.data.get("first")
-    if first is None:
-        first = row.first_response_at == row.at and row.ticket_id not in told
-        told.add(row.ticket_id)
-    if first:
-        tally[row.queue, "first", keys] += 1
-        _took(series, tally, row, "first_response", keys)
-    elif not row.out:
-        _met(tally, row, "next", keys)
+def _keys(row: Row[Any]) -> Keys:
+    assignee = "" if row.assignee_id is None else str(row.assignee_id)
+    return ("channel", row.channel), ("priority", row.priority), ("assignee", assignee)
 
 
-def _took(series: Series, tally: Tally, row: Row[Any], what: str, keys: Keys) -> None:
-    """How long it took, and whether that was in time."""
-    if row.out:
+def _told(tally: _Tally, row: Row[Any], keys: Keys) -> None:
+    """Count a row of events of one kind, but those that don't tell all."""
+    queue, kind, out = row.queue, row.kind, bool(row.out)
+    if row.told is None:
+        tally.acts[queue, kind, keys, None] += row.n
+        for minute, n in Counter(row.at.split(",") if row.at else ()).items():
+            tally.arrivals[queue, minute] += n
         return
-    data: Mapping[str, Any] = row.data
-    if "wall" in data:
-        series.exact[what].append(float(data["wall"]))
-        if data.get("business") is not None:
-            series.exact[f"{what}_business"].append(float(data["business"]))
-    elif "first" not in data:
-        wall = (row.at - row.created_at).total_seconds()
-        if wall >= AT_ONCE:
-            series.exact[what].append(wall)
-    _met(tally, row, "first" if what == "first_response" else what, keys)
+    parsed = json.loads(f"[{row.told}]")
+    if len(parsed) != row.n:
+        raise ValueError("the database cut a list of events short")
+    acts: Counter[tuple[str, int | None]] = Counter()
+    places = _places(tally, queue)
+    for number, told in parsed:
+        first, what = told.get("first"), kind
+        if first is None and (kind == "answered" or not ("wall" in told or out)):
+            tally.untimed[number] = _Untimed(queue, kind, keys, out, told)
+            continue
+        if kind == "answered":
+            what = "first" if first else "next"
+        acts[what, None if out else told.get("met")] += 1
+        if what != "next" and not out:
+            _took(places[what], told)
+    for (what, met), n in acts.items():
+        tally.acts[queue, what, keys, met] += n
 
 
-def _met(tally: Tally, row: Row[Any], what: str, keys: Keys) -> None:
-    met = row.data.get("met")
-    if met is not None:
-        tally[row.queue, f"{what}:of", keys] += 1
-        tally[row.queue, f"{what}:met", keys] += int(met)
+def _places(tally: _Tally, queue: str) -> dict[str, tuple[list[float], list[float]]]:
+    """Where a queue's durations go, of first answers and resolutions: by the wall clock and in business hours."""
+    durations = tally.durations
+    return {
+        what: (durations[queue, spread], durations[queue, f"{spread}_business"])
+        for what, spread in _SPREADS.items()
+    }
+
+
+def _took(
+    place: tuple[list[float], list[float]], told: Mapping[str, Any], by_times: float | None = None
+) -> None:
+    """How long it took. `by_times`: seconds by the ticket's times, where they are asked."""
+    if "wall" in told:
+        place[0].append(float(told["wall"]))
+        if (business := told.get("business")) is not None:
+            place[1].append(float(business))
+    elif by_times is not None and by_times >= AT_ONCE:
+        place[0].append(by_times)
+
+
+def _timed(
+    tally: _Tally, tagged: _Tally, times: Iterable[Row[Any]], names: Mapping[int, Sequence[str]]
+) -> None:
+    """Count by the tickets' times, in the order in which it happened: of a ticket's answers the first one counts."""
+    found: set[int] = set()
+    for time in times:  # of those that are there still
+        one, what = tally.untimed[time.id], "resolved"
+        if one.kind == "answered":
+            first = time.first_response_at == time.at and time.ticket_id not in found
+            found.add(time.ticket_id)
+            what = "first" if first else "next"
+        met = None if one.out else one.told.get("met")
+        tally.acts[one.queue, what, one.keys, met] += 1
+        for tag in names.get(time.ticket_id, ()):
+            tagged.acts[one.queue, what, (("tag", tag),), met] += 1
+        if what != "next" and not one.out:
+            wall = None if "first" in one.told else (time.at - time.created_at).total_seconds()
+            _took(_places(tally, one.queue)[what], one.told, wall)
+
+
+def _part(tally: _Tally, tagged: _Tally, found: Mapping[str, Series]) -> None:
+    """Count in each queue's series what was counted of it."""
+    for queue, what, keys, n in _counts(tally):
+        found[queue].count(what, keys, n)
+    for queue, what, keys, n in _counts(tagged):
+        if keys:
+            found[queue].below(what, keys, n)
+    for (queue, spread), durations in tally.durations.items():
+        if durations:
+            found[queue].exact[spread] += durations
+    for (queue, minute), n in tally.arrivals.items():
+        found[queue].arrived(datetime.fromisoformat(minute), n)
+
+
+def _counts(tally: _Tally) -> Iterator[tuple[str, str, Keys, int]]:
+    """What each of these is counted as, with its queue, below which keys, and how often."""
+    for (queue, what, keys, met), n in tally.acts.items():
+        if what in ("first", "next"):
+            yield queue, "answered", (), n
+        if what != "next":  # of further answers those that had a target are counted, and no more
+            yield queue, what, keys, n
+        if met is not None:
+            target = "resolution" if what == "resolved" else what
+            yield queue, f"{target}:of", keys, n
+            yield queue, f"{target}:met", keys, n * int(met)
 
 
 __all__ = ["ACTED", "COUNTED", "Queues", "counted", "read", "spanning"]

@@ -41,20 +41,23 @@ class Series:
     stored: dict[str, Histogram] = field(default_factory=dict)
     arrivals: dict[str, int] = field(default_factory=dict)
 
-    def count(self, what: str, keys: Mapping[str, Iterable[str]] | None = None, n: int = 1) -> None:
-        """Count something, also below the keys of each dimension."""
+    def count(self, what: str, keys: Iterable[tuple[str, str]] = (), n: int = 1) -> None:
+        """Count something, also below these keys, each of a dimension."""
         self.counts[what] += n
-        for dimension, names in (keys or {}).items():
-            groups = self.groups[dimension]
-            for name in names:
-                if name not in groups:
-                    groups[name] = Counter()
-                groups[name][what] += n
+        self.below(what, keys, n)
 
-    def arrived(self, at: datetime) -> None:
-        """Count a ticket that came in."""
+    def below(self, what: str, keys: Iterable[tuple[str, str]], n: int) -> None:
+        """Count something below these keys alone."""
+        for dimension, name in keys:
+            groups = self.groups[dimension]
+            if name not in groups:
+                groups[name] = Counter()
+            groups[name][what] += n
+
+    def arrived(self, at: datetime, n: int = 1) -> None:
+        """Count a ticket, or `n`, that came in at a time of UTC."""
         day, quarter = at.date().isoformat(), at.hour * 4 + at.minute // 15
-        self.arrivals[day] = self.arrivals.get(day, 0) + (1 << quarter * packed.BITS)
+        self.arrivals[day] = self.arrivals.get(day, 0) + (n << quarter * packed.BITS)
 
     def merge(self, other: Series) -> None:
         """Add the other's to these."""

@@ -4,6 +4,7 @@ plan is the same for ten tickets and for a million."""
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -77,6 +78,40 @@ async def test_what_is_searched_is_found_one_by_one(desk: TestDesk, queue: str |
     lines = await plans_of(desk, lambda tx: list_tickets(tx, ada, asked), "tickets")
     assert lines
     assert {line for line in lines if "PRIMARY KEY (rowid=?)" not in line} == set()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        TicketCriteria(requester="ann@example.com"),
+        TicketCriteria(requester="ann@example.com", queue="support"),
+        TicketCriteria(requester="ann@example.com", assignee="grace", status=(Status.CLOSED,)),
+        TicketCriteria(requester="ann@example.com", queue="support", assignee=""),
+    ],
+)
+@pytest.mark.parametrize("later", [False, True])
+async def test_a_requesters_tickets_are_found_by_their_address(
+    desk: TestDesk, asked: TicketCriteria, later: bool
+) -> None:
+    """Whatever else they are to be: a queue and an assignee have many more."""
+    await desk.write()
+    ada = await desk.staff()
+    if later:
+        asked = replace(asked, cursor=cursor_of(desk.clock.now(), 5))
+    lines = await plans_of(desk, lambda tx: list_tickets(tx, ada, asked), "tickets")
+    lists = [line for line in lines if "PRIMARY KEY (rowid=?)" not in line]
+    assert len(lists) == len(asked.status or Status)
+    assert all("ix_tickets_address (requester_address=? AND status=?" in line for line in lists), lines
+
+
+@pytest.mark.parametrize("queue", [None, "support"])
+async def test_how_things_stand_is_read_from_an_index_alone(desk: TestDesk, queue: str | None) -> None:
+    """But for what is put aside, which is looked up by when that ends."""
+    lines = await plans_of(desk, lambda tx: figures.now(tx, queue), "tickets")
+    assert lines == [
+        "SEARCH tickets USING COVERING INDEX ix_tickets_standing (status=?)",
+        "SEARCH tickets USING INDEX ix_tickets_snoozed (snoozed_until>?)",
+    ]
 
 
 @pytest.mark.parametrize(("sort", "entered"), [(Sort.RECENT, "updated_at<?"), (Sort.OLDEST, "updated_at>?")])

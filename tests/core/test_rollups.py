@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import select, update
 
-from core import figures
+from core import figures, figures_read
 from core.config_time import Retention
 from core.figures import Figures, Spread
 from core.figures_days import DAY, SCOPE, day_of
@@ -165,6 +165,15 @@ async def test_from_tables_and_from_rollups(lived: Lived, store: Store) -> None:
     assert short.within == 0
     whole = await lived.desk.database.read(lambda tx: figures.of(tx, periods[0], None))
     assert whole.within == WITHIN
+
+
+@pytest.mark.parametrize("size", [1, 7])
+async def test_events_come_in_rows_of_any_size(
+    lived: Lived, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """Those of like tickets come as one row, or as several."""
+    monkeypatch.setattr(figures_read, "_GROUP", size)
+    await lived.check(lived.periods(1))
 
 
 async def test_days_do_come_from_rollups(lived: Lived, store: Store) -> None:

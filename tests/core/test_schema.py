@@ -6,7 +6,7 @@ import asyncio
 import time
 
 import pytest
-from sqlalchemy import Connection, inspect, select
+from sqlalchemy import Connection, inspect, select, text
 
 from core import outbox, schema
 from core.database import Database, Tx
@@ -65,6 +65,30 @@ async def test_an_interrupted_migration_is_done_again(empty: Database, empty_sto
     await schema.migrate(empty)
     await schema.check(empty)
     assert empty_store.count("work", "name = 'schema' AND token IS NOT NULL") == 0
+
+
+async def test_indexes_are_added_beside_code_that_knows_nothing_of_them(
+    empty: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """0006: they are there afterwards, also where one was made before the migration stopped; what ran goes on."""
+    await schema.migrate(empty)
+    added = {"ix_tickets_address", "ix_tickets_standing"}
+
+    def indexes(connection: Connection) -> set[str | None]:
+        return {index["name"] for index in inspect(connection).get_indexes("tickets")}
+
+    async def back(tx: Tx, names: set[str]) -> None:
+        for name in names:
+            await tx.run(text(f"DROP INDEX {name}" + ("" if tx.sqlite else " ON tickets")))
+        await tx.run(text("UPDATE alembic_version SET version_num = '0005'"))
+
+    for names in (added, {"ix_tickets_standing"}):
+        await empty.unit(lambda tx, names=names: back(tx, names))  # type: ignore[misc]
+        assert f"from 0005 to {schema.HEAD}" in await schema.migrate(empty)
+        assert added <= await empty.read(lambda tx: tx.connection.run_sync(indexes))
+    monkeypatch.setattr(schema, "HEAD", "0005")
+    await schema.check(empty)
+    assert "newer than this relaydesk's 0005, which may run on it" in await schema.migrate(empty)
 
 
 async def test_a_long_migration_comes_to_its_end(empty_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
