@@ -22,6 +22,7 @@ import structlog
 from bot import failures
 from bot.home import Home, dm_queue_of, public_of, requests_of, triage_of
 from core.config import Config
+from core.desk_texts import phrase
 from core.failures import Failure, Scope, TemporaryFailure
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ class Api:
         left = self._waits.get(limited, 0.0) - time.monotonic()
         if left > 0:
             raise TemporaryFailure(
-                f"Slack asks to wait ({limited[0]})", timedelta(seconds=left), scope=Scope.LANE
+                phrase("slack_asks_to_wait", method=limited[0]), timedelta(seconds=left), scope=Scope.LANE
             )
         self._waits.pop(limited, None)
 

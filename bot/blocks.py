@@ -34,7 +34,8 @@ _CHANNEL = re.compile(r"[CG][A-Z0-9]{2,}")
 @dataclass(frozen=True, slots=True)
 class Look:
     """What all posts share: where links lead, the service's name, our team; which channel serves which queue ("":
-    none), in the order of the configuration; whether the app may upload files; the operator's own texts."""
+    none), in the order of the configuration; whether the app may upload files; the operator's own texts; the service's
+    language, and that of each queue, "" where it has none."""
 
     base_url: str
     name: str
@@ -42,6 +43,14 @@ class Look:
     triage: Mapping[str, str] = field(default_factory=dict)
     uploads: bool = True
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    language: str = "en"
+    languages: Mapping[str, str] = field(default_factory=dict)
+
+    def languages_for(self, queue: str, theirs: str) -> tuple[str, ...]:
+        """Return in which languages a requester is spoken to, the first that there is: the queue's (of an unknown one
+        the first queue's), theirs ("": not known), the service's."""
+        own = self.languages.get(queue, next(iter(self.languages.values()), ""))
+        return tuple(one for one in (own, theirs, self.language) if one)
 
     def channel_of(self, queue: str) -> str | None:
         """Return the triage channel of a queue, as the desk has it: an unknown queue's is the first one's. None where

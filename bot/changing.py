@@ -12,6 +12,7 @@ from bot.finding import parts_there
 from bot.home import place_of, remote_id, split_place, split_remote
 from bot.posting import Place, Poster, joined
 from bot.refusals import GONE, lacks_scope, refused
+from core.desk_texts import phrase
 from core.failures import PermanentFailure
 from core.shapes import Outgoing, Sent
 
@@ -34,7 +35,7 @@ class Changer:
         further ones follow in the thread, those left over go. Raises a `Failure`."""
         parts = [t for t in outgoing.targets or (outgoing.target or "",) if t and not is_file(t)]
         if not parts:
-            raise PermanentFailure("what it changes was never posted")
+            raise PermanentFailure(phrase("reason_never_posted"))
         sent = [await self._renew(target, post) for target, post in zip(parts, posts, strict=False)]
         more, left_over = await self._further(outgoing, parts, posts)
         for ts in [*(split_remote(target)[2] for target in parts[len(posts) :]), *left_over]:

@@ -9,14 +9,15 @@ shows and search finds. docs.slack.dev/reference/block-kit/blocks/data-visualiza
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from bot.blocks import Json, Look, Post, context, header, plain, section
 from bot.markup import brief, escape, fallback
+from core.desk_texts import phrase
 from core.failures import PermanentFailure
 from core.report_shapes import Chart, Report, TableOf
-from core.report_words import number
+from core.report_words import Speech
 from core.shapes import Outgoing
 from core.widths import cut, width
 
@@ -26,11 +27,11 @@ MOST_WORDS: Final = 9_500  # characters of one message, of about 13,000 that Sla
 _SERIES, _POINTS, _LABEL, _TITLE, _AXIS = 12, 20, 20, 50, 50
 _HEADER: Final = 150
 _SECTION: Final = 2_900
+_LATE: Final = 500
 _TABLE: Final = 2_800  # characters of a table's text, of 3,000
 _WIDEST, _LINE = 34, 58  # columns of a cell, and of a row that fits on a line of the window
 _CELL: Final = 200  # characters of one value
 _FIRST: Final = ("counts", "times", "targets")  # tables of the first post; the others stand in its thread
-_HIDDEN: Final = "(title not shown: others than staff read this channel)"
 _TABLED: Final = {"flow": "counts", "queues": "by_queue"}  # a chart's key → the table that shows the same
 
 
@@ -56,18 +57,18 @@ def digest(outgoing: Outgoing, look: Look) -> list[Post]:
     try:
         report = Report.of_json(outgoing.data["report"])
     except (KeyError, TypeError, ValueError) as exc:
-        raise PermanentFailure("its report can't be read") from exc
-    titles = bool(outgoing.data.get("titles", True))
+        raise PermanentFailure(phrase("reason_no_report")) from exc
+    titles, speech = bool(outgoing.data.get("titles", True)), report.speech
     charts = [chart for chart in report.series if _drawable(chart)][:MOST_CHARTS]
-    tables = [(table.key, [_Item(b, (b,)) for b in _table(table, titles)]) for table in report.tables]
+    tables = [(table.key, [_Item(b, (b,)) for b in _table(table, titles, speech)]) for table in report.tables]
     top = [_Item(block, (block,)) for block in _top(report, titles)]
-    top += [_Item(_chart(chart), tuple(_instead(chart, report))) for chart in charts]
+    top += [_Item(_chart(chart, speech), tuple(_instead(chart, report))) for chart in charts]
     top += [item for key, items in tables if key in _FIRST for item in items]
     below = [item for key, items in tables if key not in _FIRST for item in items]
     packed = [*_packed(top), *(_packed(below) if below else ())]
     posts = []
     for at, part in enumerate(packed):
-        words = _text(report, titles) if at == 0 else f"{report.title} ({at + 1} of {len(packed)})"
+        words = _text(report, titles) if at == 0 else _part(report, at + 1, len(packed))
         blocks = tuple(item.block for item in part)
         without = tuple(block for item in part for block in item.without)
         posts.append(Post(fallback(escape(words)), blocks, plainer=without if without != blocks else ()))
@@ -83,12 +84,12 @@ def _top(report: Report, titles: bool) -> list[Json]:
         context(plain(f"{report.period} · {report.scope}"[:2_000])),
     ]
     if report.late:
-        blocks.append(section(f":hourglass: {escape(report.late_words)}"))
+        blocks.append(section(f":hourglass: {escape(brief(report.late_words, _LATE))}"))
     if report.headline:
         blocks.append(section(escape("\n".join(report.headline))[:_SECTION]))
     if report.needs:
         blocks += [
-            section("*What needs somebody*"),
+            _bold(report.speech.text("needs")),
             _rich_list([[_run(words)] for words in _needs(report, titles)]),
         ]
     return blocks
@@ -110,18 +111,26 @@ def _run(text: str, **style: bool) -> Json:
 
 def _text(report: Report, titles: bool) -> str:
     """The words of it: what screen readers, notifications and clients without blocks get."""
+    speech = report.speech
+    colon = speech.text("colon")
     lines = [report.title, f"{report.period} · {report.scope}", report.late_words, *report.headline]
     if report.needs:
-        lines += ["What needs somebody:", *(f"• {words}" for words in _needs(report, titles))]
-    lines += [f"{table.title}: {_in_words(table)}" for table in report.tables if table.key == "counts"]
+        lines += [
+            f"{speech.text('needs')}{colon.rstrip()}",
+            *(f"• {words}" for words in _needs(report, titles)),
+        ]
+    lines += [f"{table.title}{colon}{_in_words(table)}" for table in report.tables if table.key == "counts"]
     return "\n".join(line for line in lines if line)
 
 
+def _part(report: Report, n: int, of: int) -> str:
+    speech = report.speech
+    return speech.text("part", title=report.title, n=speech.number(n), of=speech.number(of))
+
+
 def _needs(report: Report, titles: bool) -> list[str]:
-    return [
-        f"#{need.ticket} {_HIDDEN}: {need.text}" if need.ticket is not None and not titles else need.words
-        for need in report.needs
-    ]
+    hidden = "" if titles else report.speech.text("hidden")
+    return [(need if titles else replace(need, title=hidden)).words for need in report.needs]
 
 
 def _in_words(table: TableOf) -> str:
@@ -131,7 +140,7 @@ def _in_words(table: TableOf) -> str:
 # -- tables -------------------------------------------------------------------------------------------------------
 
 
-def _table(table: TableOf, titles: bool) -> list[Json]:
+def _table(table: TableOf, titles: bool, speech: Speech) -> list[Json]:
     """A table: its title, its rows in monospace (as a list, where lines would be too long for that), its note."""
     rows = [
         row.cells if titles or row.ticket is None else (f"#{row.ticket}", *row.cells[1:])
@@ -140,16 +149,16 @@ def _table(table: TableOf, titles: bool) -> list[Json]:
     lines = _lines([table.head, *rows], table.align)
     if max(map(width, lines)) <= _LINE:
         return _set(table.title, lines, table.note)
-    blocks = [_bold(table.title), _rich_list([_point(table.head, row) for row in rows])]
+    blocks = [_bold(table.title), _rich_list([_point(table.head, row, speech) for row in rows])]
     return [*blocks, context(plain(table.note[:500]))] if table.note else blocks
 
 
-def _point(head: Sequence[str], cells: Sequence[str]) -> list[Json]:
+def _point(head: Sequence[str], cells: Sequence[str], speech: Speech) -> list[Json]:
     """A row in words: "support: came in 28 (20) · resolved 25 (26)"."""
     first, *rest = (brief(cell, _CELL) for cell in cells)
     labels = (brief(label, _TITLE) for label in head[1:])
-    told = (f"{label[:1].lower()}{label[1:]} {cell}" for label, cell in zip(labels, rest, strict=True))
-    return [_run(first, bold=True), _run(f": {' · '.join(told)}"[:_SECTION])]
+    told = " · ".join(f"{speech.inside(label)} {cell}" for label, cell in zip(labels, rest, strict=True))
+    return [_run(first, bold=True), _run(f"{speech.text('colon')}{told}"[:_SECTION])]
 
 
 def _instead(chart: Chart, report: Report) -> list[Json]:
@@ -157,7 +166,7 @@ def _instead(chart: Chart, report: Report) -> list[Json]:
     if any(table.key == _TABLED.get(chart.key) for table in report.tables):
         return []
     values = zip(chart.labels, *(line.values for line in chart.lines), strict=True)
-    rows = [(label, *map(number, each)) for label, *each in values if any(each)]
+    rows = [(label, *map(report.speech.number, each)) for label, *each in values if any(each)]
     head = ("", *(line.name for line in chart.lines))
     return _set(chart.title, _lines([head, *rows], "l" + "r" * len(chart.lines)), "")
 
@@ -208,7 +217,7 @@ def _drawable(chart: Chart) -> bool:
     return 1 <= len(chart.lines) <= _SERIES and len(names) == len(chart.lines) and bool(chart.labels)
 
 
-def _chart(chart: Chart) -> Json:
+def _chart(chart: Chart, speech: Speech) -> Json:
     """Bars; of more labels than there is room for those at the ends that are empty go first, then two become one."""
     labels, lines = _fitted(chart)
     series = [
@@ -224,7 +233,7 @@ def _chart(chart: Chart) -> Json:
         "chart": {
             "type": "bar",
             "series": series,
-            "axis_config": {"categories": labels, "y_label": "Tickets"},
+            "axis_config": {"categories": labels, "y_label": brief(speech.text("tickets"), _AXIS)},
         },
     }
 

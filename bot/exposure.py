@@ -19,14 +19,15 @@ from bot.refusals import refused
 from core import exposure
 from core.database import Database
 from core.desk import Desk
+from core.desk_texts import Phrase, phrase, said
 from core.failures import Failure, PermanentFailure, Unavailable
 
 log = structlog.get_logger(__name__)
 
 EVERY: Final = 240.0  # seconds between looks at all triage channels
 FRESH: Final = 60.0  # seconds for which an answer of Slack's counts
-PUBLIC: Final = "it is public: everybody in the workspace reads it"
-SHARED: Final = "it is shared with another organisation, whose people read it"
+PUBLIC: Final = phrase("reason_public")
+SHARED: Final = phrase("reason_shared")
 MEND: Final = "make it private, or list it in slack.exposed_channels"
 
 
@@ -102,9 +103,10 @@ class Exposure:
         try:
             why = await self._look(home, channel)
         except PermanentFailure as exc:
-            self._trouble(channel, f"the triage channel of {queue}: {exc.reason}")
+            named = phrase("exposed_triage", queue=queue)
+            self._trouble(channel, f"{named}: {exc.reason}")
             if refused(exc, *SHUT):
-                await self._shut(channel, f"the triage channel of {queue}", exc.reason)
+                await self._shut(channel, named, exc.reason)
             return
         if why:
             self._trouble(channel, f"the triage channel of {queue} gets no tickets: {why}; {MEND}")
@@ -124,27 +126,26 @@ class Exposure:
         if channel in home.triage:
             words = f"the triage channel of {home.triage[channel]}: {trouble}" if trouble else ""
             self._trouble(channel, words)
-        again = f"Tickets are shown in {name} again"
         if why:
-            await self._allow(home, channel, f"{again}: an operator allows it.")
+            await self._allow(home, channel, said(self._desk.config, "exposed_allowed", channel=name))
         else:
-            await self._clear(home, channel, f"{again}: it is private again.")
+            await self._clear(home, channel, said(self._desk.config, "exposed_private", channel=name))
         return ""
 
     async def _see_use(self, channel: str, queue: str, name: str, trouble: str) -> None:
         """Note whether anything can be posted in a triage channel."""
         if trouble:
-            await self._shut(channel, f"{name}, the triage channel of {queue}", trouble)
+            await self._shut(channel, phrase("exposed_triage_named", channel=name, queue=queue), trouble)
             return
         noted = channel in await self._database.read(exposure.told_shut)
         if noted and await self._database.unit(lambda tx: exposure.usable(tx, channel)):
             log.warning("channel_in_use_again", channel=channel)
 
-    async def _shut(self, channel: str, name: str, why: str) -> None:
+    async def _shut(self, channel: str, name: Phrase, why: str) -> None:
         told = (await self._database.read(exposure.told_shut)).get(channel)
         if told is not None and told > self._database.clock.now() - exposure.RECENT:
             return
-        words = f"Nothing can be posted in {name}: {why}. What is to be shown there waits until then."
+        words = said(self._desk.config, "exposed_shut", channel=name, why=why)
         if await self._database.unit(lambda tx: exposure.shut(tx, self._desk, channel, words)):
             log.error("channel_shut", channel=channel, why=why)
 
@@ -158,7 +159,7 @@ class Exposure:
 
     async def _note(self, home: Home, channel: str, name: str, why: str) -> None:
         place = place_of(home.team, channel)
-        words = f"{name} gets no tickets until an operator allows it: {why}. To mend it: {MEND}."
+        words = said(self._desk.config, "exposed_told", channel=name, why=why)
         noted = (await self._database.read(exposure.noted)).get(channel)
         if noted is not None and noted["why"] == why:
             return
@@ -192,9 +193,9 @@ def why_exposed(info: Mapping[str, Any]) -> str:
 def unusable(info: Mapping[str, Any]) -> str:
     """Say why nothing can be posted in a channel, "" where it can. Pure."""
     if info.get("is_archived"):
-        return "it is archived; unarchive it or give the queue another slack_channel"
+        return phrase("reason_archived")
     if info.get("is_member") is False:
-        return "the bot isn't in it; /invite it there"
+        return phrase("reason_not_in")
     return ""
 
 

@@ -6,11 +6,13 @@ an `UnknownOutcome`, except where doing it twice is the same as once (`REPEATABL
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
 import aiohttp
 
+from core.desk_texts import phrase
 from core.failures import Failure, PermanentFailure, Scope, TemporaryFailure, UnknownOutcome
 
 REPEATABLE: Final = frozenset(
@@ -54,16 +56,16 @@ SOON: Final = timedelta(seconds=2)
 
 # The workspace won't have us at all: everything waits until somebody mends it.
 TOKEN: Final = {
-    "invalid_auth": "Slack refuses the bot token; put a valid one into slack.bot_token",
-    "not_authed": "Slack got no token; set slack.bot_token",
-    "token_revoked": "the bot token was revoked; install the app again and set slack.bot_token",
-    "token_expired": "the bot token has expired; install the app again and set slack.bot_token",
-    "account_inactive": "the app was removed from the workspace; install it again",
-    "ekm_access_denied": "the workspace's key management keeps the app out; ask its administrators",
-    "org_login_required": "the workspace is being moved to an organisation; install the app again afterwards",
-    "team_added_to_org": "the workspace is being moved to an organisation; it will work again in a while",
-    "two_factor_setup_required": "Slack wants two-factor authentication set up for the app's owner",
-    "deprecated_endpoint": "Slack has ended a method that this version uses; update relaydesk",
+    "invalid_auth": phrase("slack_invalid_auth"),
+    "not_authed": phrase("slack_not_authed"),
+    "token_revoked": phrase("slack_token_revoked"),
+    "token_expired": phrase("slack_token_expired"),
+    "account_inactive": phrase("slack_account_inactive"),
+    "ekm_access_denied": phrase("slack_ekm_access_denied"),
+    "org_login_required": phrase("slack_org_login_required"),
+    "team_added_to_org": phrase("slack_team_added_to_org"),
+    "two_factor_setup_required": phrase("slack_two_factor"),
+    "deprecated_endpoint": phrase("slack_deprecated"),
 }
 # The same for what opens the sockets, which has a token of its own.
 APP_TOKEN: Final = {
@@ -74,14 +76,14 @@ APP_TOKEN: Final = {
 }
 # One thing that the app may not touch, or all of them: what the next deliveries meet says which.
 DENIED: Final = {
-    "access_denied": "Slack denies the app access to this; ask the workspace's administrators",
-    "team_access_not_granted": "the app has no access to that workspace; grant it and install again",
+    "access_denied": phrase("slack_access_denied"),
+    "team_access_not_granted": phrase("slack_team_access"),
 }
 # Slack's own trouble, known not done.
 BUSY: Final = {
-    "service_unavailable": "Slack is unavailable",
-    "team_not_found": "Slack doesn't find the workspace just now",
-    "message_limit_exceeded": "the workspace sends more messages than its plan allows",
+    "service_unavailable": phrase("slack_unavailable"),
+    "team_not_found": phrase("slack_team_not_found"),
+    "message_limit_exceeded": phrase("slack_plan_limit"),
 }
 # Nothing can be posted in a channel for now; where it is a queue's triage channel, its deliveries wait (`bot.sender`).
 SHUT: Final = ("channel_not_found", "not_in_channel", "is_archived")
@@ -89,44 +91,44 @@ SHUT: Final = ("channel_not_found", "not_in_channel", "is_archived")
 PERHAPS: Final = ("fatal_error", "internal_error")
 # Will never work as it stands; the words say how to mend it.
 NEVER: Final = {
-    "channel_not_found": "Slack finds no such conversation; check the id, and invite the bot if it's private",
-    "not_in_channel": "the bot isn't in that channel; /invite it there",
-    "is_archived": "that channel is archived; unarchive it or give the queue another slack_channel",
-    "restricted_action": "a workspace preference keeps the bot from posting there; ask its administrators",
-    "restricted_action_read_only_channel": "that channel is read-only; allow the bot to post there",
-    "restricted_action_thread_only_channel": "that channel takes replies in threads only",
-    "restricted_action_non_threadable_channel": "that channel takes no replies in threads",
-    "restricted_action_thread_locked": "that thread is locked; unlock it",
-    "posting_to_channel_denied": "the bot may not post files there",
-    "cannot_reply_to_message": "that message takes no replies",
-    "thread_not_found": "that thread is gone",
-    "messages_tab_disabled": "the person has no message tab with the app; enable it in the app's manifest",
-    "user_disabled": "that person's Slack account is deactivated; answer them by mail",
-    "user_not_found": "Slack knows no such person",
-    "users_not_found": "Slack knows no such person",
-    "user_not_visible": "the bot may not see that person",
-    "user_not_in_channel": "that person isn't in the channel",
-    "cannot_dm_bot": "that is a bot, and takes no messages",
-    "message_not_found": "that message is gone in Slack",
-    "cant_update_message": "Slack doesn't let the bot change that message",
-    "cant_delete_message": "Slack doesn't let the bot delete that message",
-    "edit_window_closed": "that message is too old to be changed in this workspace",
-    "is_inactive": "that message can't be changed: its channel is frozen",
-    "msg_too_long": "the text is longer than Slack takes",
-    "msg_blocks_too_long": "the text is longer than Slack takes",
-    "no_text": "there is no text to post",
-    "invalid_blocks": "Slack doesn't take the layout; this is a fault of relaydesk",
-    "invalid_blocks_format": "Slack doesn't take the layout; this is a fault of relaydesk",
-    "invalid_arguments": "Slack doesn't take the request; this is a fault of relaydesk",
-    "missing_argument": "Slack misses something in the request; this is a fault of relaydesk",
-    "file_type_not_allowed": "the workspace doesn't allow files of that type",
-    "file_uploads_disabled": "the workspace doesn't allow uploads",
-    "file_upload_size_restricted": "the file is larger than the workspace allows",
-    "storage_limit_reached": "the workspace's file storage is full",
-    "invalid_name": "Slack knows no such emoji",
-    "too_many_reactions": "that message has as many reactions as Slack allows",
-    "too_many_emoji": "that message has as many reactions as Slack allows",
-    "not_reactable": "that message takes no reactions",
+    "channel_not_found": phrase("slack_channel_not_found"),
+    "not_in_channel": phrase("slack_not_in_channel"),
+    "is_archived": phrase("slack_is_archived"),
+    "restricted_action": phrase("slack_restricted"),
+    "restricted_action_read_only_channel": phrase("slack_read_only"),
+    "restricted_action_thread_only_channel": phrase("slack_thread_only"),
+    "restricted_action_non_threadable_channel": phrase("slack_no_threads"),
+    "restricted_action_thread_locked": phrase("slack_thread_locked"),
+    "posting_to_channel_denied": phrase("slack_no_files_there"),
+    "cannot_reply_to_message": phrase("slack_no_replies"),
+    "thread_not_found": phrase("slack_thread_gone"),
+    "messages_tab_disabled": phrase("slack_messages_tab"),
+    "user_disabled": phrase("slack_user_disabled"),
+    "user_not_found": phrase("slack_user_not_found"),
+    "users_not_found": phrase("slack_user_not_found"),
+    "user_not_visible": phrase("slack_user_not_visible"),
+    "user_not_in_channel": phrase("slack_user_not_in_channel"),
+    "cannot_dm_bot": phrase("slack_is_bot"),
+    "message_not_found": phrase("slack_message_gone"),
+    "cant_update_message": phrase("slack_cant_update"),
+    "cant_delete_message": phrase("slack_cant_delete"),
+    "edit_window_closed": phrase("slack_too_old"),
+    "is_inactive": phrase("slack_frozen"),
+    "msg_too_long": phrase("slack_too_long"),
+    "msg_blocks_too_long": phrase("slack_too_long"),
+    "no_text": phrase("slack_no_text"),
+    "invalid_blocks": phrase("slack_invalid_blocks"),
+    "invalid_blocks_format": phrase("slack_invalid_blocks"),
+    "invalid_arguments": phrase("slack_invalid_arguments"),
+    "missing_argument": phrase("slack_missing_argument"),
+    "file_type_not_allowed": phrase("slack_file_type"),
+    "file_uploads_disabled": phrase("slack_no_uploads"),
+    "file_upload_size_restricted": phrase("slack_file_size"),
+    "storage_limit_reached": phrase("slack_storage_full"),
+    "invalid_name": phrase("slack_no_emoji"),
+    "too_many_reactions": phrase("slack_many_reactions"),
+    "too_many_emoji": phrase("slack_many_reactions"),
+    "not_reactable": phrase("slack_no_reactions"),
 }
 
 
@@ -140,18 +142,20 @@ def from_answer(
     """
     if status == 429 or error in RATE_LIMITED:
         wait = timedelta(seconds=retry_after) if retry_after is not None else DEFAULT_WAIT
-        return TemporaryFailure(f"Slack asks to wait ({method})", wait, Scope.LANE)
+        return TemporaryFailure(phrase("slack_asks_to_wait", method=method), wait, Scope.LANE)
     if status >= 500:
+        answered = phrase("slack_answered", status=status, method=method)
         if status in (502, 504) and method not in REPEATABLE:
-            return UnknownOutcome(f"Slack answered {status} to {method}")
-        return Ailing(f"Slack answered {status} to {method}")
+            return UnknownOutcome(answered)
+        return Ailing(answered)
     if error is None:
-        return TemporaryFailure(f"Slack answered {status} to {method}, not in JSON", None, Scope.CHANNEL)
+        answered = phrase("slack_answered_unreadably", status=status, method=method)
+        return TemporaryFailure(answered, None, Scope.CHANNEL)
     return _from_error(method, error, detail)
 
 
 def _from_error(method: str, error: str, detail: str) -> Failure:
-    tokens = TOKEN | APP_TOKEN if method == "apps.connections.open" else TOKEN
+    tokens: Mapping[str, str] = {**TOKEN, **APP_TOKEN} if method == "apps.connections.open" else TOKEN
     if error in tokens:
         return TemporaryFailure(tokens[error], None, Scope.CHANNEL)
     if error in DENIED:
@@ -159,22 +163,20 @@ def _from_error(method: str, error: str, detail: str) -> Failure:
     if error in BUSY:
         return TemporaryFailure(BUSY[error], None, Scope.CHANNEL)
     if error in PERHAPS:
-        if method in REPEATABLE:
-            return TemporaryFailure(f"Slack has trouble of its own with {method} ({error})", SOON)
-        return UnknownOutcome(f"Slack has trouble of its own with {method} ({error})")
+        trouble = phrase("slack_own_trouble", method=method, error=error)
+        return TemporaryFailure(trouble, SOON) if method in REPEATABLE else UnknownOutcome(trouble)
     if error == "request_timeout":
-        return TemporaryFailure(f"Slack got {method} only in part", SOON)
+        return TemporaryFailure(phrase("slack_in_part", method=method), SOON)
     if error in ("missing_scope", "no_permission"):
-        needed = f" ({detail})" if detail else ""
-        return PermanentFailure(f"the app lacks a permission for {method}{needed}; add it and install again")
-    words = NEVER.get(error, f"Slack refuses {method}: {error}")
-    return PermanentFailure(f"{words} ({detail})" if detail else words)
+        key = "slack_lacks_scope_named" if detail else "slack_lacks_scope"
+        return PermanentFailure(phrase(key, method=method, detail=detail))
+    words = NEVER.get(error) or phrase("slack_refuses", method=method, error=error)
+    return PermanentFailure(phrase("reason_detail", reason=words, detail=detail) if detail else words)
 
 
 def from_exception(method: str, exc: BaseException) -> Failure:
     """Return what an exception of the connection means: nothing left us, or the answer was lost."""
     if isinstance(exc, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | aiohttp.InvalidURL):
-        return TemporaryFailure("Slack can't be reached", None, Scope.CHANNEL)
-    if method in REPEATABLE:
-        return TemporaryFailure(f"the connection to Slack was lost during {method}", SOON)
-    return UnknownOutcome(f"the connection to Slack was lost during {method}")
+        return TemporaryFailure(phrase("slack_unreachable"), None, Scope.CHANNEL)
+    lost = phrase("slack_lost", method=method)
+    return TemporaryFailure(lost, SOON) if method in REPEATABLE else UnknownOutcome(lost)

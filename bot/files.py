@@ -18,6 +18,7 @@ import structlog
 
 from bot.api import Api
 from core.blobs import Blobs
+from core.desk_texts import phrase
 from core.failures import PermanentFailure, TemporaryFailure, Unavailable, UnknownOutcome
 from core.shapes import File
 
@@ -179,6 +180,6 @@ async def push(api: Api, url: str, path: Path, size: int) -> None:
             url, data=chunks(), headers=headers, proxy=api.proxy_for(url), timeout=TRANSFER
         ) as answer:
             if answer.status != 200:
-                raise TemporaryFailure(f"Slack answered {answer.status} to an upload")
+                raise TemporaryFailure(phrase("slack_answered_upload", status=answer.status))
     except (aiohttp.ClientError, TimeoutError) as exc:
-        raise TemporaryFailure("the connection to Slack was lost during an upload") from exc
+        raise TemporaryFailure(phrase("slack_lost_upload")) from exc

@@ -22,6 +22,7 @@ from bot.home import remote_id, split_place, split_remote
 from bot.markup import fallback
 from bot.refusals import LAYOUT, NOT_OURS, refused
 from bot.thread_posts import orphan
+from core.desk_texts import phrase
 from core.failures import PermanentFailure, TemporaryFailure
 from core.shapes import Kind, Outgoing, Sent
 
@@ -115,13 +116,13 @@ class Poster:
         ts, thread, _ = await self._post(channel, new_root, post, outgoing.delivery_id, part)
         if thread != new_root:
             await self.take_back(channel, ts)
-            raise TemporaryFailure("the ticket's card is deleted in Slack as soon as it is posted")
+            raise TemporaryFailure(phrase("slack_card_goes"))
         return joined([self.sent(team, channel, ts), card])
 
     async def _in_person(self, outgoing: Outgoing, post: Post, part: str) -> Sent:
         """The thread in a channel where they wrote is gone: they have it by direct message. Raises a `Failure`."""
         if outgoing.to is None or outgoing.to.kind != "slack":
-            raise PermanentFailure("the thread where the requester wrote was deleted in Slack")
+            raise PermanentFailure(phrase("reason_their_thread_deleted"))
         team, _, user = outgoing.to.address.rpartition("/")
         channel = await self.conversation(user)
         ts = (await parts_there(self.api, outgoing, channel, None, since=outgoing.created_at)).get(part)
@@ -134,7 +135,7 @@ class Poster:
         delivery did. Raises a `Failure`."""
         team, channel, root = place
         if outgoing.ticket is None:
-            raise PermanentFailure("the thread was deleted in Slack")
+            raise PermanentFailure(phrase("reason_thread_deleted"))
         there = await parts_there(self.api, outgoing, channel, None, since=outgoing.created_at)
         ts = there.get(CARD_PART)
         if ts is None:
@@ -180,7 +181,7 @@ class Poster:
         if "message_truncated" in ((answer.get("response_metadata") or {}).get("warnings") or ()):
             log.error("text_cut", delivery=delivery, part=part)
             await self.take_back(channel, ts)
-            raise PermanentFailure("Slack cut the text, so it was taken back; this is a fault of relaydesk")
+            raise PermanentFailure(phrase("reason_text_cut"))
         return ts, (answer.get("message") or {}).get("thread_ts"), warning
 
     async def take_back(self, channel: str, ts: str) -> None:

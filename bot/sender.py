@@ -43,7 +43,14 @@ def look_of(config: Config) -> Look:
     """Return what all posts of this desk share. Only the HTTP door has pages to open."""
     triage = {queue.name: queue.slack_channel for queue in config.queue}
     base_url = config.service.base_url if config.http.enabled else ""
-    return Look(base_url, config.service.name, triage=triage, texts=config.slack.texts)
+    return Look(
+        base_url,
+        config.service.name,
+        triage=triage,
+        texts=config.slack.texts,
+        language=config.service.language,
+        languages={queue.name: queue.language for queue in config.queue},
+    )
 
 
 class Sender:
@@ -214,11 +221,11 @@ def posts_of(outgoing: Outgoing, look: Look) -> list[Post]:
         case Kind.MESSAGE:
             return thread_posts.dm_messages(outgoing, look)
         case Kind.ALERT:
-            return [thread_posts.alert(outgoing)]
+            return [thread_posts.alert(outgoing, look)]
         case Kind.DIGEST:
             return digest(outgoing, look)
         case Kind.NOTICE if outgoing.desk:
-            return [thread_posts.line(outgoing)]
+            return [thread_posts.line(outgoing, look)]
         case Kind.NOTICE:
             return [told(outgoing, look)]
         case _:

@@ -7,13 +7,14 @@ from typing import Any, Final
 
 from bot.blocks import NAME, Look, Post, section
 from bot.markup import FALLBACK_LIMIT, brief, escape, fallback
+from core import desk_texts
 from core.shapes import Outgoing
 from core.slack_texts import spoken
 
 REASON: Final = 160
 ROOM: Final = 9_000  # characters of all lines
-# By a line's `news`; `first`, `next` and `resolve` name targets. Each language has each of English's. An operator's own
-# come before them (`core.slack_texts`).
+# By a line's `news`. Each language has each of English's. An operator's own come before them (`core.slack_texts`). What
+# targets are called is in `core.desk_texts`, as its lines say that too.
 TEXTS: Final[dict[str, dict[str, str]]] = {
     "en": {
         "assigned": "#{id} {title}: assigned to you by {by}",
@@ -21,10 +22,6 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "near": "#{id} {title}: target near, the {target} is due {due}",
         "missed": "#{id} {title}: target missed, the {target} was due {due}",
         "failed": "#{id} {title}: not delivered to {to}: {reason}",
-        "first": "first response",
-        "next": "next response",
-        "resolve": "resolution",
-        "somebody": "somebody",
         "more": "and {n} more",
     },
     "de": {
@@ -33,10 +30,6 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "near": "#{id} {title}: Ziel bald erreicht, {target} fällig {due}",
         "missed": "#{id} {title}: Ziel verfehlt, {target} war fällig {due}",
         "failed": "#{id} {title}: nicht zugestellt an {to}: {reason}",
-        "first": "erste Antwort",
-        "next": "nächste Antwort",
-        "resolve": "Lösung",
-        "somebody": "jemand",
         "more": "und {n} weitere",
     },
     "fr": {
@@ -45,10 +38,6 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "near": "#{id} {title} : échéance proche, {target} pour le {due}",
         "missed": "#{id} {title} : échéance dépassée, {target} pour le {due}",
         "failed": "#{id} {title} : non remis à {to} : {reason}",
-        "first": "première réponse",
-        "next": "réponse suivante",
-        "resolve": "résolution",
-        "somebody": "quelqu'un",
         "more": "et {n} de plus",
     },
     "es": {
@@ -57,20 +46,17 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "near": "#{id} {title}: plazo próximo, {target} para el {due}",
         "missed": "#{id} {title}: plazo vencido, {target} para el {due}",
         "failed": "#{id} {title}: no entregado a {to}: {reason}",
-        "first": "primera respuesta",
-        "next": "respuesta siguiente",
-        "resolve": "resolución",
-        "somebody": "alguien",
         "more": "y {n} más",
     },
 }
+WORDS: Final = {language: {**desk_texts.TEXTS[language], **texts} for language, texts in TEXTS.items()}
 NEWS: Final = ("assigned", "reply", "near", "missed", "failed")
 
 
 def news(outgoing: Outgoing, look: Look) -> Post:
     """Somebody's news: what others wrote in it isn't live."""
     data = outgoing.data
-    texts = spoken(str(data.get("language") or ""), TEXTS, look.texts)
+    texts = spoken(str(data.get("language") or ""), WORDS, look.texts)
     said, left = [escape(worded(line, texts)) for line in data.get("lines") or ()], int(data.get("more") or 0)
     while sum(map(len, said)) > ROOM:  # what is full of signs that Slack wants written out
         said.pop()

@@ -5,7 +5,7 @@ A message is posted in up to `MOST_PARTS` posts. What is longer goes as a file b
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -30,62 +30,84 @@ from bot.blocks import (
 )
 from bot.home import split_place
 from bot.markup import brief, escape, fallback, messages
+from bot.told import TEXTS, theirs
+from core import desk_texts
 from core.shapes import Message, Outgoing
+from core.slack_texts import spoken
 
 MOST_PARTS: Final = 3
 MOST_REASON: Final = 2_500
 ATTACHED: Final = "message.txt"
-OVERTAKEN: Final = ":hourglass: came late: written before what stands above"
-DELETED: Final = Post(":wastebasket: _This message was deleted by its author._")
-TAKEN_BACK: Final = Post("_This message was deleted._")
+WORDS: Final = {language: {**desk_texts.TEXTS[language], **texts} for language, texts in TEXTS.items()}
 
 
 def thread_messages(outgoing: Outgoing, look: Look) -> list[Post]:
     """A message of the ticket in the card's thread, for staff: who wrote it, how it came, what they wrote."""
     message = _message(outgoing)
+    texts = _desks(look)
     name = brief(message.author.name or message.author.email or "Somebody", NAME)
     head: list[Json | str] = [":lock:" if message.visibility == "note" else "", plain(name)]
-    head += _tags(message, outgoing)
+    head += _tags(message, outgoing, texts)
     if message.deleted_at is not None:
-        return [Post(DELETED.text, (context(*head), section(DELETED.text)))]
+        gone = _deleted(texts)
+        return [replace(gone, blocks=(context(*head), section(gone.text)))]
     tail = [file_list(message.attachments)] if message.attachments else []
-    return _posts(message, [context(*head)], tail, look)
+    return _posts(message, [context(*head)], tail, look, texts)
 
 
-def _tags(message: Message, outgoing: Outgoing) -> Iterator[str]:
+def _desks(look: Look) -> Mapping[str, str]:
+    """The texts that staff read."""
+    return spoken(look.language, WORDS, look.texts)
+
+
+def _deleted(texts: Mapping[str, str]) -> Post:
+    return Post(f":wastebasket: _{escape(texts['line_deleted'])}_")
+
+
+def _late(texts: Mapping[str, str]) -> str:
+    return f":hourglass: {escape(texts['late'])}"
+
+
+def _tags(message: Message, outgoing: Outgoing, texts: Mapping[str, str]) -> Iterator[str]:
     how = ["staff"] if message.author.staff else []
-    yield " · ".join([*how, via(message.channel), *(["(edited)"] if message.edited_at is not None else [])])
+    changed = [escape(texts["edited"])] if message.edited_at is not None else []
+    yield " · ".join([*how, via(message.channel), *changed])
     if outgoing.overtaken:
-        yield OVERTAKEN
+        yield _late(texts)
     if claims := outgoing.data.get("claims"):
-        yield f":warning: nothing proves that it is from {escape(brief(str(claims), NAME))}"
+        address = escape(brief(str(claims), NAME))
+        yield f":warning: {escape(texts['line_claims']).format(address=address)}"
     if message.outsider:
-        yield ":warning: takes no part in this ticket; `!admit` to let them in"
+        yield f":warning: {escape(texts['line_outsider'])}"
 
 
 def dm_messages(outgoing: Outgoing, look: Look) -> list[Post]:
     """Somebody's words for the requester: the words, and below them from whom they are."""
-    message = _message(outgoing)
+    message, texts = _message(outgoing), theirs(outgoing, look)
     name = brief(message.author.name or look.name, NAME)
     about = [f"ticket #{outgoing.ticket.id}"] if outgoing.ticket else []
     if message.edited_at is not None:
-        about.append("(edited)")
+        about.append(escape(texts["edited"]))
     if outgoing.overtaken:
-        about.append(OVERTAKEN)
+        about.append(_late(texts))
     missing = [file for file in message.attachments if not comes(file)]
     tail = [file_list(missing)] if missing else []
     tail.append(context(plain(name), *([" · ".join(about)] if about else [])))
-    return _posts(message, [], tail, look)
+    return _posts(message, [], tail, look, texts)
 
 
 def edited(outgoing: Outgoing, look: Look) -> list[Post]:
     """What stands in place of a message that changed, or was deleted."""
     if outgoing.data.get("deleted"):
-        return [DELETED if outgoing.desk else TAKEN_BACK]
+        if outgoing.desk:
+            return [_deleted(_desks(look))]
+        return [Post(f"_{escape(theirs(outgoing, look)['taken_back'])}_")]
     return thread_messages(outgoing, look) if outgoing.desk else dm_messages(outgoing, look)
 
 
-def _posts(message: Message, head: list[Json], tail: list[Json], look: Look) -> list[Post]:
+def _posts(
+    message: Message, head: list[Json], tail: list[Json], look: Look, texts: Mapping[str, str]
+) -> list[Post]:
     text = words_of(message) or _only_files(message)
     parts = messages(text)
     posts = []
@@ -94,7 +116,7 @@ def _posts(message: Message, head: list[Json], tail: list[Json], look: Look) -> 
         whole = "\n".join(pieces)
         posts.append(Post(fallback(whole), tuple(blocks), whole))
     if len(posts) > MOST_PARTS and look.uploads:
-        goes_on = context(f":scroll: the text goes on: the whole of it is in {ATTACHED}, below")
+        goes_on = context(f":scroll: {escape(texts['goes_on']).format(file=ATTACHED)}")
         posts = [replace(posts[0], blocks=(*posts[0].blocks, goes_on), attached=message.text)]
     posts[-1] = replace(posts[-1], blocks=(*posts[-1].blocks, *tail))
     return posts
@@ -116,27 +138,28 @@ def _only_files(message: Message) -> str:
     return f":paperclip: {names}" if names else "(no text)"
 
 
-def line(outgoing: Outgoing) -> Post:
+def line(outgoing: Outgoing, look: Look) -> Post:
     """One line for staff in the card's thread: something was done, or is to be known."""
     data, what = outgoing.data, str(outgoing.data.get("what") or "")
     if ready := data.get("text"):
         return plainly(str(ready))
     if what == "moved" and data.get("channel"):
         channel = split_place(str(data["channel"]))[1]
-        return Post(f":arrow_right: This ticket goes on in {mention(channel)}")
+        goes_on = escape(_desks(look)["line_goes_on"]).format(channel=mention(channel))
+        return Post(f":arrow_right: {goes_on}")
     by = f" by {escape(brief(str(data['by']), NAME))}" if data.get("by") else ""
     value = f": {escape(str(data['value']))}" if data.get("value") else ""
     text = f"{escape(what.replace('_', ' ')) or 'something changed'}{value}{by}"
     return texts_only(text[:1].upper() + text[1:])
 
 
-def alert(outgoing: Outgoing) -> Post:
+def alert(outgoing: Outgoing, look: Look) -> Post:
     """Something of this ticket failed: what, why, and a button to try again (value: the delivery's number)."""
-    data = outgoing.data
-    reason = str(data.get("reason") or data.get("text") or "a message could not be delivered")
+    data, texts = outgoing.data, _desks(look)
+    reason = str(data.get("reason") or data.get("text") or texts["alert_unknown"])
     to = str(data.get("to") or "")
-    what = f"Not delivered to {brief(to, NAME)}: " if "@" in to else ""
-    text = f"\N{WARNING SIGN}\ufe0f {what}{reason}"[:MOST_REASON]
+    what = texts["alert_to"].format(to=brief(to, NAME), reason=reason) if "@" in to else reason
+    text = f"\N{WARNING SIGN}\ufe0f {what}"[:MOST_REASON]
     blocks: list[Json] = [{"type": "section", "text": plain(text)}]
     if delivery := data.get("delivery_id"):
         ticket = f"ticket:{outgoing.ticket.id}:" if outgoing.ticket else ""

@@ -10,14 +10,14 @@ from bot.markup import brief, escape
 from bot.staff_told import news
 from core.bundling import WHAT
 from core.shapes import Outgoing
-from core.slack_texts import spoken
+from core.slack_texts import chosen, spoken
 from core.status import Ticket
 
 WORDS: Final = 600  # characters of the words that a receipt repeats
 SCORES: Final = (1, 2, 3, 4, 5)
 
-# By `data["what"]`; `ask` and what follows are parts of others. Each language has each of English's. An operator's own
-# come before them (`core.slack_texts`).
+# By `data["what"]`; `ask` and what follows are parts of others, the last four of posts (`bot.thread_posts`). Each has
+# each of English's. An operator's own come before them (`core.slack_texts`).
 TEXTS: Final[dict[str, dict[str, str]]] = {
     "en": {
         "ack": "Thank you, we have your message: it's ticket #{id}. Answers come here, in this thread.",
@@ -34,6 +34,10 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "comment": "Add a comment",
         "belongs": "This belongs to #{other}",
         "offer": "Is it about something that you asked already?",
+        "taken_back": "This message was deleted.",
+        "late": "came late: written before what stands above",
+        "edited": "(edited)",
+        "goes_on": "the text goes on: the whole of it is in {file}, below",
     },
     "de": {
         "ack": "Danke, Ihre Nachricht ist da: Sie ist Ticket #{id}. Antworten kommen hier, in diesem Thread.",
@@ -51,6 +55,10 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "comment": "Kommentar hinzufügen",
         "belongs": "Das gehört zu #{other}",
         "offer": "Geht es um etwas, das Sie schon gefragt haben?",
+        "taken_back": "Diese Nachricht wurde gelöscht.",
+        "late": "kam spät: vor dem geschrieben, was darüber steht",
+        "edited": "(bearbeitet)",
+        "goes_on": "der Text geht weiter: Der ganze steht unten in {file}",
     },
     "fr": {
         "ack": "Merci, nous avons bien reçu votre message : c'est le ticket #{id}. "
@@ -70,6 +78,10 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "comment": "Ajouter un commentaire",
         "belongs": "Cela concerne le #{other}",
         "offer": "Est-ce à propos d'une demande déjà faite ?",
+        "taken_back": "Ce message a été supprimé.",
+        "late": "arrivé tard : écrit avant ce qui précède",
+        "edited": "(modifié)",
+        "goes_on": "le texte continue : il est en entier dans {file}, ci-dessous",
     },
     "es": {
         "ack": "Gracias, hemos recibido su mensaje: es el ticket #{id}. Las respuestas llegan aquí, en este hilo.",
@@ -87,6 +99,10 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "comment": "Añadir un comentario",
         "belongs": "Esto es parte del #{other}",
         "offer": "¿Se trata de algo que ya preguntó?",
+        "taken_back": "Este mensaje se ha eliminado.",
+        "late": "llegó tarde: se escribió antes de lo que está arriba",
+        "edited": "(editado)",
+        "goes_on": "el texto continúa: está completo en {file}, abajo",
     },
 }
 KNOWN: Final = (
@@ -113,12 +129,19 @@ def told(outgoing: Outgoing, look: Look) -> Post:
         about = f": {titled(outgoing.ticket)}" if outgoing.ticket else ""
         text = f"{what.replace('_', ' ') or 'news'}{about}"
         return texts_only(escape(text[:1].upper() + text[1:]))
-    texts = spoken(outgoing.language, TEXTS, look.texts)
+    texts = theirs(outgoing, look)
     ticket: Ticket = outgoing.ticket
     named = "reminder_only" if what == "reminder" and data.get("closes") is False else what
     text = texts[named].format(id=ticket.id, score=_number(data.get("score")), into=_number(data.get("into")))
     more = [*_shown(ticket, what, data), *_controls(ticket, what, data, texts)]
     return Post(text, (section(text), *more)) if more else Post(text)
+
+
+def theirs(outgoing: Outgoing, look: Look) -> Mapping[str, str]:
+    """Return the texts for a requester: in the language that their queue has, else in theirs, else in the service's,
+    whichever first has some."""
+    wanted = look.languages_for(outgoing.queue, outgoing.language)
+    return spoken(chosen(wanted, TEXTS, look.texts), TEXTS, look.texts)
 
 
 def _shown(ticket: Ticket, what: str, data: Any) -> list[Json]:

@@ -26,6 +26,7 @@ from bot.posting import Place, Poster, joined
 from bot.refusals import lacks_scope
 from bot.thread_posts import ATTACHED
 from core.blobs import Blobs
+from core.desk_texts import phrase
 from core.failures import Failure, PermanentFailure
 from core.shapes import Attachment, Outgoing, Sent
 
@@ -129,7 +130,7 @@ class Uploader:
         log.info("upload_orphan", delivery=outgoing.delivery_id, channel=channel, root=root)
         await self._poster.take_back(channel, landed[0])
         if not outgoing.desk:
-            raise PermanentFailure("the thread where the requester wrote was deleted in Slack")
+            raise PermanentFailure(phrase("reason_their_thread_deleted"))
         card = await self._poster.card_anew(outgoing, place)
         file_id = await self._up(outgoing, file, channel, split_remote(str(card.card))[2])
         return joined([self._sent(team, channel, file_id), card])
@@ -137,13 +138,13 @@ class Uploader:
     async def _up(self, outgoing: Outgoing, file: _File, channel: str, root: str | None) -> str:
         path = self._blobs.path(file.blob)
         if not await asyncio.to_thread(path.is_file):
-            raise PermanentFailure("the file is no longer in the data folder")
+            raise PermanentFailure(phrase("reason_file_gone"))
         asked = await self._api.call("files.getUploadURLExternal", filename=file.name, length=file.size)
         file_id = str(asked["file_id"])
         try:
             await push(self._api, str(asked["upload_url"]), path, file.size)
         except OSError as exc:
-            raise PermanentFailure(f"the file can't be read any more: {exc.strerror}") from exc
+            raise PermanentFailure(phrase("reason_file_unreadable", error=exc.strerror)) from exc
         self._remember(outgoing.delivery_id, file_id)
         await self._api.call(
             "files.completeUploadExternal",
@@ -242,4 +243,4 @@ def attachment_of(outgoing: Outgoing) -> Attachment:
     for file in files:
         if file.id == wanted:
             return file
-    raise PermanentFailure("the file is no longer part of its message")
+    raise PermanentFailure(phrase("reason_file_apart"))

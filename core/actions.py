@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import select
 
@@ -17,7 +17,7 @@ from core.audience import Happened, Scene
 from core.brakes import allow
 from core.database import Rerun, Tx
 from core.desk import TITLE
-from core.desk_texts import said
+from core.desk_texts import heard, said
 from core.failures import Conflict, Invalid, NotFound, TooMany
 from core.outbox import release_held
 from core.passing_on import braked, passed_on
@@ -30,11 +30,6 @@ from core.tables import links, messages, tickets, users
 from core.threads import LinkFact, below
 from core.units import Desk, Words
 from core.visibility import check_sees, check_sets, check_staff, check_writes
-
-TOO_OFTEN: Final = (
-    "You have opened tickets again very often in the last hour. Write what is still open in this one: staff read it, "
-    "and open it again."
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +191,7 @@ async def _staff_replied(
         await release_held(tx, ticket.id)
     await _braked_note(tx, desk, Happened.STAFF_REPLIED, scene, message_id, written)
     if overtaken:
-        text = "This answer was written before the requester's newest message; the ticket stays open."
+        text = said(desk.config, "line_overtaken")
         again = await units.scene(tx, desk, after, None, data={"text": text})
         await units.note(tx, desk, Happened.CHANGED, again, first=100)
     return after
@@ -309,7 +304,7 @@ async def set_status(
         raise Conflict(f"ticket {ticket_id} can't be opened again; please write a new message")
     reopens = status in ACTIVE and ticket.status not in ACTIVE and not actor.staff
     if reopens and not await may_reopen(tx, desk, actor.user_id):
-        raise TooMany(TOO_OFTEN)
+        raise TooMany(await _too_often(tx, desk, ticket, actor))
     moved = await units.move(tx, ticket, SETS[status], actor)
     if status is Status.OPEN and not actor.staff:
         moved = replace(moved, waiting_since=moved.waiting_since or await tx.now())
@@ -320,6 +315,12 @@ async def set_status(
     )
     await units.note(tx, desk, Happened.STATUS_SET, scene)
     return after
+
+
+async def _too_often(tx: Tx, desk: Desk, ticket: Ticket, actor: Actor) -> str:
+    """What somebody outside hears who opens tickets again and again."""
+    theirs = await tx.scalar(select(users.c.locale).where(users.c.id == actor.user_id))
+    return heard(desk.config, "too_often", (desk.queue_or_first(ticket.queue).language, theirs))
 
 
 async def assign(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import structlog
 from sqlalchemy import Row, select, update
 
 from core import actions, editing, rich, undelivered, units, views
 from core.database import Rerun, Tx
+from core.desk_texts import Phrase, phrase, said
 from core.evidence import settled_root
 from core.failures import Refused
 from core.matching import ensure, mail_person
@@ -37,13 +38,6 @@ from core.verbs import VERBS, Asked, carry_out, needs_no_ticket
 from core.visibility import as_queue_is_set, intent
 
 log = structlog.get_logger(__name__)
-NO_LONGER: Final = "You aren't on the help desk's staff any more, so this edit did nothing."
-NO_WORDS: Final = "This edit did nothing: it left no words. To take a message back, delete it."
-STILL_NOTE: Final = (
-    "It's still a note, which only staff see. To send it, write a new message that starts with reply:"
-)
-AS_NEW: Final = "A command is carried out where a new message begins with it."
-RUNS_NONE: Final = f"This edit did nothing: the message stays as it was for everybody else. {AS_NEW}"
 
 
 async def edited(tx: Tx, desk: Desk, new: MessageEdited, sender: Known) -> Receipt:
@@ -58,7 +52,7 @@ async def edited(tx: Tx, desk: Desk, new: MessageEdited, sender: Known) -> Recei
         return Receipt(outcome="ignored", ticket_id=ticket_id, because="an edit before the one that it has")
     at_desk = new.as_new.desk if new.as_new is not None else message.author.staff or bool(new.command)
     if (at_desk or message.author.staff) and not sender.staff:
-        return await _did_nothing(tx, desk, new, message, NO_LONGER)
+        return await _did_nothing(tx, desk, new, message, "told_not_staff")
     if new.command:
         return await _became_command(tx, desk, new, sender, message)
     asked, text = message.visibility, new.text
@@ -69,13 +63,13 @@ async def edited(tx: Tx, desk: Desk, new: MessageEdited, sender: Known) -> Recei
     if asked is Visibility.NOTE and message.visibility is Visibility.PUBLIC:
         return await _became_note(tx, desk, new, sender, message, text)
     if not text.strip() and not message.attachments:
-        return await _did_nothing(tx, desk, new, message, NO_WORDS)
+        return await _did_nothing(tx, desk, new, message, "told_no_words")
     actor = actor_of(sender, new.channel, Auth.VERIFIED)
     formatted = new.rich if text == new.text else rich.ending(new.rich, text) if new.rich else None
     at = new.source_time
     await editing.edit(tx, desk, message_id, ticket_id, text, actor, at=at, in_thread=at_desk, rich=formatted)
     if asked is not message.visibility:
-        await whisper(tx, desk, ticket_id, new.sender, STILL_NOTE)
+        await whisper(tx, desk, ticket_id, new.sender, said(desk.config, "told_still_note"))
     return Receipt(outcome="edited", ticket_id=ticket_id, message_id=message_id, because="its own edit")
 
 
@@ -94,9 +88,9 @@ def _asked(desk: Desk, new: MessageEdited, message: Message, ticket: Ticket) -> 
     return (by_queue if known else Visibility.PUBLIC), words
 
 
-async def _did_nothing(tx: Tx, desk: Desk, new: MessageEdited, message: Message, why: str) -> Receipt:
-    """An edit that changes nothing: its author alone hears why."""
-    await whisper(tx, desk, message.ticket_id, new.sender, why)
+async def _did_nothing(tx: Tx, desk: Desk, new: MessageEdited, message: Message, key: str) -> Receipt:
+    """An edit that changes nothing: its author alone hears why, by the text `key`."""
+    await whisper(tx, desk, message.ticket_id, new.sender, said(desk.config, key))
     return Receipt(
         outcome="ignored", ticket_id=message.ticket_id, message_id=message.id, because="an edit that is none"
     )
@@ -106,11 +100,9 @@ async def _became_command(tx: Tx, desk: Desk, new: MessageEdited, sender: Known,
     """An edit runs no command. An answer that became one was a slip: it doesn't go out, if it hasn't."""
     await units.lock(tx, message.ticket_id)
     if message.visibility is Visibility.NOTE or await editing.has_gone(tx, message.id):
-        return await _did_nothing(tx, desk, new, message, RUNS_NONE)
+        return await _did_nothing(tx, desk, new, message, "told_no_command")
     receipt = await _became_note(tx, desk, new, sender, message, new.text)
-    text = (
-        f"Your answer was stopped before it went out and is a note now; !{new.command} wasn't run. {AS_NEW}"
-    )
+    text = said(desk.config, "told_stopped_command", command=new.command)
     await whisper(tx, desk, message.ticket_id, new.sender, text)
     return receipt
 
@@ -125,8 +117,7 @@ async def _became_note(
     assert ticket is not None
     await mark(tx, desk, ticket, units.remote_of(new.ref), "note")
     if gone:
-        told = "It's a note from now on, but the requester had the answer already."
-        await whisper(tx, desk, message.ticket_id, new.sender, told)
+        await whisper(tx, desk, message.ticket_id, new.sender, said(desk.config, "told_note_late"))
     return Receipt(
         outcome="edited", ticket_id=message.ticket_id, message_id=message.id, because="became a note"
     )
@@ -282,7 +273,7 @@ async def reported(tx: Tx, desk: Desk, report: DeliveryReport) -> Receipt:
     dead = await suppress(tx, row, report)
     if row.state == "bounced" and dead is None:  # else another one of those whom that mail went to
         return Receipt(outcome="ignored", ticket_id=ticket.id, because="nothing new")
-    reason = " ".join(filter(None, (report.status, report.text)))[:500] or "bounced"
+    reason = " ".join(filter(None, (report.status, report.text)))[:500] or phrase("reason_bounced")
     await tx.run(
         update(deliveries)
         .where(deliveries.c.id == row.id, deliveries.c.state.in_(("sent", "sending")))
@@ -299,7 +290,8 @@ async def reported(tx: Tx, desk: Desk, report: DeliveryReport) -> Receipt:
         data = {"address": dead, "delivery": row.id, "reason": reason}
         await units.add_event(tx, ticket, "suppressed", None, public=False, data=data)
         lift = how_to_lift(ticket.id, dead)
-        reason = f"{reason[:300]} (nothing is mailed to {dead} any more, until: {lift})"
+        short = reason if isinstance(reason, Phrase) else reason[:300]
+        reason = phrase("reason_suppressed", reason=short, address=dead, lift=lift)
     if row.kind != Kind.ALERT:  # never an alert about an alert
         await tell_failure(tx, desk, ticket, row.id, report.recipient or row.place, reason, scene=hearing)
     return Receipt(outcome="reported", ticket_id=ticket.id, because="a bounce of ours")
@@ -307,7 +299,7 @@ async def reported(tx: Tx, desk: Desk, report: DeliveryReport) -> Receipt:
 
 async def _ticketless_bounced(tx: Tx, desk: Desk, row: Row[Any], report: DeliveryReport) -> Receipt:
     """A digest, news, a list: managers are told, once (`core.undelivered`)."""
-    reason = " ".join(filter(None, (report.status, report.text)))[:500] or "bounced"
+    reason = " ".join(filter(None, (report.status, report.text)))[:500] or phrase("reason_bounced")
     if report.action in ("delayed", "relayed", "expanded", "delivered") or not await tx.changed(
         update(deliveries)
         .where(deliveries.c.id == row.id, deliveries.c.state.in_(("sent", "sending")))
@@ -320,7 +312,7 @@ async def _ticketless_bounced(tx: Tx, desk: Desk, row: Row[Any], report: Deliver
             await ensure(tx, mail_person(row.place))  # who only gets digests is nobody whom the desk knows
         dead = await suppress(tx, row, report)
     if undelivered.concerns(row):
-        more = f"Nothing is mailed there any more, until: {how_to_lift(0, dead)}" if dead else ""
+        more = said(desk.config, "undelivered_until", lift=how_to_lift(0, dead)) if dead else ""
         await undelivered.tell(tx, desk, row, reason, more=more)
     tx.after_commit.append(
         lambda: log.warning("bounced", delivery=row.id, kind=row.kind, permanent=report.permanent)

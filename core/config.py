@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
-from core import config_places, hours
+from core import config_places, hours, report_texts
 from core.config_environment import Variable, over, variables
 from core.config_mail import Email as Email
 from core.config_mail import EmailInbound as EmailInbound
@@ -53,6 +53,13 @@ class Service(Section):
     language: str = Field(default="en", pattern=r"^[a-z]{2,3}$")
     log_format: Literal["auto", "json", "console"] = "auto"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    texts: dict[str, dict[str, str]] = Field(default_factory=dict)  # by language: `core.report_texts`
+
+    @field_validator("texts")
+    @classmethod
+    def _texts(cls, value: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+        report_texts.check(value)
+        return value
 
     @model_validator(mode="after")
     def _zone(self) -> Service:
@@ -238,6 +245,8 @@ class Config(Section):
             for name in queues:
                 if name not in known:
                     raise ValueError(f"{kind}: there is no queue '{name}'")
+        for digest in self.digest:
+            report_texts.check_language(digest.name, digest.language, self.service.texts)
         triage = {q.slack_channel for q in self.queue if q.slack_channel}
         for queue in self.queue:
             for channel in queue.request_channels:

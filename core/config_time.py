@@ -66,6 +66,7 @@ class Digest(Section):
     slack_to: tuple[str, ...] = ()
     when_empty: Literal["send", "skip"] = "send"
     max_late: Positive = timedelta(hours=24)
+    language: str = Field(default="", pattern=r"^([a-z]{2,3})?$")  # "": the service's
 
     @field_validator("email_to")
     @classmethod

@@ -22,6 +22,7 @@ from core.channel import Channel
 from core.clock import Clock
 from core.config import Config
 from core.database import Database, Tx
+from core.desk_texts import phrase
 from core.failures import (
     PermanentFailure,
     StaleLease,
@@ -189,7 +190,7 @@ class Courier:
             raise
         except Exception as exc:  # rendering raised: our bug, told to staff and not repeated for ever
             log.exception("render_failed", delivery=row.id, kind=row.kind)
-            await self._settling.give_up(lease, row, f"could not be rendered ({type(exc).__name__})")
+            await self._settling.give_up(lease, row, phrase("reason_not_rendered", error=type(exc).__name__))
             return None
         marked = await self._mark(lease, row, rendered, outgoing)
         if marked is None:

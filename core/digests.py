@@ -28,6 +28,7 @@ from core.failures import Conflict, NotFound
 from core.figures_days import Counting
 from core.jobs import CronJob, Effect, Jobs, Slot
 from core.report import Report, make
+from core.report_words import spoken_by
 from core.shapes import Kind, Person, canonical_address
 from core.suppression import is_suppressed
 from core.tables import reports
@@ -111,6 +112,7 @@ async def report_of(
         made_at=await tx.now(),
         late=late,
         held_back=await exposure.last_held_back(tx),
+        told_in=spoken_by(digest.language or config.service.language, config.service.texts),
     )
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import and_, or_, select, update
 from core import describing, searching, units, views
 from core.audience import Copy, Happened
 from core.database import Tx
+from core.desk_texts import said
 from core.outbox import cancel, lane_kind, rehead
 from core.outgoing import card_in
 from core.shapes import Actor, Kind, Message, Person, Visibility
@@ -19,10 +20,6 @@ from core.tables import deliveries, identities, links, messages
 from core.tell import whisper
 from core.units import Desk
 from core.work import enqueue as enqueue_work
-
-STOPPED = "You deleted this answer before it went out: nobody was sent it."
-TOO_LATE = "You deleted this answer, but it had gone out already: the requester has it."
-TOO_LATE_WITH_FILES = f"{TOO_LATE[:-1]}, but for the files, which are taken back."
 
 
 async def edit(
@@ -82,12 +79,13 @@ async def _tell_deleted(
     theirs = [copy for copy in copies if not copy.desk]
     if theirs:
         files = any(copy.attachment_id is not None for copy in theirs)
-        await _tell_author(tx, desk, message, TOO_LATE_WITH_FILES if files else TOO_LATE)
-        text = f"{units.shown_name(actor)} deleted an answer that had gone out: the requester has it."
+        key = "told_too_late_files" if files else "told_too_late"
+        await _tell_author(tx, desk, message, said(desk.config, key))
+        text = said(desk.config, "line_deleted_late", who=units.shown_name(actor))
         line = await units.scene(tx, desk, ticket, actor, data={"text": text})
         await units.note(tx, desk, Happened.CHANGED, line, first=100)
     elif stopped:
-        await _tell_author(tx, desk, message, STOPPED)
+        await _tell_author(tx, desk, message, said(desk.config, "told_stopped"))
 
 
 async def into_note(

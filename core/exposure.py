@@ -18,6 +18,7 @@ from sqlalchemy import delete, select, update
 from core.audience import Told
 from core.database import Tx
 from core.desk import Desk
+from core.desk_texts import said
 from core.outbox import URGENT, Noted, enqueue, on_hold, wake
 from core.shapes import Kind, Person, Role, canonical_address
 from core.staffing import MEMBER, StaffMember, staff_members
@@ -27,7 +28,6 @@ SCOPE: Final = "slack.exposed"
 SHUT: Final = "slack.shut"
 HELD_BACK: Final = "slack.held_back"
 RECENT: Final = timedelta(days=1)
-SUBJECT: Final = "A triage channel in Slack"
 
 
 async def noted(tx: Tx) -> dict[str, Mapping[str, Any]]:
@@ -151,14 +151,16 @@ async def to_managers(
     tx: Tx,
     desk: Desk,
     words: str,
-    subject: str = SUBJECT,
+    subject: str = "",
     *,
     may: Callable[[Told], bool] = _anywhere,
     **data: Any,
 ) -> list[Told]:
     """Return what tells the managers something that belongs to no ticket, by each way that they have; all staff where
-    no manager can be reached. `may`: which deliveries make sense. `data`: what they carry beside the words."""
+    no manager can be reached. `subject`: of mails, "" where it is about a triage channel. `may`: which deliveries make
+    sense. `data`: what they carry beside the words."""
     members = await staff_there(tx, desk)
+    subject = subject or said(desk.config, "exposed_subject")
     managers = [member for member in members if member.role is Role.MANAGER]
     alive = [replace(m, email="" if m.suppressed else m.email) for m in members]
     # Nobody is reached: better a dead address than no notice at all.
@@ -189,8 +191,9 @@ async def _tell(tx: Tx, desk: Desk, place: str, words: str) -> None:
     channel_post = Told(
         channel="slack", place=place, kind=Kind.NOTICE, desk=False, priority=URGENT, data={"text": words}
     )
-    members = await staff_there(tx, desk)
-    await send(tx, desk, [channel_post, *(one for member in members for one in _to(member, words))])
+    subject = said(desk.config, "exposed_subject")
+    ways = [one for member in await staff_there(tx, desk) for one in _to(member, words, subject)]
+    await send(tx, desk, [channel_post, *ways])
 
 
 async def send(tx: Tx, desk: Desk, told: Sequence[Told]) -> None:
@@ -218,9 +221,7 @@ async def staff_there(tx: Tx, desk: Desk) -> list[StaffMember]:
     return [m if m.slack_user else replace(m, slack_user=configured.get(m.username, "")) for m in members]
 
 
-def _to(
-    member: StaffMember, words: str, subject: str = SUBJECT, more: Mapping[str, Any] | None = None
-) -> list[Told]:
+def _to(member: StaffMember, words: str, subject: str, more: Mapping[str, Any] | None = None) -> list[Told]:
     found = []
     data = {"text": words, MEMBER: member.user_id, **(more or {})}
     if member.slack_user:

@@ -14,6 +14,8 @@ from __future__ import annotations
 from datetime import timedelta
 from enum import StrEnum
 
+from core.desk_texts import phrase
+
 
 class Scope(StrEnum):
     """How far a temporary failure reaches."""
@@ -122,4 +124,8 @@ class StaleLease(Exception):
 
 def as_failure(exc: BaseException) -> Failure:
     """A surprise while sending may have sent: look first; our bug fails nobody's mail."""
-    return exc if isinstance(exc, Failure) else UnknownOutcome(f"unexpected {type(exc).__name__}")
+    return (
+        exc
+        if isinstance(exc, Failure)
+        else UnknownOutcome(phrase("reason_unexpected", error=type(exc).__name__))
+    )

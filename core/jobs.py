@@ -19,6 +19,7 @@ from core.audience import Happened
 from core.blobs import Blobs
 from core.cron import latest_due, next_due
 from core.database import Database, Tx
+from core.desk_texts import said
 from core.failures import NotFound
 from core.outbox import lane_kind
 from core.status import Did, Status
@@ -154,7 +155,7 @@ async def _close(jobs: Jobs, ticket_id: int, *, age: timedelta) -> None:
             return  # somebody was quicker
         moved = await units.move(tx, ticket, Did.TIMED_OUT, None)
         after = await units.save(tx, ticket, moved, public=True)
-        days = f"{age.days} days" if age.days > 1 else "a while"
+        key = "line_closed_resolved" if age.days > 1 else "line_closed_resolved_while"
         scene = await units.scene(
             tx,
             jobs.desk,
@@ -162,7 +163,7 @@ async def _close(jobs: Jobs, ticket_id: int, *, age: timedelta) -> None:
             None,
             was=ticket.status,
             timer=True,
-            data={"text": f"Closed: it was resolved {days} ago."},
+            data={"text": said(jobs.desk.config, key, days=age.days)},
         )
         await units.note(tx, jobs.desk, Happened.STATUS_SET, scene)
 

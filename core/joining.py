@@ -12,6 +12,7 @@ from core import actions, rich, units, views
 from core.actions import Written
 from core.audience import Happened
 from core.database import Rerun, Tx
+from core.desk_texts import said
 from core.opening import claimed_staff, tell_claim
 from core.outgoing import card_in
 from core.people import Known, actor_of, mail_address
@@ -27,10 +28,6 @@ from core.units import Desk
 from core.visibility import asked_visibility
 
 Names = Sequence[tuple[str, str, str | None]]
-NOT_SENT = (
-    "This answer by mail quotes what only staff see in this ticket. So it is a note, and nothing was sent. To send an "
-    "answer, leave the quote out."
-)
 
 
 async def joined(
@@ -131,9 +128,10 @@ async def _default(tx: Tx, desk: Desk, new: NewMessage, found: Found | None, tic
 
 async def _tell_unsent(tx: Tx, desk: Desk, ticket: Ticket, actor: Actor) -> None:
     """The thread, and by mail whoever wrote it, hear that it wasn't sent."""
-    await units.add_event(tx, ticket, "remark", None, public=False, data={"text": NOT_SENT})
+    text = said(desk.config, "line_note_unsent")
+    await units.add_event(tx, ticket, "remark", None, public=False, data={"text": text})
     theirs = replace(ticket, assignee_id=actor.user_id)
-    scene = await units.scene(tx, desk, theirs, None, data={"text": NOT_SENT})
+    scene = await units.scene(tx, desk, theirs, None, data={"text": text})
     await units.note(tx, desk, Happened.TOLD, scene, first=100)
 
 

@@ -8,6 +8,7 @@ from core import searching, units
 from core.actions import locked
 from core.audience import Happened
 from core.database import Rerun, Tx
+from core.desk_texts import said
 from core.failures import Conflict
 from core.people import ensure, mail_person
 from core.shapes import Actor, Person
@@ -63,10 +64,10 @@ async def let_in(
     data = {"address": person.address, **({"staff": True} if kind == "participant" else {})}
     await units.add_event(tx, ticket, kind, actor, public=False, data=data)
     after = await units.save(tx, ticket, ticket, public=True)
-    what = "they take part from now on" if joined else "what they wrote is for everybody now"
-    who = person.address if person.kind == "email" else known.name or person.address.rpartition("/")[2]
-    did = "admitted" if kind == "admitted" else "added"
-    text = f"{units.shown_name(actor)} {did} {who}: {what}."
+    name = person.address if person.kind == "email" else known.name or person.address.rpartition("/")[2]
+    did = "line_admitted" if kind == "admitted" else "line_added"
+    key = did if joined else f"{did}_shown"
+    text = said(desk.config, key, who=units.shown_name(actor), name=name)
     scene = await units.scene(tx, desk, after, actor, from_thread=from_thread, data={"text": text})
     await units.note(tx, desk, Happened.CHANGED, scene)
     return after
@@ -83,7 +84,7 @@ async def unsuppress(
         raise Conflict(f"mail to {person.address} isn't suppressed")
     await units.add_event(tx, ticket, "unsuppressed", actor, public=False, data={"address": person.address})
     after = await units.save(tx, ticket, ticket, public=False)
-    text = f"{units.shown_name(actor)} lets mail go to {person.address} again."
+    text = said(desk.config, "line_unsuppressed", who=units.shown_name(actor), address=person.address)
     scene = await units.scene(tx, desk, after, actor, from_thread=from_thread, data={"text": text})
     await units.note(tx, desk, Happened.CHANGED, scene)
     return after

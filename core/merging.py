@@ -10,7 +10,7 @@ from sqlalchemy import Row, select, update
 from core import units
 from core.audience import Happened
 from core.database import Tx
-from core.desk_texts import said
+from core.desk_texts import phrase, said
 from core.failures import Conflict, Invalid
 from core.places import direct
 from core.shapes import Actor
@@ -38,7 +38,7 @@ async def merge_locked(tx: Tx, desk: Desk, actor: Actor, ticket: Ticket, target:
         raise Conflict(f"ticket {into} is merged into {target.merged_into}; merge into that one")
     now = await tx.now()
     await tx.run(update(tickets).where(tickets.c.merged_into == ticket_id).values(merged_into=into))
-    moved = await _brought_along(tx, ticket_id, into)
+    moved = await _brought_along(tx, desk, ticket_id, into)
     gone = replace(ticket.update_status(Did.MERGED, now), merged_into=into)
     kind = "merged_active" if ticket.status in ACTIVE else "merged"  # the figures count the first
     await units.add_event(tx, ticket, kind, actor, public=True, data={"into": into, "from": ticket.status})
@@ -59,7 +59,7 @@ async def merge_locked(tx: Tx, desk: Desk, actor: Actor, ticket: Ticket, target:
     return after
 
 
-async def _brought_along(tx: Tx, ticket_id: int, into: int) -> list[str]:
+async def _brought_along(tx: Tx, desk: Desk, ticket_id: int, into: int) -> list[str]:
     """Who took part in the one takes part in the other. Who was written to alone still is, although they asked for the
     other where others read along. Returns what staff should know of that."""
     there = {row.identity_key: row for row in await _taking_part(tx, into)}
@@ -72,11 +72,8 @@ async def _brought_along(tx: Tx, ticket_id: int, into: int) -> list[str]:
         theirs = (participants.c.ticket_id == into, participants.c.identity_key == row.identity_key)
         await tx.run(update(participants).where(*theirs).values(place=row.place))
         others = any(one is not has and one.place == has.place for one in there.values())
-        also = "also" if others else "not"
-        told.append(
-            f"What you answer goes to {row.name or 'somebody'} in direct messages from now on, {also} to the channel "
-            "where they asked for this one."
-        )
+        key = "line_brought_also" if others else "line_brought_not"
+        told.append(said(desk.config, key, name=row.name or phrase("somebody")))
     return told
 
 

@@ -13,6 +13,7 @@ from core.acknowledging import answers_form, may_acknowledge, receipt_of
 from core.actions import Written
 from core.audience import Happened
 from core.database import Tx
+from core.desk_texts import said
 from core.evidence import twins
 from core.people import actor_of, mail_address
 from core.prepared import MOST_JOINING, Prepared, words_of
@@ -23,7 +24,6 @@ from core.threads import Admission
 from core.units import CARD_WORDS, Desk
 
 Names = Sequence[tuple[str, str, str | None]]
-NOT_PROVED = "says it is from {address}, who is staff, but nothing proves that"
 
 
 async def opened(tx: Tx, desk: Desk, prepared: Prepared, decision: Admission, names: Names) -> Receipt:
@@ -107,7 +107,7 @@ async def _forwarded(
     comment = forwarded.comment.strip()
     if comment or others:
         note = Written(
-            text=comment or "(the files that came with the forwarded mail)",
+            text=comment or said(desk.config, "note_forwarded_files"),
             files=others,
             visibility=Visibility.NOTE,
             channel=new.channel,
@@ -198,7 +198,7 @@ async def _told(
     await units.note(tx, desk, Happened.OPENED, scene, message_id)
     await tell_claim(tx, desk, ticket, claims)
     if actor.staff and new.forwarded is not None and new.forwarded.sender is None:
-        text = f"This was forwarded, but {new.forwarded.why}: the ticket is the forwarder's own."
+        text = said(desk.config, "line_forwarded_own", why=new.forwarded.why)
         await units.add_event(tx, ticket, "remark", None, public=False, data={"text": text})
         line = await units.scene(tx, desk, ticket, None, data={"text": text})
         await units.note(tx, desk, Happened.CHANGED, line, first=200)
@@ -215,6 +215,6 @@ def claimed_staff(prepared: Prepared) -> str | None:
 async def tell_claim(tx: Tx, desk: Desk, ticket: Ticket, claims: str | None) -> None:
     """A line in the desk's thread below a mail that only says it is staff's."""
     if claims is not None:
-        text = f"The message above {NOT_PROVED.format(address=claims)}."
+        text = said(desk.config, "line_not_proved", address=claims)
         line = await units.scene(tx, desk, ticket, None, data={"text": text})
         await units.note(tx, desk, Happened.CHANGED, line, first=100)

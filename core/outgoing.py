@@ -8,6 +8,7 @@ from sqlalchemy import Row, or_, select
 
 from core import tagging, views
 from core.database import Tx
+from core.desk_texts import Phrase, phrase
 from core.failures import PermanentFailure, Suppressed
 from core.lateness import overtaken
 from core.mailed_keys import FORGOTTEN, GONE
@@ -41,13 +42,10 @@ async def load(tx: Tx, row: Row[Any]) -> Outgoing:
     public = not row.desk
     # Whom of the desk to tell was decided when it was noted: where nobody else is left, also at a dead address.
     if public and row.channel == "email" and not row.data.get(TRIED) and await is_suppressed(tx, row.to_key):
-        reason = f"{row.place}: mail there bounced; to try it again: {how_to_lift(row.ticket_id, row.place)}"
-        raise (Suppressed if row.kind == Kind.MESSAGE else PermanentFailure)(reason)
+        raise (Suppressed if row.kind == Kind.MESSAGE else PermanentFailure)(_bounced(row, row.ticket_id))
     told_again = row.kind == Kind.DIGEST or row.data.get("what") == "staff_news"
     if told_again and row.channel == "email" and await is_suppressed(tx, row.to_key):
-        raise PermanentFailure(
-            f"{row.place}: mail there bounced; to try it again: {how_to_lift(0, row.place)}"
-        )
+        raise PermanentFailure(_bounced(row, 0))
     if await _left(tx, row):
         raise PermanentFailure("they are no longer on the staff")
     card = await card_in(tx, row.ticket_id, row.place) if row.desk and ticket is not None else None
@@ -86,6 +84,11 @@ async def load(tx: Tx, row: Row[Any]) -> Outgoing:
         if row.channel == "email" and public and ticket is not None
         else "",
     )
+
+
+def _bounced(row: Row[Any], ticket_id: int) -> Phrase:
+    lift = how_to_lift(ticket_id, row.place)
+    return phrase("reason_bounced_before", address=row.place, lift=lift)
 
 
 async def _left(tx: Tx, row: Row[Any]) -> bool:
@@ -250,7 +253,7 @@ async def _changes(tx: Tx, row: Row[Any]) -> tuple[str | None, tuple[str, ...], 
     else:
         target = target or await posted(tx, row)
     if not target and not data.get("file"):
-        raise PermanentFailure("what it changes was never posted")
+        raise PermanentFailure(phrase("reason_never_posted"))
     return target, await parts_posted(tx, row, str(target)) if target else (), data
 
 

@@ -18,6 +18,7 @@ from sqlalchemy import or_, select
 from core.audience import Happened, Listener, Scene, noticed, told
 from core.brakes import allow, network_of
 from core.database import Tx
+from core.desk_texts import counted
 from core.people import identity_keys
 from core.shapes import Kind, Role, canonical_address
 from core.tables import events, messages, tickets, users
@@ -121,8 +122,5 @@ async def braked(tx: Tx, desk: Desk, happened: Happened, scene: Scene) -> tuple[
     listeners = [x for x in scene.listeners if x.channel != "email"]
     text = ""
     if await allow(tx, f"mails:told:{scene.ticket.id}", 1, _HOUR):
-        text = (
-            f"{limit} mails went out because of mails that came in within an hour: programs may be answering each "
-            "other. Until the hour is over further ones are kept here and sent to nobody."
-        )
+        text = counted(desk.config, "line_braked", limit)
     return replace(scene, listeners=listeners), text

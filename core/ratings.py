@@ -72,7 +72,8 @@ async def rate(
         if await _write(tx, desk, actor, ticket, after[0], after[1], said=comment, again=again):
             return None
     theirs = await tx.scalar(select(users.c.locale).where(users.c.id == actor.user_id))
-    return desk_texts.said(desk.config, "noted", theirs or "", score=after[0])
+    languages = (desk.queue_or_first(ticket.queue).language, theirs)
+    return desk_texts.heard(desk.config, "noted", languages, score=after[0])
 
 
 def _check_ended(ticket: Ticket, *, rated: bool) -> None:

@@ -17,6 +17,7 @@ from core.blobs import Blobs
 from core.brought import spoken
 from core.database import Database, Tx
 from core.decide import MENTION, decide, forwards_for_desk, known_already
+from core.desk_texts import said
 from core.evidence import beside, heir_name, look_up, names_of, settled_root
 from core.failures import Unavailable
 from core.joining import joined
@@ -264,9 +265,8 @@ class Receiver:
     async def _made(self, tx: Tx, new: NewMessage, receipt: Receipt) -> Receipt:
         """Who made a ticket of somebody else's message hears its number: the receipt goes to the other one."""
         if new.made_by is not None and receipt.ticket_id is not None:
-            await self._tell_maker(
-                tx, new.made_by, new, receipt.ticket_id, f"This is ticket #{receipt.ticket_id} now."
-            )
+            text = said(self._desk.config, "told_made", id=receipt.ticket_id)
+            await self._tell_maker(tx, new.made_by, new, receipt.ticket_id, text)
         return receipt
 
     async def _tell_maker(self, tx: Tx, maker: Person, new: NewMessage, ticket_id: int, text: str) -> None:
@@ -280,9 +280,8 @@ class Receiver:
             return receipt
         ticket = await actions.target(tx, receipt.ticket_id)
         state = "" if ticket.status in ACTIVE else f" ({ticket.status})"
-        text = f"That is ticket #{ticket.id} already{state}."
-        if added:
-            text = f"That thread is ticket #{ticket.id} already{state}; the message was added to it."
+        key = "told_already_added" if added else "told_already"
+        text = said(self._desk.config, key, id=ticket.id, state=state)
         await self._tell_maker(tx, new.made_by, new, ticket.id, text)
         return receipt
 
@@ -290,7 +289,7 @@ class Receiver:
         """Somebody who isn't staff wrote in a triage thread: they alone are told, nothing is sent."""
         new = prepared.new
         if decision.how == "refuse" and decision.ticket_id is not None:
-            text = "You aren't on the help desk's staff, so this wasn't sent. Ask an operator to add you."
+            text = said(self._desk.config, "told_refused")
             await whisper(tx, self._desk, decision.ticket_id, new.sender, text)
         return Receipt(outcome="ignored", ticket_id=decision.ticket_id, because=decision.because)
 

@@ -23,6 +23,7 @@ from core import left_queues, units
 from core.audience import Happened, Scene
 from core.config import Queue
 from core.database import Tx
+from core.desk_texts import Phrase, phrase, said
 from core.failures import NotFound
 from core.jobs import SOON, Job, Jobs
 from core.outbox import lane_kind, on_hold
@@ -174,7 +175,7 @@ async def remind_one(tx: Tx, desk: Desk, queue: Queue, ticket_id: int) -> bool:
     scene = await units.scene(tx, desk, ticket, None)
     noted, why = replace(ticket, reminded_at=now), unreachable(scene, desk)
     if why:
-        text = _unsent(why, queue, now, queue.timezone or desk.config.service.timezone)
+        text = _unsent(desk, why, queue, now)
         await units.add_event(tx, ticket, "remark", None, public=False, data={"text": text})
         after = await units.save(tx, ticket, noted, public=False)
         await units.note(tx, desk, Happened.TOLD, replace(scene, ticket=after, data={"text": text}))
@@ -186,25 +187,26 @@ async def remind_one(tx: Tx, desk: Desk, queue: Queue, ticket_id: int) -> bool:
     return True
 
 
-def unreachable(scene: Scene, desk: Desk) -> str:
-    """Return why a ticket's requester can't be reminded, "" where they can."""
+def unreachable(scene: Scene, desk: Desk) -> Phrase | None:
+    """Return why a ticket's requester can't be reminded, None where they can."""
     found = next((one for one in scene.listeners if one.role == "requester"), None)
     if found is None:
-        return "nobody is left to be told"
+        return phrase("reason_nobody_left")
     if found.channel not in desk.specs:
-        return f"they are reached by {found.channel}, which is off"
+        return phrase("reason_channel_off", channel=found.channel)
     if found.suppressed:
         lift = how_to_lift(scene.ticket.id, found.place)
-        return f"nothing is mailed to {found.place}, where mail bounced; to try it again: {lift}"
-    return ""
+        return phrase("reason_mail_bounced", address=found.place, lift=lift)
+    return None
 
 
-def _unsent(why: str, queue: Queue, now: datetime, zone: str) -> str:
-    text = f"The requester couldn't be reminded that we wait for their answer: {why}."
-    if queue.close_pending_after:
-        at = (now + queue.close_pending_after).astimezone(ZoneInfo(zone))
-        text = f"{text} Without an answer this ticket is closed {at:%Y-%m-%d %H:%M} ({zone})."
-    return text
+def _unsent(desk: Desk, why: Phrase, queue: Queue, now: datetime) -> str:
+    if not queue.close_pending_after:
+        return said(desk.config, "line_reminder_unsent", why=why)
+    zone = queue.timezone or desk.config.service.timezone
+    at = (now + queue.close_pending_after).astimezone(ZoneInfo(zone))
+    then = f"{at:%Y-%m-%d %H:%M} ({zone})"
+    return said(desk.config, "line_reminder_unsent_closes", why=why, at=then)
 
 
 # -- closing -------------------------------------------------------------------------------------------------------
@@ -267,10 +269,10 @@ async def close_one(tx: Tx, desk: Desk, queue: Queue, ticket_id: int) -> bool:
     moved = await units.move(tx, ticket, Did.TIMED_OUT, None)
     after = await units.save(tx, ticket, moved, public=True)
     days = (now - reminded).days
-    since = f"{days} days ago" if days > 1 else "a while ago"
-    text = f"Closed: the requester hasn't answered, and was reminded {since}."
+    key = "line_closed_unanswered" if days > 1 else "line_closed_unanswered_while"
     if sent is None or sent.state != "sent":
-        text = "Closed: the requester hasn't answered, and couldn't be reminded."
+        key = "line_closed_unreminded"
+    text = said(desk.config, key, days=days)
     scene = await units.scene(tx, desk, after, None, was=ticket.status, timer=True, data={"text": text})
     await units.note(tx, desk, Happened.STATUS_SET, scene)
     return True

@@ -20,7 +20,7 @@ from core.report_shapes import Report as Report
 from core.report_shapes import Row as Row
 from core.report_shapes import TableOf as TableOf
 from core.report_tables import MOST_TITLE, charts, tables
-from core.report_words import counted, duration, moment, more, number, percent, plain
+from core.report_words import Speech, plain, speech
 
 _NAMED: Final = 3  # how many of those who wait are named before the tables
 _HAPPENED: Final = (
@@ -39,13 +39,15 @@ def make(
     made_at: datetime | None = None,
     late: bool = False,
     held_back: datetime | None = None,
+    told_in: Speech | None = None,
 ) -> Report:
     """Return the report of a period.
 
     `name`: the digest's. `before`: figures of the period before it, as long. `service`: its name. `made_at`: now; by
     default the end of the period. `late`: it is made after its time. `held_back`: when Slack last held messages back
-    (`core.exposure.last_held_back`).
+    (`core.exposure.last_held_back`). `told_in`: how it speaks; by default English.
     """
+    words = told_in or speech("en")
     made_at = made_at or figures.period.until
     empty = not any(getattr(figures, what) for what in _HAPPENED) and not figures.rating.n
     return Report(
@@ -57,11 +59,15 @@ def make(
         made_at=made_at,
         queues=figures.queues,
         late=late,
-        headline=(_nothing(figures),) if empty else tuple(_headline(figures, before)),
-        needs=tuple(_needs(figures, made_at, zone, held_back)),
-        tables=() if empty else tuple(table for table in tables(figures, before, made_at) if table.rows),
-        series=() if empty else tuple(chart for chart in charts(figures, before) if _shows(chart)),
+        headline=(_nothing(figures, words),) if empty else tuple(_headline(figures, before, words)),
+        needs=tuple(_needs(figures, made_at, zone, held_back, words)),
+        tables=()
+        if empty
+        else tuple(table for table in tables(figures, before, made_at, words) if table.rows),
+        series=() if empty else tuple(chart for chart in charts(figures, before, words) if _shows(chart)),
         empty=empty,
+        language=words.language,
+        texts=words.own,
     )
 
 
@@ -72,92 +78,90 @@ def _shows(chart: Chart) -> bool:
 # -- what changed -------------------------------------------------------------------------------------------------
 
 
-def _nothing(now: Figures) -> str:
-    if not now.backlog_end:
-        return "Nothing happened."
-    return f"Nothing happened; {counted(now.backlog_end, 'ticket is', 'tickets are')} open."
+def _nothing(now: Figures, words: Speech) -> str:
+    return words.counted("nothing_open", now.backlog_end) if now.backlog_end else words.text("nothing")
 
 
-def _headline(now: Figures, before: Figures) -> Iterator[str]:
-    came = more(now.came_in, before.came_in)
-    came = f"{came} than the period before" if came else "as many as the period before"
-    done = more(now.resolved, before.resolved) or "as many as then"
-    was = "was" if now.resolved == 1 else "were"
-    yield f"{number(now.came_in)} came in, {came}; {number(now.resolved)} {was} resolved, {done}."
-    grown = more(now.backlog_end, now.backlog_start)
-    grown = f"{grown} than at its start" if grown else "as many as at its start"
-    are = "was" if now.backlog_end == 1 else "were"
-    yield f"{number(now.backlog_end)} {are} open at the end of the period, {grown}."
+def _headline(now: Figures, before: Figures, words: Speech) -> Iterator[str]:
+    came = words.compared(now.came_in, before.came_in, "_than_before")
+    done = words.compared(now.resolved, before.resolved)
+    yield words.text(
+        "happened",
+        came_in=words.counted("came_in", now.came_in, compared=came),
+        resolved=words.counted("resolved", now.resolved, compared=done),
+    )
+    grown = words.compared(now.backlog_end, now.backlog_start, "_than_start")
+    yield words.counted("open_at_end", now.backlog_end, compared=grown)
     if now.first_response.n:
-        yield _first(now.first_response, before.first_response)
-    if now.targets.first_response.of:
-        yield _in_time(now.targets.first_response, before.targets.first_response, "first answers")
-    if now.targets.resolution.of:
-        yield _in_time(now.targets.resolution, before.targets.resolution, "resolutions")
+        yield _first(now.first_response, before.first_response, words)
+    for key, share, then in (
+        ("first_answers_in_time", now.targets.first_response, before.targets.first_response),
+        ("resolutions_in_time", now.targets.resolution, before.targets.resolution),
+    ):
+        if share.of:
+            yield _in_time(key, share, then, words)
     if now.rating.average is not None:
-        then = f"; the period before {before.rating.average:g}" if before.rating.average is not None else ""
-        yield f"{counted(now.rating.n, 'rating', 'ratings')}: {now.rating.average:g} of 5 on average{then}."
+        was = before.rating.average
+        then_told = "" if was is None else words.text("rated_before", average=words.decimal(was))
+        average = words.decimal(now.rating.average)
+        yield words.counted("rated", now.rating.n, average=average, before=then_told)
 
 
-def _first(now: Spread, before: Spread) -> str:
-    told = f"A first answer took {duration(now.median)} (the median of {number(now.n)})"
-    if now.n == 1:
-        told = f"The one first answer took {duration(now.median)}"
+def _first(now: Spread, before: Spread, words: Speech) -> str:
+    compared = most = ""
     if now.median is not None and before.median is not None:
-        differs = duration(abs(now.median - before.median))
-        if duration(now.median) == duration(before.median):
-            told += ", as long as the period before"
+        if words.duration(now.median) == words.duration(before.median):
+            compared = words.text("as_long")
         else:
-            told += f", {differs} {'longer' if now.median > before.median else 'less'} than the period before"
+            key = "longer" if now.median > before.median else "shorter"
+            compared = words.text(key, duration=words.duration(abs(now.median - before.median)))
     if now.n >= LEAST_SHARE:
-        told += f"; nine of ten took at most {duration(now.p90)}"
-    return told + "."
+        most = words.text("nine_of_ten", duration=words.duration(now.p90))
+    took = words.counted("first_answer", now.n, duration=words.duration(now.median))
+    return words.text("first_answer_told", took=took, compared=compared, most=most)
 
 
-def _in_time(now: Share, before: Share, what: str) -> str:
-    told = f"{number(now.met)} of {number(now.of)} {what} came in time"
-    shares = [percent(now)] if now.percent is not None else []
-    if before.percent is not None:
-        shares.append(f"the period before {percent(before)}")
-    return f"{told} ({'; '.join(shares)})." if shares else f"{told}."
+def _in_time(key: str, now: Share, before: Share, words: Speech) -> str:
+    told = words.text(key, met=words.number(now.met), of=words.number(now.of))
+    shares = {"now": now, "then": before}
+    known = {name: words.percent(share) for name, share in shares.items() if share.percent is not None}
+    which = "_both" if len(known) == 2 else "".join(f"_{name}" for name in known)
+    return words.text(f"in_time{which}", told=told, **known)
 
 
 # -- what needs somebody ------------------------------------------------------------------------------------------
 
 
-def _needs(now: Figures, made_at: datetime, zone: ZoneInfo, held_back: datetime | None) -> Iterator[Need]:
+def _needs(
+    now: Figures, made_at: datetime, zone: ZoneInfo, held_back: datetime | None, words: Speech
+) -> Iterator[Need]:
     named = now.oldest_waiting[:_NAMED]
     for one in named:
-        whose = f"{plain(one.assignee, 40)} has it" if one.assignee else "nobody has it"
+        waited = words.duration((made_at - one.since).total_seconds())
         yield Need(
             kind="waiting",
-            text=f"has waited {duration((made_at - one.since).total_seconds())}; {whose}",
+            text=words.text("waiting_with", duration=waited, assignee=plain(one.assignee, 40))
+            if one.assignee
+            else words.text("waiting_nobody", duration=waited),
             ticket=one.ticket_id,
             title=plain(one.title, MOST_TITLE),
+            colon=words.text("colon"),
         )
-    if (rest := now.waiting_for_staff - now.waiting_aside - len(named)) > 0:
-        yield Need(kind="waiting", text=f"{counted(rest, 'more waits', 'more wait')} for an answer.")
-    if (free := now.unassigned - now.unassigned_aside) > 0:
-        yield Need(kind="unassigned", text=f"{counted(free, 'open ticket has', 'open tickets have')} nobody.")
-    if now.past_target:
-        past = counted(now.past_target, "open ticket is past its", "open tickets are past their")
-        yield Need(kind="past", text=f"{past} target.")
-    for share, one_late, many_late in (
-        (now.targets.first_response, "first answer", "first answers"),
-        (now.targets.next_response, "further answer", "further answers"),
-        (now.targets.resolution, "resolution", "resolutions"),
+    for kind, key, n in (
+        ("waiting", "waiting_more", now.waiting_for_staff - now.waiting_aside - len(named)),
+        ("unassigned", "unassigned", now.unassigned - now.unassigned_aside),
+        ("past", "past", now.past_target),
+        ("missed", "missed_first", _missed(now.targets.first_response)),
+        ("missed", "missed_next", _missed(now.targets.next_response)),
+        ("missed", "missed_resolution", _missed(now.targets.resolution)),
+        ("deliveries", "deliveries", now.deliveries_failed),
+        ("unread", "unread", now.unread),
     ):
-        if missed := share.of - share.met:
-            yield Need(kind="missed", text=f"{counted(missed, one_late, many_late)} came after the target.")
-    if now.deliveries_failed:
-        failed = counted(now.deliveries_failed, "delivery", "deliveries")
-        yield Need(kind="deliveries", text=f"{failed} failed: relaydesk outbox list shows them.")
-    if now.unread:
-        mails = counted(now.unread, "mail", "mails")
-        yield Need(kind="unread", text=f"{mails} could not be read: relaydesk inbox list shows what.")
+        if n > 0:
+            yield Need(kind=kind, text=words.counted(key, n))
     if held_back is not None:
-        when = moment(held_back, zone)
-        yield Need(
-            kind="held_back",
-            text=f"Slack held messages back, last at {when}; what was missed is read by and by.",
-        )
+        yield Need(kind="held_back", text=words.text("held_back", when=words.moment(held_back, zone)))
+
+
+def _missed(share: Share) -> int:
+    return share.of - share.met

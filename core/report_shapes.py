@@ -6,39 +6,52 @@ Its words are written for people already, and hold no markup: whoever shows them
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from core import report_words as words
 from core.figures_shapes import rfc3339
+from core.report_words import Speech, spoken_by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
     """Something that needs somebody. `kind`: waiting, unassigned, past, missed, deliveries, unread or
     held_back.
-    `ticket`, `title`: the ticket that it is about, where it is about one."""
+    `ticket`, `title`: the ticket that it is about, where it is about one. `colon`: what stands behind these."""
 
     kind: str
     text: str
     ticket: int | None = None
     title: str = ""
+    colon: str = ": "
 
     @property
     def words(self) -> str:
         """All of it in one line: "#12 The printer: has waited 3 h"."""
-        return self.text if self.ticket is None else f"#{self.ticket} {self.title}: {self.text}"
+        return self.text if self.ticket is None else f"#{self.ticket} {self.title}{self.colon}{self.text}"
 
     def as_json(self) -> dict[str, Any]:
         """Return it as it is kept."""
-        return {"kind": self.kind, "text": self.text, "ticket": self.ticket, "title": self.title}
+        return {
+            "kind": self.kind,
+            "text": self.text,
+            "ticket": self.ticket,
+            "title": self.title,
+            "colon": self.colon,
+        }
 
     @classmethod
     def of_json(cls, kept: Mapping[str, Any]) -> Need:
         """Read what `as_json` gave."""
-        return cls(kind=kept["kind"], text=kept["text"], ticket=kept["ticket"], title=kept["title"])
+        return cls(
+            kind=kept["kind"],
+            text=kept["text"],
+            ticket=kept["ticket"],
+            title=kept["title"],
+            colon=kept.get("colon", ": "),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,23 +118,24 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """Series over the same labels, for a chart of bars."""
+    """Series over the same labels, for a chart of bars. `words`: its numbers, for those who don't see it."""
 
     key: str
     title: str
     labels: tuple[str, ...]
     lines: tuple[Line, ...]
+    words: str = ""
 
-    @property
-    def words(self) -> str:
-        """The numbers of the chart in words, for those who don't see it; labels without any are left out."""
-        told = []
+    def told(self, speech: Speech) -> str:
+        """Return the numbers of the chart in words; labels without any are left out."""
+        found = []
         for at, label in enumerate(self.labels):
             values = [line.values[at] for line in self.lines]
             if any(values):
-                told.append(f"{label} {' / '.join(map(words.number, values))}")
+                found.append(f"{label} {' / '.join(map(speech.number, values))}")
         names = " / ".join(line.name for line in self.lines)
-        return f"{self.title} ({names}): {', '.join(told) or 'none'}."
+        values_told = ", ".join(found) or speech.text("none")
+        return speech.text("chart", title=self.title, names=names, values=values_told)
 
     def as_json(self) -> dict[str, Any]:
         """Return it as it is kept."""
@@ -130,6 +144,7 @@ class Chart:
             "title": self.title,
             "labels": list(self.labels),
             "lines": [{"name": line.name, "values": list(line.values)} for line in self.lines],
+            "words": self.words,
         }
 
     @classmethod
@@ -140,6 +155,7 @@ class Chart:
             title=kept["title"],
             labels=tuple(kept["labels"]),
             lines=tuple(Line(name=line["name"], values=tuple(line["values"])) for line in kept["lines"]),
+            words=kept.get("words", ""),
         )
 
 
@@ -149,7 +165,8 @@ class Report:
 
     `headline`: sentences, what changed first. `queues`: () are all. `made_at`: what stands (who waits, what is
     unassigned) is of then. `late`: it was made after its time. `empty`: nothing happened in the period, and the
-    headline says so in one sentence; what needs somebody is told nevertheless.
+    headline says so in one sentence; what needs somebody is told nevertheless. `language`: in which it is written;
+    `texts`: the operator's own of it, as they were then.
     """
 
     name: str
@@ -165,32 +182,42 @@ class Report:
     tables: tuple[TableOf, ...] = ()
     series: tuple[Chart, ...] = ()
     empty: bool = False
+    language: str = "en"
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def speech(self) -> Speech:
+        """How it writes numbers and words."""
+        return spoken_by(self.language, {self.language: self.texts})
 
     @property
     def period(self) -> str:
         """The period and its time zone in words."""
-        return words.span(self.since, self.until, ZoneInfo(self.zone))
+        return self.speech.span(self.since, self.until, ZoneInfo(self.zone))
 
     @property
     def late_words(self) -> str:
         """That it is late, which dates it is about and when it was made; "" where it is in time."""
         if not self.late:
             return ""
-        made = words.moment(self.made_at, ZoneInfo(self.zone), year=True)
-        return f"This report is late: it is about {self.period}, and was made on {made}."
+        made = self.speech.moment(self.made_at, ZoneInfo(self.zone), year=True)
+        return self.speech.text("late", period=self.period, made=made)
 
     @property
     def title(self) -> str:
         """Return "Acme Support: daily, 27 Nov", fit for a subject."""
-        told = f"{self.service}: {self.name}, {words.dates(self.since, self.until, ZoneInfo(self.zone))}"
-        return f"{told} (late)" if self.late else told
+        speech = self.speech
+        dates = speech.dates(self.since, self.until, ZoneInfo(self.zone))
+        told = speech.text("title", service=self.service, name=self.name, dates=dates)
+        return speech.text("title_late", title=told) if self.late else told
 
     @property
     def scope(self) -> str:
         """Which queues it is about, in words."""
         if not self.queues:
-            return "All queues"
-        return f"Queue{'s' if len(self.queues) > 1 else ''} {', '.join(self.queues)}"
+            return self.speech.text("queues_all")
+        key = f"queues_{'other' if len(self.queues) > 1 else 'one'}"
+        return self.speech.text(key, names=", ".join(self.queues))
 
     def as_json(self) -> dict[str, Any]:
         """Return it as it is kept; times RFC 3339 in UTC."""
@@ -208,11 +235,14 @@ class Report:
             "tables": [table.as_json() for table in self.tables],
             "series": [chart.as_json() for chart in self.series],
             "empty": self.empty,
+            "language": self.language,
+            "texts": dict(self.texts),
         }
 
     @classmethod
     def of_json(cls, kept: Mapping[str, Any]) -> Report:
-        """Read what `as_json` gave. Raises `KeyError`, `TypeError`, `ValueError` for anything else."""
+        """Read what `as_json` gave, also before it had a language. Raises `KeyError`, `TypeError`, `ValueError` for
+        anything else."""
         return cls(
             name=kept["name"],
             service=kept["service"],
@@ -227,4 +257,6 @@ class Report:
             tables=tuple(TableOf.of_json(table) for table in kept["tables"]),
             series=tuple(Chart.of_json(chart) for chart in kept["series"]),
             empty=kept["empty"],
+            language=kept.get("language", "en"),
+            texts=kept.get("texts", {}),
         )

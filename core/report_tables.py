@@ -3,89 +3,80 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from core.figures_shapes import NO_SPREAD, Figures, Group, Share, Spread
 from core.report_shapes import Chart, Line, Row, TableOf
-from core.report_words import NOTHING, change, duration, number, percent, plain
+from core.report_words import NOTHING, Speech, plain
 
 MOST_ROWS: Final = 8  # of a table; what is more is told together
 MOST_TITLE: Final = 80
 _NAME: Final = 32
 _BUSIEST: Final = 5
 _SEVERAL_DAYS: Final = timedelta(days=2)
-_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_BRACKETS: Final = "In brackets: the period before."
-NOW, THEN = "this period", "the period before"
 
 
-def tables(now: Figures, before: Figures, made_at: datetime) -> Iterator[TableOf]:
+def tables(now: Figures, before: Figures, made_at: datetime, words: Speech) -> Iterator[TableOf]:
     """Yield the tables that have something to tell."""
-    yield _counts(now, before)
-    yield _standing(now)
-    yield _times(now, before)
-    yield _targets(now, before)
+    yield _counts(now, before, words)
+    yield _standing(now, words)
+    yield _times(now, before, words)
+    yield _targets(now, before, words)
     for one in _DIMENSIONS:
-        yield _by(one, getattr(now, f"by_{one.key}"), getattr(before, f"by_{one.key}"))
-    yield _rating(now, before)
-    yield _busiest(now)
-    yield _waiting(now, made_at)
+        yield _by(one, getattr(now, f"by_{one.key}"), getattr(before, f"by_{one.key}"), words)
+    yield _rating(now, before, words)
+    yield _busiest(now, words)
+    yield _waiting(now, made_at, words)
+
+
+def _head(words: Speech, *names: str) -> tuple[str, ...]:
+    return tuple(words.text(f"head_{name}") if name else "" for name in names)
 
 
 # -- counts -------------------------------------------------------------------------------------------------------
 
 _COUNTS: Final = (
-    ("backlog_start", "Open at the start"),
-    ("came_in", "Came in"),
-    ("reopened", "Reopened"),
-    ("moved_in", "Moved in"),
-    ("restored", "Restored"),
-    ("resolved", "Resolved"),
-    ("closed_unresolved", "Closed without it"),
-    ("moved_out", "Moved out"),
-    ("spam_or_merged", "Spam or merged"),
-    ("backlog_end", "Open at the end"),
-    ("answered", "Got a first answer"),
-    ("messages", "Messages"),
-    ("deliveries_failed", "Deliveries failed"),
-    ("unread", "Mails not read"),
+    *("backlog_start", "came_in", "reopened", "moved_in", "restored", "resolved", "closed_unresolved"),
+    *("moved_out", "spam_or_merged", "backlog_end", "answered", "messages", "deliveries_failed", "unread"),
 )
 _ALWAYS: Final = frozenset({"backlog_start", "came_in", "resolved", "backlog_end", "answered"})
 
 
-def _counts(now: Figures, before: Figures) -> TableOf:
+def _counts(now: Figures, before: Figures, words: Speech) -> TableOf:
     rows = []
-    for name, label in _COUNTS:
+    for name in _COUNTS:
         have, had = getattr(now, name), getattr(before, name)
         if have or had or name in _ALWAYS:
-            rows.append(Row(cells=(label, number(have), number(had), change(have, had))))
-    head = ("Count", "This period", "Before", "Change")
-    return TableOf(key="counts", title="What happened", head=head, align="lrrr", rows=tuple(rows))
+            told = (words.number(have), words.number(had), words.change(have, had))
+            rows.append(Row(cells=(words.text(f"count_{name}"), *told)))
+    head = _head(words, "count", "now", "before", "change")
+    return TableOf(key="counts", title=words.text("title_counts"), head=head, align="lrrr", rows=tuple(rows))
 
 
-def _standing(now: Figures) -> TableOf:
-    told = (
-        ("Nobody has them", now.unassigned),
-        ("Wait for us", now.waiting_for_staff),
-        ("Wait for the customer", now.waiting_for_customer),
+def _standing(now: Figures, words: Speech) -> TableOf:
+    rows = tuple(
+        Row(cells=(words.text(f"standing_{name}"), words.number(getattr(now, name))))
+        for name in ("unassigned", "waiting_for_staff", "waiting_for_customer")
     )
-    rows = tuple(Row(cells=(label, number(n))) for label, n in told)
-    aside = (f"{number(n)} {what}" for n, what in _aside(now) if n)
-    note = " and ".join(aside)
     return TableOf(
         key="standing",
-        title="Open tickets as things stand",
-        head=("", "Now"),
+        title=words.text("title_standing"),
+        head=_head(words, "", "standing"),
         align="lr",
         rows=rows,
-        note=f"Put aside or not confirmed: {note}." if note else "",
+        note=_aside(now, words),
     )
 
 
-def _aside(now: Figures) -> tuple[tuple[int, str], ...]:
-    return (now.unassigned_aside, "that nobody has"), (now.waiting_aside, "that wait for us")
+def _aside(now: Figures, words: Speech) -> str:
+    counts = (("aside_unassigned", now.unassigned_aside), ("aside_waiting", now.waiting_aside))
+    told = [words.counted(key, n) for key, n in counts if n]
+    if not told:
+        return ""
+    what = told[0] if len(told) == 1 else words.text("aside_both", first=told[0], second=told[1])
+    return words.text("aside", what=what)
 
 
 # -- times and targets --------------------------------------------------------------------------------------------
@@ -95,101 +86,98 @@ def _was(now: str, before: str) -> str:
     return f"{now} ({before})"
 
 
-def _spread(label: str, now: Spread, before: Spread) -> Row:
-    n = _was(number(now.n), number(before.n))
-    median = _was(duration(now.median), duration(before.median))
-    return Row(cells=(label, n, median, _was(duration(now.p90), duration(before.p90))))
+def _spread(label: str, now: Spread, before: Spread, words: Speech) -> Row:
+    n = _was(words.number(now.n), words.number(before.n))
+    median = _was(words.duration(now.median), words.duration(before.median))
+    return Row(cells=(label, n, median, _was(words.duration(now.p90), words.duration(before.p90))))
 
 
-def _times(now: Figures, before: Figures) -> TableOf:
+def _times(now: Figures, before: Figures, words: Speech) -> TableOf:
     rows = [
-        _spread(label, getattr(now, name), getattr(before, name))
-        for name, label in (
-            ("first_response", "First answer"),
-            ("first_response_business", "… in business hours"),
-            ("resolution", "Resolution"),
-            ("resolution_business", "… in business hours"),
+        _spread(words.text(f"time_{key}"), getattr(now, name), getattr(before, name), words)
+        for name, key in (
+            ("first_response", "first_response"),
+            ("first_response_business", "business"),
+            ("resolution", "resolution"),
+            ("resolution_business", "business"),
         )
         if getattr(now, name).n or getattr(before, name).n
     ]
-    within = max(now.within, before.within)
-    note = _BRACKETS + (f" Times are within {100 * within:g} %." if within else "")
-    head = ("Time", "n", "Median", "9 of 10 within")
+    note, within = words.text("brackets"), max(now.within, before.within)
+    if within:
+        note = f"{note} {words.text('within', percent=words.hundredths(100 * within))}"
+    head = _head(words, "time", "n", "median", "nine")
     return TableOf(
-        key="times", title="How long it took", head=head, align="lrrr", rows=tuple(rows), note=note
+        key="times", title=words.text("title_times"), head=head, align="lrrr", rows=tuple(rows), note=note
     )
 
 
-def _of(share: Share) -> str:
+def _of(share: Share, words: Speech) -> str:
     """ "31 of 34": also where a percentage would say too much."""
-    return f"{number(share.met)} of {number(share.of)}" if share.of else NOTHING
+    if not share.of:
+        return NOTHING
+    return words.text("share", met=words.number(share.met), of=words.number(share.of))
 
 
-def _targets(now: Figures, before: Figures) -> TableOf:
+def _targets(now: Figures, before: Figures, words: Speech) -> TableOf:
     rows = []
-    for name, label in (
-        ("first_response", "First answer"),
-        ("next_response", "Next answers"),
-        ("resolution", "Resolution"),
-    ):
+    for name in ("first_response", "next_response", "resolution"):
         have, had = getattr(now.targets, name), getattr(before.targets, name)
         if have.of or had.of:
-            rows.append(Row(cells=(label, _of(have), percent(have), _of(had), percent(had))))
-    head = ("Target", "In time", "Share", "Before", "Share")
-    return TableOf(key="targets", title="Targets met", head=head, align="lrrrr", rows=tuple(rows))
+            told = (_of(have, words), words.percent(have), _of(had, words), words.percent(had))
+            rows.append(Row(cells=(words.text(f"target_{name}"), *told)))
+    head = _head(words, "target", "in_time", "share", "before", "share")
+    return TableOf(
+        key="targets", title=words.text("title_targets"), head=head, align="lrrrr", rows=tuple(rows)
+    )
 
 
 # -- by what ------------------------------------------------------------------------------------------------------
 
-Cell = Callable[[Group, Group], str]
+Cell = Callable[[Group, Group, Speech], str]
 
 
 def _count(name: str) -> Cell:
-    return lambda now, before: _was(number(getattr(now, name)), number(getattr(before, name)))
-
-
-def _open(now: Group, before: Group) -> str:
-    return (
-        NOTHING if now.backlog_end is None else _was(number(now.backlog_end), number(before.backlog_end or 0))
+    return lambda now, before, words: _was(
+        words.number(getattr(now, name)), words.number(getattr(before, name))
     )
 
 
-def _median(now: Group, before: Group) -> str:
+def _open(now: Group, before: Group, words: Speech) -> str:
+    if now.backlog_end is None:
+        return NOTHING
+    return _was(words.number(now.backlog_end), words.number(before.backlog_end or 0))
+
+
+def _median(now: Group, before: Group, words: Speech) -> str:
     have, had = now.first_response or NO_SPREAD, before.first_response or NO_SPREAD
-    return _was(duration(have.median), duration(had.median)) if have.n or had.n else NOTHING
+    return _was(words.duration(have.median), words.duration(had.median)) if have.n or had.n else NOTHING
 
 
-def _in_time(now: Group, _: Group) -> str:
-    return _of(now.first_response_target)
+def _in_time(now: Group, _: Group, words: Speech) -> str:
+    return _of(now.first_response_target, words)
 
 
 @dataclass(frozen=True, slots=True)
 class _Dimension:
-    """`measure`: what its bars show."""
+    """`columns`: by which key of a head. `measure`: what its bars show."""
 
     key: str
-    title: str
     columns: tuple[tuple[str, Cell], ...]
     measure: str = "came_in"
 
 
-_CAME, _ANSWERED, _RESOLVED = (
-    ("Came in", _count("came_in")),
-    ("Answered", _count("answered")),
-    ("Resolved", _count("resolved")),
-)
+_CAME, _ANSWERED, _RESOLVED = ((name, _count(name)) for name in ("came_in", "answered", "resolved"))
 _DIMENSIONS: Final = (
-    _Dimension("queue", "Queue", (_CAME, _RESOLVED, ("Open", _open), ("First answer", _median))),
-    _Dimension("channel", "Channel", (_CAME, _ANSWERED, _RESOLVED)),
-    _Dimension("priority", "Priority", (_CAME, _ANSWERED, _RESOLVED, ("In time", _in_time))),
-    _Dimension(
-        "assignee", "Assignee", (_ANSWERED, _RESOLVED, ("Reopened", _count("reopened"))), measure="resolved"
-    ),
-    _Dimension("tag", "Tag", (_CAME, _ANSWERED, _RESOLVED)),
+    _Dimension("queue", (_CAME, _RESOLVED, ("open", _open), ("first_answer", _median))),
+    _Dimension("channel", (_CAME, _ANSWERED, _RESOLVED)),
+    _Dimension("priority", (_CAME, _ANSWERED, _RESOLVED, ("in_time", _in_time))),
+    _Dimension("assignee", (_ANSWERED, _RESOLVED, ("reopened", _count("reopened"))), measure="resolved"),
+    _Dimension("tag", (_CAME, _ANSWERED, _RESOLVED)),
 )
 
 
-def _by(one: _Dimension, now: Sequence[Group], before: Sequence[Group]) -> TableOf:
+def _by(one: _Dimension, now: Sequence[Group], before: Sequence[Group], words: Speech) -> TableOf:
     """Each name of either period, those of this one first."""
     had = {group.name: group for group in before}
     have = {group.name: group for group in now}
@@ -198,27 +186,34 @@ def _by(one: _Dimension, now: Sequence[Group], before: Sequence[Group]) -> Table
     together = None
     if len(pairs) > MOST_ROWS:
         pairs, rest = pairs[: MOST_ROWS - 1], pairs[MOST_ROWS - 1 :]
-        name = f"{number(len(rest))} others"
+        name = words.text("others", n=words.number(len(rest)))
         together = (_together(name, [a for a, _ in rest]), _together(name, [b for _, b in rest]))
     longest = max((getattr(group, one.measure) for group, _ in pairs), default=0)
-    rows = [
-        _row(one, a, b, round(100 * getattr(a, one.measure) / longest) if longest else None) for a, b in pairs
-    ]
+    rows = []
+    for a, b in pairs:
+        bar = round(100 * getattr(a, one.measure) / longest) if longest else None
+        rows.append(_row(one, _named(one.key, a.name, words), a, b, bar, words))
     if together is not None:  # its bar would dwarf the others
-        rows.append(_row(one, *together, None))
+        rows.append(_row(one, together[0].name, *together, None, words))
     return TableOf(
         key=f"by_{one.key}",
-        title=f"By {one.title.lower()}",
-        head=(one.title, *(label for label, _ in one.columns)),
+        title=words.text(f"title_by_{one.key}"),
+        head=_head(words, one.key, *(name for name, _ in one.columns)),
         align="l" + "r" * len(one.columns),
         rows=tuple(rows),
-        note=_BRACKETS if rows else "",
+        note=words.text("brackets") if rows else "",
     )
 
 
-def _row(one: _Dimension, now: Group, before: Group, bar: int | None) -> Row:
-    cells = (cell(now, before) for _, cell in one.columns)
-    return Row(cells=(plain(now.name, _NAME) or "nobody", *cells), bar=bar)
+def _row(one: _Dimension, name: str, now: Group, before: Group, bar: int | None, words: Speech) -> Row:
+    return Row(cells=(name, *(cell(now, before, words) for _, cell in one.columns)), bar=bar)
+
+
+def _named(key: str, name: str, words: Speech) -> str:
+    """What a group is called: channels and priorities have names of ours."""
+    if key in ("channel", "priority"):
+        name = words.texts.get(f"{key}_{name}", name)
+    return plain(name, _NAME) or words.text("nobody")
 
 
 def _none(group: Group) -> Group:
@@ -244,29 +239,31 @@ def _together(name: str, groups: Sequence[Group]) -> Group:
 # -- the rest -----------------------------------------------------------------------------------------------------
 
 
-def _rating(now: Figures, before: Figures) -> TableOf:
+def _rating(now: Figures, before: Figures, words: Speech) -> TableOf:
     rows: list[Row] = []
     if now.rating.n or before.rating.n:
         longest = max(now.rating.distribution)
         for score in range(5, 0, -1):
             have, had = now.rating.distribution[score - 1], before.rating.distribution[score - 1]
             bar = round(100 * have / longest) if longest else None
-            rows.append(Row(cells=(f"{score} of 5", _was(number(have), number(had))), bar=bar))
+            label = words.text("rated_of", score=words.number(score))
+            rows.append(Row(cells=(label, _was(words.number(have), words.number(had))), bar=bar))
         averages = [
-            NOTHING if one is None else f"{one:g}" for one in (now.rating.average, before.rating.average)
+            NOTHING if one is None else words.decimal(one)
+            for one in (now.rating.average, before.rating.average)
         ]
-        rows.append(Row(cells=("On average", _was(*averages))))
+        rows.append(Row(cells=(words.text("on_average"), _was(*averages))))
     return TableOf(
         key="rating",
-        title="Rating",
-        head=("Rated", "Times"),
+        title=words.text("title_rating"),
+        head=_head(words, "rated", "times"),
         align="lr",
         rows=tuple(rows),
-        note=_BRACKETS if rows else "",
+        note=words.text("brackets") if rows else "",
     )
 
 
-def _busiest(now: Figures) -> TableOf:
+def _busiest(now: Figures, words: Speech) -> TableOf:
     found = [
         (count, day, hour)
         for day, hours in enumerate(now.busiest_hours)
@@ -274,79 +271,74 @@ def _busiest(now: Figures) -> TableOf:
         if count
     ]
     found.sort(key=lambda one: (-one[0], one[1], one[2]))
-    longest = found[0][0] if found else 0
-    rows = tuple(
-        Row(
-            cells=(f"{_DAYS[day]} {hour:02}:00 to {(hour + 1) % 24:02}:00", number(count)),
-            bar=round(100 * count / longest),
-        )
-        for count, day, hour in found[:_BUSIEST]
-    )
-    return TableOf(key="busiest", title="Busiest hours", head=("Hour", "Came in"), align="lr", rows=rows)
+    longest, days = found[0][0] if found else 0, words.weekdays()
+    rows = []
+    for count, day, hour in found[:_BUSIEST]:
+        when = words.text("hour", day=days[day], since=f"{hour:02}:00", until=f"{(hour + 1) % 24:02}:00")
+        rows.append(Row(cells=(when, words.number(count)), bar=round(100 * count / longest)))
+    head = _head(words, "hour", "came_in")
+    return TableOf(key="busiest", title=words.text("title_busiest"), head=head, align="lr", rows=tuple(rows))
 
 
-def _waiting(now: Figures, made_at: datetime) -> TableOf:
+def _waiting(now: Figures, made_at: datetime, words: Speech) -> TableOf:
     rows = tuple(
         Row(
             cells=(
                 f"#{one.ticket_id} {plain(one.title, MOST_TITLE)}",
                 plain(one.queue, _NAME),
-                duration((made_at - one.since).total_seconds()),
-                plain(one.assignee or "", _NAME) or "nobody",
+                words.duration((made_at - one.since).total_seconds()),
+                plain(one.assignee or "", _NAME) or words.text("nobody"),
             ),
             ticket=one.ticket_id,
         )
         for one in now.oldest_waiting
     )
-    head = ("Ticket", "Queue", "Has waited", "Assignee")
-    return TableOf(key="waiting", title="Wait for us the longest", head=head, align="llrl", rows=rows)
+    head = _head(words, "ticket", "queue", "waited", "assignee")
+    return TableOf(key="waiting", title=words.text("title_waiting"), head=head, align="llrl", rows=rows)
 
 
 # -- charts -------------------------------------------------------------------------------------------------------
 
 
-def charts(now: Figures, before: Figures) -> Iterator[Chart]:
-    """Yield the charts that have something to show."""
-    names = (
-        ("came_in", "Came in"),
-        ("answered", "Answered"),
-        ("resolved", "Resolved"),
-        ("reopened", "Reopened"),
-        ("backlog_end", "Open at the end"),
-    )
-    yield Chart(
-        key="flow",
-        title="This period and the one before",
-        labels=tuple(label for _, label in names),
-        lines=(
-            Line(name=NOW, values=tuple(getattr(now, name) for name, _ in names)),
-            Line(name=THEN, values=tuple(getattr(before, name) for name, _ in names)),
-        ),
-    )
+def charts(now: Figures, before: Figures, words: Speech) -> Iterator[Chart]:
+    """Yield the charts that have something to show, each with its numbers in words."""
+    for chart in _charts(now, before, words):
+        yield replace(chart, words=chart.told(words))
+
+
+def _charts(now: Figures, before: Figures, words: Speech) -> Iterator[Chart]:
+    counts = ("came_in", "answered", "resolved", "reopened", "backlog_end")
+    have, had = (tuple(getattr(figures, name) for name in counts) for figures in (now, before))
+    yield _beside("flow", _head(words, *counts), have, had, words)
     if now.period.until - now.period.since > _SEVERAL_DAYS:
-        yield _arrivals("days", "Came in by weekday", _DAYS, _by_day(now), _by_day(before))
+        yield _beside("days", words.weekdays(), _by_day(now), _by_day(before), words)
     hours = tuple(f"{hour:02}" for hour in range(24))
-    yield _arrivals("hours", "Came in by hour of the day", hours, _by_hour(now), _by_hour(before))
+    yield _beside("hours", hours, _by_hour(now), _by_hour(before), words)
     if len(now.by_queue) > 1:
-        groups = sorted(now.by_queue, key=lambda group: (-group.came_in - group.resolved, group.name))[
-            :MOST_ROWS
-        ]
+        groups = sorted(now.by_queue, key=lambda group: (-group.came_in - group.resolved, group.name))
         yield Chart(
             key="queues",
-            title="Came in and resolved by queue",
-            labels=tuple(plain(group.name, _NAME) for group in groups),
-            lines=(
-                Line(name="came in", values=tuple(group.came_in for group in groups)),
-                Line(name="resolved", values=tuple(group.resolved for group in groups)),
+            title=words.text("chart_queues"),
+            labels=tuple(plain(group.name, _NAME) for group in groups[:MOST_ROWS]),
+            lines=tuple(
+                Line(
+                    name=words.text(f"line_{name}"),
+                    values=tuple(getattr(group, name) for group in groups[:MOST_ROWS]),
+                )
+                for name in ("came_in", "resolved")
             ),
         )
 
 
-def _arrivals(
-    key: str, title: str, labels: tuple[str, ...], now: tuple[int, ...], before: tuple[int, ...]
+def _beside(
+    key: str, labels: tuple[str, ...], now: tuple[int, ...], before: tuple[int, ...], words: Speech
 ) -> Chart:
-    lines = (Line(name=NOW, values=now), Line(name=THEN, values=before))
-    return Chart(key=key, title=title, labels=labels, lines=lines)
+    """A chart of both periods."""
+    lines = (
+        Line(name=words.text("line_now"), values=now),
+        Line(name=words.text("line_before"), values=before),
+    )
+    return Chart(key=key, title=words.text(f"chart_{key}"), labels=labels, lines=lines)
 
 
 def _by_day(figures: Figures) -> tuple[int, ...]:

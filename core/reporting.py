@@ -17,6 +17,7 @@ from core.failures import Conflict, Invalid, NotAllowed, TooMany
 from core.figures_shapes import Figures
 from core.parts import Parts
 from core.report import Report, make
+from core.report_words import Speech, spoken_by
 from core.shapes import Actor, Role
 from core.views import Period
 
@@ -131,6 +132,11 @@ def check_manager(actor: Actor) -> None:
         raise NotAllowed("only managers see the reports")
 
 
+def speech_of(parts: Parts) -> Speech:
+    """Return how the page speaks: English, as all pages, in the operator's own words where there are some."""
+    return spoken_by("en", parts.config.service.texts)
+
+
 async def found(parts: Parts, actor: Actor, wanted: Wanted) -> Found:
     """Return the figures and the report of what is asked for, all of one moment. Raises `NotAllowed`, `Invalid`,
     `Counting`."""
@@ -151,6 +157,7 @@ async def found(parts: Parts, actor: Actor, wanted: Wanted) -> Found:
             zone=zone,
             made_at=now,
             held_back=await exposure.last_held_back(tx),
+            told_in=speech_of(parts),
         )
         return Found(now=present, before=before, report=report)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from core.desk_texts import Phrase, phrase
 from core.failures import Failure, PermanentFailure, Scope, TemporaryFailure
 from core.shapes import Kind
 
@@ -60,13 +61,15 @@ def after(
         )
         # A lane that may not go on says nothing about this delivery: it waits as long as that takes.
         if failure.scope is not Scope.LANE and now - created_at > give_up_after:
-            return Fail(f"given up after {_days(give_up_after)}: {failure.reason}")
+            return Fail(_given_up(give_up_after, failure.reason))
         return Requeue(now + wait, failure.reason, failure.scope)
     if now - created_at > give_up_after:
-        return Fail(f"given up after {_days(give_up_after)}: {failure.reason}")
+        return Fail(_given_up(give_up_after, failure.reason))
     return Verify(failure.reason)
 
 
-def _days(length: timedelta) -> str:
-    hours = length.total_seconds() / 3600
-    return f"{hours / 24:.0f} days" if hours >= 48 else f"{hours:.0f} hours"
+def _given_up(after: timedelta, reason: str) -> Phrase:
+    hours = after.total_seconds() / 3600
+    if hours >= 48:
+        return phrase("reason_given_up_days", n=f"{hours / 24:.0f}", reason=reason)
+    return phrase("reason_given_up_hours", n=f"{hours:.0f}", reason=reason)

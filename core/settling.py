@@ -15,6 +15,7 @@ from core import mailed_keys, outbox, rests, signs, undelivered, units, work
 from core.channel import Channel
 from core.clock import Clock
 from core.database import Database, Tx
+from core.desk_texts import phrase
 from core.failures import (
     Failure,
     PermanentFailure,
@@ -186,7 +187,7 @@ class Settling:
             due = self._clock.now() + wait
             await self._settle(lease, row, "queued", due_at=due, error="the outcome was unknown")
         elif await self._age(row, self._clock.now()) > self._config.courier.give_up_after:
-            await self.give_up(lease, row, "nobody could say whether it went")
+            await self.give_up(lease, row, phrase("reason_unknown"))
         else:  # still `sending`, and looked for again
             due = self._clock.now() + LOOK_AGAIN
             error = "could not look whether it went"

@@ -1,6 +1,6 @@
 """The words of what requesters and staff are told in Slack, as an operator may write them: `[slack.texts.LANGUAGE]`.
 
-Ours are in `bot.told` and `bot.staff_told`, those of the desk's lines in `core.desk_texts`. Here is which there are,
+Ours are in `bot.told` and `bot.staff_told`, all that the desk is told in `core.desk_texts`. Here is which there are,
 and which gaps each may have; what a key hasn't of its own stays ours. Pure.
 """
 
@@ -8,16 +8,27 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from string import Formatter
 from typing import Final
+
+from core.texts import load
 
 Texts = Mapping[str, Mapping[str, str]]  # language ("de"): key: text
 
 LONGEST: Final = 1_000  # characters of a text
 _TICKET, _LINE = frozenset({"id"}), frozenset({"id", "title"})
 _NOTHING: Final[frozenset[str]] = frozenset()
-_WHO: Final = frozenset({"who"})
+
+
+def gaps_of(texts: Mapping[str, str]) -> dict[str, frozenset[str]]:
+    """Return which gaps each text has. Pure."""
+    return {
+        key: frozenset(name for _, name, _, _ in Formatter().parse(text) if name)
+        for key, text in texts.items()
+    }
+
+
 GAPS: Final[Mapping[str, frozenset[str]]] = {
     "ack": _TICKET,
     "resolved": _TICKET,
@@ -33,62 +44,69 @@ GAPS: Final[Mapping[str, frozenset[str]]] = {
     "comment": _NOTHING,
     "belongs": frozenset({"other"}),
     "offer": _NOTHING,
+    "taken_back": _NOTHING,
+    "late": _NOTHING,
+    "edited": _NOTHING,
+    "goes_on": frozenset({"file"}),
     "assigned": _LINE | {"by"},
     "reply": _LINE | {"by", "times"},
     "near": _LINE | {"target", "due"},
     "missed": _LINE | {"target", "due"},
     "failed": _LINE | {"to", "reason"},
-    "first": _NOTHING,
-    "next": _NOTHING,
-    "resolve": _NOTHING,
-    "somebody": _NOTHING,
     "more": frozenset({"n"}),
-    "noted": frozenset({"score"}),
-    "line_status": _WHO | {"status"},
-    "line_assigned": _WHO | {"name"},
-    "line_unassigned": _WHO,
-    "line_priority": _WHO | {"priority"},
-    "line_title": _WHO | {"title"},
-    "line_tagged": _WHO | {"tags"},
-    "line_untagged": _WHO | {"tags"},
-    "line_moved": _WHO | {"before", "after"},
-    "line_moved_away": _WHO | {"before", "after"},
-    "line_rated": _WHO | {"score"},
-    "line_commented": _WHO | {"score", "comment"},
-    "line_snoozed": _WHO | {"until"},
-    "line_unsnoozed": _WHO,
-    "line_woken": _WHO,
-    "line_woke": _NOTHING,
-    "line_spam": _WHO,
-    "line_no_spam": _WHO | {"status"},
-    "line_merged": _WHO | {"into"},
-    "line_merged_here": _WHO | {"other"},
-    "line_linked": _WHO | {"other", "title"},
-    "line_near": frozenset({"target", "due"}),
-    "line_missed": frozenset({"target", "due"}),
+    **gaps_of(load("desk")["en"]),
 }
-_PIECES: Final = ("first", "next", "resolve", "somebody")
-# Labels of buttons (behind the second stands a title), lines of a list, and what stands in these.
+_PIECES: Final = ("first", "next", "resolve", "somebody", "edited")
+_LINES: Final = ("assigned", "reply", "near", "missed", "failed", "more")
+_BESIDE: Final = (
+    "late",
+    "goes_on",
+    "taken_back",
+    "line_claims",
+    "line_outsider",
+    "line_deleted",
+    "line_goes_on",
+)
+_BEGIN: Final = (
+    "unreadable_title",
+    "lift_",
+    "list_",
+    "exposed_triage",
+    "undelivered_digest",
+    "undelivered_n",
+)
+# Labels of buttons (behind the second stands a title), lines of a list, what stands beside a message or in its place,
+# subjects, and what stands in others.
 SHORT: Final[Mapping[str, int]] = {
     "comment": 75,
     "belongs": 32,
-    **dict.fromkeys(("assigned", "reply", "near", "missed", "failed", "more"), 200),
+    **dict.fromkeys((*_LINES, *_BESIDE), 200),
     **dict.fromkeys(_PIECES, 60),
+    **{key: 200 for key in GAPS if key.startswith(_BEGIN) or key.endswith("_subject")},
 }
 
 
-def check(texts: Texts) -> None:
-    """Raise `ValueError` for the first language, key or gap that there isn't, and for what is no text."""
+def check(
+    texts: Texts,
+    may: Mapping[str, frozenset[str]] = GAPS,
+    rooms: Mapping[str, int] = SHORT,
+    section: str = "slack.texts",
+) -> None:
+    """Raise `ValueError` for the first language, key or gap that there isn't, and for what is no text.
+
+    `may`: the gaps of each key. `rooms`: characters of those texts that have less than `LONGEST`. `section`: where in
+    the configuration they stand.
+    """
     for language, own in texts.items():
-        where = f"slack.texts.{language}"
+        where = f"{section}.{language}"
         if not re.fullmatch(r"[a-z]{2,3}", language):
-            raise ValueError(f"{where}: '{language}' is no language; write it like [slack.texts.de]")
+            raise ValueError(f"{where}: '{language}' is no language; write it like [{section}.de]")
         for key, text in own.items():
-            if key not in GAPS:
-                near = difflib.get_close_matches(key, GAPS, 1)
-                hint = f"; did you mean {near[0]}?" if near else f"; there are: {', '.join(GAPS)}"
+            if key not in may:
+                near = difflib.get_close_matches(key, may, 1)
+                hint = f"; did you mean {near[0]}?" if near else f"; there are: {', '.join(may)}"
                 raise ValueError(f"{where}: there is no text '{key}'{hint}")
-            if why := _wrong(text, GAPS[key], SHORT.get(key, LONGEST)):
+            if why := _wrong(text, may[key], rooms.get(key, LONGEST)):
                 raise ValueError(f"{where}.{key}: {why}")
 
 
@@ -115,9 +133,18 @@ def _wrong(text: str, gaps: frozenset[str], longest: int) -> str:
     return ""
 
 
+def chosen(wanted: Iterable[str], ours: Texts, own: Texts) -> str:
+    """Return the first of these languages ("de", "de-AT") in which there are texts, else "en"."""
+    return next((one for one in wanted if _code(one) in ours or _code(one) in own), "en")
+
+
 def spoken(language: str, ours: Texts, own: Texts) -> Mapping[str, str]:
     """Return the texts of a language ("de", "de-AT"): the operator's before ours; English where there are none."""
-    code = re.split("[-_]", language.lower(), maxsplit=1)[0]
+    code = _code(language)
     if code not in ours and code not in own:
         code = "en"
     return {**ours["en"], **ours.get(code, {}), **own.get(code, {})}
+
+
+def _code(language: str) -> str:
+    return re.split("[-_]", language.lower(), maxsplit=1)[0]

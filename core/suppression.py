@@ -12,6 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Row, select, update
 
 from core.database import Tx
+from core.desk_texts import Phrase, phrase
 from core.shapes import DeliveryReport, Role, canonical_address
 from core.tables import identities, users
 
@@ -60,14 +61,14 @@ async def suppress(tx: Tx, row: Row[Any], report: DeliveryReport) -> str | None:
     return str(named[0].address) if changed else None
 
 
-def how_to_lift(ticket_id: int, address: str) -> str:
+def how_to_lift(ticket_id: int, address: str) -> Phrase:
     """Return what to write so that mail goes to an address again: in a thread, and where there is none. `ticket_id`: 0
     where it is about no ticket; any does."""
     if not ticket_id:
-        return (
-            f"!unsuppress {address} in any ticket's thread, or: relaydesk tickets unsuppress NUMBER {address}"
-        )
-    return f"!unsuppress {address} in the thread, or: relaydesk tickets unsuppress {ticket_id} {address}"
+        shell = f"relaydesk tickets unsuppress NUMBER {address}"
+        return phrase("lift_anywhere", command=f"!unsuppress {address}", shell=shell)
+    shell = f"relaydesk tickets unsuppress {ticket_id} {address}"
+    return phrase("lift_here", command=f"!unsuppress {address}", shell=shell)
 
 
 async def lift(tx: Tx, key: bytes) -> bool:

@@ -13,6 +13,7 @@ from sqlalchemy import Row, select
 from core import bundling, units, views
 from core.audience import Happened, Scene, Told, alerts, personal
 from core.database import Tx
+from core.desk_texts import in_words
 from core.outbox import Noted, enqueue
 from core.shapes import Kind, Person
 from core.status import Ticket
@@ -98,6 +99,7 @@ async def tell_failure(
     if desk.quiet:
         return
     scene = scene or await units.scene(tx, desk, ticket, None)
+    reason = in_words(desk.config, reason)
     data = {"what": "failed", "delivery_id": delivery_id, "to": to, "reason": reason}
     version = await tx.scalar(select(tickets.c.version).where(tickets.c.id == ticket.id))
     noted = Noted(

@@ -22,10 +22,11 @@ from core import left_queues
 from core.audience import Agent, Told, mailed
 from core.config import Config, Queue
 from core.database import Tx
+from core.desk_texts import counted, said, speech_of
 from core.hours import schedule_of
 from core.jobs import CronJob, Effect, Jobs, Slot
 from core.outbox import Noted, enqueue, on_hold
-from core.report_words import counted, duration, plain
+from core.report_words import plain
 from core.scenes import agents, exposed
 from core.shapes import Kind
 from core.status import Status
@@ -143,31 +144,32 @@ def _nobodys(names: Sequence[str], now: datetime) -> tuple[ColumnElement[bool], 
     )
 
 
-def worded(found: Waiting, queue: str) -> str:
+def worded(config: Config, found: Waiting, queue: str) -> str:
     """Return the list: a line a ticket."""
-    head = counted(found.count, "ticket waits", "tickets wait")
-    lines = [f"{head} in {queue} for somebody to take {'it' if found.count == 1 else 'them'}:"]
+    speech = speech_of(config)
+    lines = [counted(config, "list_head", found.count, queue=queue)]
     for line in found.first:
         special = f", {line.priority}" if line.priority != "normal" else ""
-        waits = duration((found.now - line.since).total_seconds())
-        how = f"open again for {waits}" if line.again else f"waits {waits}"
+        time = speech.duration((found.now - line.since).total_seconds())
+        how = said(config, "list_again" if line.again else "list_waits", time=time)
         lines.append(f"#{line.id} {plain(line.title, TITLE)} ({how}{special})")
-    if found.count > len(found.first):
-        lines.append(f"and {found.count - len(found.first):,} more")
+    if more := found.count - len(found.first):
+        lines.append(counted(config, "list_more", more))
     return "\n".join(lines)
 
 
 async def _post(tx: Tx, *, desk: Desk, queue: Queue, found: Waiting) -> str:
     if desk.quiet or await on_hold(tx, desk.config.service.outbound):
         return "skipped: everything outgoing is on hold"
-    text, triage = worded(found, queue.name), desk.triage(queue.name)
+    text, triage = worded(desk.config, found, queue.name), desk.triage(queue.name)
     if triage is not None and not await exposed(tx, desk, triage[1]):
         channel, place = triage
         told = [Told(channel=channel, place=place, kind=Kind.NOTICE, desk=True, data={"text": text})]
         where = "the triage channel"
     else:
-        told = [_mail(agent, text, queue.name) for agent in await agents(tx, desk, queue.name, triage)]
-        where = f"{counted(len(told), 'agent', 'agents')} by mail"
+        subject = said(desk.config, "list_subject", queue=queue.name)
+        told = [_mail(agent, text, subject) for agent in await agents(tx, desk, queue.name, triage)]
+        where = f"{len(told)} {'agent' if len(told) == 1 else 'agents'} by mail"
     noted = Noted(
         ticket_id=0,
         version=int(found.now.timestamp() * 1000),
@@ -180,8 +182,7 @@ async def _post(tx: Tx, *, desk: Desk, queue: Queue, found: Waiting) -> str:
     return f"listed {found.count} to {where}"
 
 
-def _mail(agent: Agent, text: str, queue: str) -> Told:
-    subject = f"Tickets that nobody has taken: {queue}"
+def _mail(agent: Agent, text: str, subject: str) -> Told:
     return mailed(agent, Kind.NOTICE, {"what": "staff_told", "text": text, "subject": subject})
 
 

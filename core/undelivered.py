@@ -15,6 +15,7 @@ from core.bundling import APART
 from core.bundling import WHAT as NEWS
 from core.database import Tx
 from core.desk import Desk
+from core.desk_texts import in_words, said
 from core.hearing import News
 from core.preferences import LIST
 from core.shapes import Kind, Person, canonical_address
@@ -45,12 +46,14 @@ async def tell(tx: Tx, desk: Desk, row: Row[Any], reason: str, *, more: str = ""
         await _note_mailed(tx, row, reason)
         await exposure.send(tx, desk, [mail])
         return
-    what = await _named(tx, row)
-    words = f"{what} didn't reach {row.place}: {reason[:_REASON].rstrip('.')}. "
-    words += more or f"To send it again: relaydesk outbox retry {row.id}"
+    config, what = desk.config, await _named(tx, desk, row)
+    why = in_words(config, reason)[:_REASON].rstrip(".")
+    more = more or said(config, "undelivered_again", id=row.id)
+    words = said(config, "undelivered_told", what=what, place=row.place, reason=why, more=more)
+    subject = said(config, "undelivered_subject", what=what)
     # Who can't be reached there needn't be told so there.
     told = await exposure.to_managers(
-        tx, desk, words, f"Not delivered: {what}", may=lambda one: not _same(one, row), **{ABOUT: row.id}
+        tx, desk, words, subject, may=lambda one: not _same(one, row), **{ABOUT: row.id}
     )
     await exposure.send(tx, desk, told)
 
@@ -68,14 +71,15 @@ def _id_of(place: str) -> str:
     return place.rpartition("/")[2]
 
 
-async def _named(tx: Tx, row: Row[Any]) -> str:
+async def _named(tx: Tx, desk: Desk, row: Row[Any]) -> str:
     if row.kind == Kind.DIGEST:
         name = await tx.scalar(select(reports.c.name).where(reports.c.id == row.data.get("report")))
-        return f"The digest {name}" if name else "A digest"
+        key = "undelivered_digest" if name else "undelivered_digest_unnamed"
+        return said(desk.config, key, name=name)
     if row.data.get("what") == NEWS:
-        return "News for one of the staff"
+        return said(desk.config, "undelivered_news")
     subject = row.data.get("subject")
-    return f'The notice "{subject}"' if subject else "A list of tickets"
+    return said(desk.config, "undelivered_notice" if subject else "undelivered_list", subject=subject)
 
 
 async def _note_mailed(tx: Tx, row: Row[Any], reason: str) -> None:

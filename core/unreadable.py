@@ -18,6 +18,7 @@ from core import inbox, units
 from core.audience import Happened
 from core.blobs import Blobs
 from core.database import Database, Tx
+from core.desk_texts import said
 from core.failures import Unavailable
 from core.people import ensure
 from core.shapes import Auth, File, Person, Priority, Visibility
@@ -85,14 +86,11 @@ async def _sum_of(path: Path) -> tuple[int, bytes]:
 async def _open(tx: Tx, desk: Desk, row: Row[Any], reason: str, file: File) -> tuple[int, int]:
     nobody = await ensure(tx, _NOBODY)
     queue = desk.queue_or_first(str(row.envelope.get("queue", "")))
-    text = (
-        f"Something came in by {row.channel} that could not be read ({reason}). The original is attached.\n"
-        f"After a fix it can be read again into this ticket: relaydesk inbox retry {row.id}"
-    )
+    text = said(desk.config, "unreadable", channel=row.channel, reason=reason, id=row.id)
     ticket = await units.open_ticket(
         tx,
         queue=queue.name,
-        title=f"Unreadable: inbox {row.id}",
+        title=said(desk.config, "unreadable_title", id=row.id),
         description=text,
         priority=Priority.NORMAL,
         channel=row.channel,

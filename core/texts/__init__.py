@@ -6,9 +6,11 @@ Each language has each of English's keys. A text that depends on a number stands
 from __future__ import annotations
 
 import tomllib
+from functools import cache
 from importlib.resources import files
 
 
+@cache
 def load(kind: str) -> dict[str, dict[str, str]]:
     """Return the texts of a kind ("desk"), by language and key."""
     found = (one for one in files(__name__).iterdir() if one.name.startswith(f"{kind}."))

@@ -116,7 +116,8 @@ class EmailChannel:
     async def _digest(self, outgoing: Outgoing) -> bytes:
         """Draw the charts, and compose the digest around what came of them."""
         context = self._context(outgoing, {}, frozenset())
-        pictures = await self._painter.draw(report_of(outgoing).series)
+        report = report_of(outgoing)
+        pictures = await self._painter.draw(report.series, report.speech.point)
         mail = await asyncio.to_thread(compose_digest, outgoing, context, pictures)
         if self._dkim is not None:
             signed = await asyncio.to_thread(self._dkim.sign, mail.content, outgoing.sending_at)

@@ -10,8 +10,9 @@ import asyncio
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
@@ -42,9 +43,10 @@ class Painter:
         self._one_at_a_time = asyncio.Lock()
         self._last: tuple[str, tuple[bytes, ...]] = ("", ())
 
-    async def draw(self, charts: Sequence[Chart]) -> tuple[bytes, ...]:
-        """Return a PNG for each of the first charts (`MOST_CHARTS`), b"" for one that can't be drawn now."""
-        asked = [chart.as_json() for chart in charts[:MOST_CHARTS]]
+    async def draw(self, charts: Sequence[Chart], point: str = ".") -> tuple[bytes, ...]:
+        """Return a PNG for each of the first charts (`MOST_CHARTS`), b"" for one that can't be drawn now. `point`: the
+        decimal one of their language."""
+        asked = [{**chart.as_json(), "point": point} for chart in charts[:MOST_CHARTS]]
         key = json.dumps(asked)
         async with self._one_at_a_time:
             if not asked or self._last[0] == key:
@@ -84,7 +86,7 @@ def pictures(charts: Sequence[Mapping[str, Any]], folder: str) -> list[bytes]:
     drawn = []
     for chart in charts:
         try:
-            drawn.append(_picture(Chart.of_json(chart)))
+            drawn.append(_picture(Chart.of_json(chart), chart["point"]))
         except MemoryError:
             raise
         except Exception:  # a picture less is no reason to lose the others
@@ -92,7 +94,7 @@ def pictures(charts: Sequence[Mapping[str, Any]], folder: str) -> list[bytes]:
     return drawn
 
 
-def _picture(chart: Chart) -> bytes:
+def _picture(chart: Chart, point: str) -> bytes:
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -108,10 +110,11 @@ def _picture(chart: Chart) -> bytes:
     figure.patch.set_alpha(0)
     axes = figure.subplots()
     axes.patch.set_alpha(0)
-    longest = max((len(_short(value)) for line in chart.lines for value in line.values), default=0)
-    _bars(axes, chart, numbered=len(chart.labels) * len(chart.lines) * longest <= _NUMBERS)
+    short = partial(_short, point=point)
+    longest = max((len(short(value)) for line in chart.lines for value in line.values), default=0)
+    _bars(axes, chart, short, numbered=len(chart.labels) * len(chart.lines) * longest <= _NUMBERS)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
-    axes.yaxis.set_major_formatter(lambda value, _: _short(round(value)))
+    axes.yaxis.set_major_formatter(lambda value, _: short(round(value)))
     axes.tick_params(colors=_INK, length=0)
     axes.grid(axis="y", color=_INK, alpha=0.25, linewidth=0.6)
     axes.set_axisbelow(True)
@@ -124,7 +127,7 @@ def _picture(chart: Chart) -> bytes:
     return written.getvalue()
 
 
-def _bars(axes: Any, chart: Chart, *, numbered: bool) -> None:
+def _bars(axes: Any, chart: Chart, short: Callable[[int], str], *, numbered: bool) -> None:
     """Bars side by side, a group for each label."""
     n = len(chart.lines)
     width = 0.8 / n
@@ -135,7 +138,7 @@ def _bars(axes: Any, chart: Chart, *, numbered: bool) -> None:
         if numbered:
             axes.bar_label(
                 drawn,
-                labels=[_short(n) if n else "" for n in line.values],
+                labels=[short(n) if n else "" for n in line.values],
                 color=_INK,
                 padding=1,
                 fontsize=9.5,
@@ -152,11 +155,13 @@ def _bars(axes: Any, chart: Chart, *, numbered: bool) -> None:
             text.set_color(_INK)
 
 
-def _short(value: int) -> str:
+def _short(value: int, point: str) -> str:
     """A number in as little room as there is between bars: 9999, 402k, 1.2M."""
     if value < 10_000:
         return str(value)
-    return f"{value / 1_000:.0f}k" if value < 999_500 else f"{value / 1_000_000:.3g}M"
+    if value < 999_500:
+        return f"{value / 1_000:.0f}k"
+    return f"{value / 1_000_000:.3g}M".replace(".", point)
 
 
 def _ticks(labels: Sequence[str]) -> list[str]:

@@ -29,6 +29,8 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _TIED: Final = "\u00a0"
 _SHORT: Final = 9  # letters of a cell that isn't broken
 _LONG_WORD: Final = 14
+_LONGEST: Final = 12  # letters of "13 days 23 h"
+_UNIT: Final = re.compile(r"(?<=\d) (?=[^\d(])")
 _LONG_LABEL: Final = 20  # with three more columns a phone has no room for longer ones
 _BRACKETED: Final = re.compile(r"(.*\S) (\(.*\))")
 
@@ -78,7 +80,7 @@ def _body(outgoing: Outgoing, context: ComposeContext, report: Report, pictures:
     domain = domain_of(context.queue_address)
     cids = [f"{outgoing.delivery_id}.chart{at}@{domain}" if one else "" for at, one in enumerate(pictures)]
     shown = values(report, context, unsubscribe_url(outgoing), cids)
-    voice = Voice(context.texts.language([context.language] if context.language else []))
+    voice = Voice(context.texts.language([report.language]))
     mime = EmailMessage(SMTP)
     text = clean(context.texts.layout("digest.txt.j2", shown, voice))
     mime.set_content(text.strip("\n") + "\n", cte="quoted-printable")
@@ -104,8 +106,9 @@ def values(
     """Return the values that both layouts use. `cids`: of the pictures of the first charts, "" for none."""
     base = context.base_url.rstrip("/")
     ids = [*cids, *[""] * (len(report.series) - len(cids))]
+    speech = report.speech
     return {
-        "language": "en",  # the report's words are English
+        "language": report.language,
         "service": wire.one_line(context.service, 100),
         "subject": report.title,
         "name": report.name,
@@ -118,6 +121,12 @@ def values(
         "charts": [_chart(chart, cid) for chart, cid in zip(report.series, ids, strict=False)],
         "tables": [_table(table, base) for table in report.tables],
         "unsubscribe": unsubscribe,
+        "labels": {
+            "needs": speech.text("needs"),
+            "in_numbers": speech.text("in_numbers"),
+            "unsubscribe": speech.text("unsubscribe"),
+            "unsubscribe_at": speech.text("unsubscribe_at", url=unsubscribe),
+        },
     }
 
 
@@ -127,7 +136,13 @@ def _link(base: str, ticket: int | None) -> str:
 
 def _need(need: Need, base: str) -> dict[str, Any]:
     subject = f"#{need.ticket} {need.title}" if need.ticket is not None else ""
-    return {"words": need.words, "subject": subject, "text": need.text, "url": _link(base, need.ticket)}
+    return {
+        "words": need.words,
+        "subject": subject,
+        "colon": need.colon,
+        "text": need.text,
+        "url": _link(base, need.ticket),
+    }
 
 
 def _chart(chart: Chart, cid: str) -> dict[str, Any]:
@@ -140,10 +155,22 @@ def _table(table: TableOf, base: str) -> dict[str, Any]:
         "title": table.title,
         "head": [{"text": text, "align": side} for text, side in zip(table.head, sides, strict=True)],
         "rows": [_row(row, sides, base) for row in table.rows],
-        "wide": len(sides) > 3 and any(len(row.cells[0]) > _LONG_LABEL for row in table.rows),
+        "wide": _named(table)
+        and len(sides) > 3
+        and any(len(row.cells[0]) > _LONG_LABEL for row in table.rows),
         "note": table.note,
         "lines": lines_of(table),
     }
+
+
+def _named(table: TableOf) -> bool:
+    """Do its rows have names that somebody gave? Our own are made of words between which a line may end."""
+    return table.key == "waiting" or table.key.startswith("by_")
+
+
+def _tied(text: str) -> str:
+    """A duration stays in one piece; a longer one than English has may end a line between its parts."""
+    return text.replace(" ", _TIED) if len(text.strip("()")) <= _LONGEST else _UNIT.sub(_TIED, text)
 
 
 def _row(row: Row, sides: Sequence[str], base: str) -> Mapping[str, Any]:
@@ -152,8 +179,8 @@ def _row(row: Row, sides: Sequence[str], base: str) -> Mapping[str, Any]:
     for at, (cell, side) in enumerate(zip(row.cells, sides, strict=True)):
         found = _BRACKETED.fullmatch(cell) if at else None
         text, then = found.groups() if found else (cell, "")
-        if side == "right" and " of " not in text:  # a duration stays in one piece
-            text, then = text.replace(" ", _TIED), then.replace(" ", _TIED)
+        if side == "right" and not text[-1:].isdigit():  # a duration stays in one piece, "31 of 34" needn't
+            text, then = _tied(text), _tied(then)
         # Short ones stay together; a name is broken only where it would push the numbers out.
         gap = _TIED if len(cell) <= _SHORT else " "
         breaks = max(map(len, re.split(r"[\s-]", text)), default=0) > _LONG_WORD

@@ -49,7 +49,7 @@ async def preview(parts: Parts, report: Report, to: str, *, draw: bool) -> Previ
         queue_address=on_the_wire(address),
         signer=Signer(secret_keys(config), config.email.inbound.delimiter),
     )
-    drawn = await Painter().draw(report.series) if draw else ()
+    drawn = await Painter().draw(report.series, report.speech.point) if draw else ()
     mail: Any = email.message_from_bytes(compose_digest(outgoing, context, drawn).content, policy=default)
     pictures = {
         str(part["Content-ID"]).strip("<> "): part.get_content()

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from core.desk_texts import phrase
 from core.shapes import Forwarded, Person
 from intake.email import separators as sep
 from intake.email.heads import field, quoted_head
@@ -36,15 +37,15 @@ def read_forwarded(mail: ParsedMail, ours: Callable[[str], bool]) -> Forwarded |
     text = mail.text[command.end() :] if command else mail.text
     attached = [part for part in mail.leaves if part.type == "message/rfc822"]
     if len(attached) > 1:
-        return Forwarded(sender=None, text=text, why="it brings several mails")
+        return Forwarded(sender=None, text=text, why=phrase("forward_several"))
     inline = _in_line(text, ours)
     if not attached:
-        return inline or Forwarded(sender=None, text=text, why="it doesn't say whose mail it was")
+        return inline or Forwarded(sender=None, text=text, why=phrase("forward_nobody"))
     whole = _attached(parse(attached[0].content()), text, ours)
     if inline is None or inline.sender is None or whole.sender is None:
         return inline or whole
     if inline.sender.key != whole.sender.key:
-        why = "the mail in its text is one person's, the attached one another's"
+        why = phrase("forward_differs")
         return Forwarded(sender=None, text=text, why=why)
     return inline
 
@@ -52,10 +53,10 @@ def read_forwarded(mail: ParsedMail, ours: Callable[[str], bool]) -> Forwarded |
 def _attached(inner: ParsedMail, comment: str, ours: Callable[[str], bool]) -> Forwarded:
     writers = inner.mailboxes("from")
     if len(writers) != 1:
-        return Forwarded(sender=None, text=comment, why="the mail that it brings names no single sender")
+        return Forwarded(sender=None, text=comment, why=phrase("forward_no_sender"))
     box = writers[0]
     if ours(box.address):
-        return Forwarded(sender=None, text=comment, why="the mail that it brings is our own")
+        return Forwarded(sender=None, text=comment, why=phrase("forward_brings_ours"))
     return Forwarded(
         sender=_person(box.name, box.address),
         text=inner.text or "(no text)",
@@ -75,11 +76,11 @@ def _in_line(text: str, ours: Callable[[str], bool]) -> Forwarded | None:
     sender = _MAILTO.sub(r"<\1>", sender)
     addresses = {address.lower() for address in sep.ADDRESS.findall(sender)}
     if len(addresses) != 1:
-        why = "its From line names several people" if addresses else "its From line has no address"
+        why = phrase("forward_many_senders" if addresses else "forward_no_address")
         return Forwarded(sender=None, text=text, why=why)
     [address] = addresses
     if ours(address):
-        return Forwarded(sender=None, text=text, why="it is a mail of our own")
+        return Forwarded(sender=None, text=text, why=phrase("forward_ours"))
     name = next((box.name for box in read_mailboxes(sender) if box.address == address), "")
     quoted = lines[last].lstrip().startswith(">")
     body = text.split("\n")[last + 1 :]

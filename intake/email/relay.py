@@ -16,6 +16,7 @@ from typing import Final
 import structlog
 
 from core.config import EmailOutbound, Server
+from core.desk_texts import phrase
 from core.failures import Failure, PermanentFailure, Scope, TemporaryFailure
 from intake.email.composed import ComposedMail
 from intake.email.relay_answers import check_addresses
@@ -64,7 +65,7 @@ class Relay:
     async def submit(self, mail: ComposedMail) -> Accepted:
         """Hand a mail over. Raises `TemporaryFailure`, `PermanentFailure`, `UnknownOutcome`."""
         if not mail.rcpt_tos:
-            raise PermanentFailure("the mail has no recipient")
+            raise PermanentFailure(phrase("relay_no_recipient"))
         check_addresses((mail.mail_from, *mail.rcpt_tos))
         failures: list[TemporaryFailure] = []
         lacking: Lacking | None = None
@@ -118,5 +119,6 @@ def _all_away(failures: Sequence[TemporaryFailure]) -> TemporaryFailure:
     if len(failures) == 1:
         return failures[0]
     waits = [exc.retry_after for exc in failures if exc.retry_after is not None]
-    reason = "; ".join(dict.fromkeys(exc.reason for exc in failures))
-    return TemporaryFailure(f"no relay can be used: {reason}", max(waits, default=None), Scope.CHANNEL)
+    first, *others = dict.fromkeys(exc.reason for exc in failures)
+    reason = phrase("relay_none", reason="; ".join((first, *others)) if others else first)
+    return TemporaryFailure(reason, max(waits, default=None), Scope.CHANNEL)

@@ -10,6 +10,7 @@ from typing import Final
 
 from aiosmtplib import SMTPConnectResponseError, SMTPException, SMTPResponseException
 
+from core.desk_texts import phrase
 from core.failures import Failure, PermanentFailure, Scope, TemporaryFailure, UnknownOutcome
 from intake.email.wire_headers import sendable
 
@@ -37,31 +38,28 @@ def failure_for_code(step: Step, code: int, text: str, key: str = _OUTBOUND) -> 
     the relay."""
     said = f"{code} {shown(text)}".strip()
     if step is Step.LOGIN or code in _AUTH_CODES:
-        return TemporaryFailure(f"the relay refused the login ({said}); {_hint(key)}", scope=Scope.CHANNEL)
+        return TemporaryFailure(phrase("relay_login_refused", said=said, where=key), scope=Scope.CHANNEL)
     if step in (Step.CONNECT, Step.TLS):
-        return TemporaryFailure(f"the relay takes nothing at present: {said}", scope=Scope.CHANNEL)
+        return TemporaryFailure(phrase("relay_takes_nothing", said=said), scope=Scope.CHANNEL)
     if code == 421:
-        return TemporaryFailure(f"the relay closed the connection: {said}", scope=Scope.CHANNEL)
+        return TemporaryFailure(phrase("relay_closed", said=said), scope=Scope.CHANNEL)
     if code == 552 and step is Step.RECIPIENT:  # meant as 452, says RFC 5321 4.5.3.1.10
-        return TemporaryFailure(f"the relay put it off: {said}")
+        return TemporaryFailure(phrase("relay_put_off", said=said))
     if 400 <= code < 500:
-        return TemporaryFailure(f"the relay put it off: {said}")
+        return TemporaryFailure(phrase("relay_put_off", said=said))
     if 500 <= code < 600:
-        return PermanentFailure(f"the relay refused {_REFUSED[step]}: {said}")
+        return PermanentFailure(phrase(_REFUSED[step], said=said))
+    senseless = phrase("relay_no_sense", said=said)
     if step is Step.DOT:
-        return UnknownOutcome(f"the relay gave an answer that makes no sense: {said}")
-    return TemporaryFailure(f"the relay gave an answer that makes no sense: {said}", scope=Scope.CHANNEL)
-
-
-def _hint(key: str) -> str:
-    return f"check {key}.username and password (or the oauth2_… keys)"
+        return UnknownOutcome(senseless)
+    return TemporaryFailure(senseless, scope=Scope.CHANNEL)
 
 
 _REFUSED: Final = {
-    Step.SENDER: "the sender",
-    Step.RECIPIENT: "the recipient",
-    Step.DATA: "the mail",
-    Step.DOT: "the mail",
+    Step.SENDER: "relay_refused_sender",
+    Step.RECIPIENT: "relay_refused_recipient",
+    Step.DATA: "relay_refused_mail",
+    Step.DOT: "relay_refused_mail",
 }
 
 
@@ -76,32 +74,26 @@ def failure_for(step: Step, exc: BaseException, key: str = _OUTBOUND) -> Failure
     if isinstance(exc, ssl.SSLCertVerificationError) or isinstance(
         exc.__cause__, ssl.SSLCertVerificationError
     ):
-        return TemporaryFailure(
-            f"the relay's certificate can't be verified; check {key}.host and tls_ca_file",
-            scope=Scope.CHANNEL,
-        )
+        return TemporaryFailure(phrase("relay_certificate", where=key), scope=Scope.CHANNEL)
     if not isinstance(exc, (OSError, SMTPException, EOFError)):
         raise exc
     if step is Step.DOT:
-        return UnknownOutcome("the connection to the relay was lost before it answered")
+        return UnknownOutcome(phrase("relay_lost"))
     if step is Step.TLS:
-        return TemporaryFailure(
-            f"no TLS with the relay ({type(exc).__name__}: {shown(str(exc))}); check {key}.tls",
-            scope=Scope.CHANNEL,
-        )
+        no_tls = phrase("relay_no_tls", error=type(exc).__name__, said=shown(str(exc)), where=key)
+        return TemporaryFailure(no_tls, scope=Scope.CHANNEL)
     if step is Step.LOGIN and isinstance(exc, SMTPException) and not isinstance(exc, OSError):
-        return TemporaryFailure(
-            f"can't log in at the relay ({shown(str(exc))}); {_hint(key)}", scope=Scope.CHANNEL
-        )
-    what = "can't be reached" if step is Step.CONNECT else "went away"
-    return TemporaryFailure(f"the relay {what} ({type(exc).__name__})", scope=Scope.CHANNEL)
+        failed = phrase("relay_login_failed", said=shown(str(exc)), where=key)
+        return TemporaryFailure(failed, scope=Scope.CHANNEL)
+    what = "relay_unreachable" if step is Step.CONNECT else "relay_went_away"
+    return TemporaryFailure(phrase(what, error=type(exc).__name__), scope=Scope.CHANNEL)
 
 
 def check_addresses(addresses: Sequence[str]) -> None:
     """Refuse what could end a command or add one. Raises `PermanentFailure`."""
     for address in addresses:
         if not sendable(address):
-            raise PermanentFailure(f"{shown(ascii(address))} is no mail address")
+            raise PermanentFailure(phrase("relay_no_address", address=shown(ascii(address))))
 
 
 def shown(text: str) -> str:

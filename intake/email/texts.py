@@ -315,7 +315,13 @@ _DIGEST: Final[dict[str, Any]] = {
     "empty": False,
     "headline": ["42 came in, 12 more than the period before."],
     "needs": [
-        {"words": "#12 The printer: nobody has it", "subject": "#12 The printer", "text": "", "url": ""}
+        {
+            "words": "#12 The printer: nobody has it",
+            "subject": "#12 The printer",
+            "colon": ": ",
+            "text": "nobody has it",
+            "url": "",
+        }
     ],
     "charts": [
         {"cid": "7.chart0@example.com", "title": "Came in", "words": "9", "width": 592, "height": 190}
@@ -331,6 +337,12 @@ _DIGEST: Final[dict[str, Any]] = {
         }
     ],
     "unsubscribe": "https://desk.example.com/x",
+    "labels": {
+        "needs": "What needs somebody",
+        "in_numbers": "In numbers",
+        "unsubscribe": "Get these mails no more",
+        "unsubscribe_at": "To get these mails no more: https://desk.example.com/x",
+    },
 }
 DIGEST_SAMPLES: Final = (
     _DIGEST,

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from core.report_shapes import Chart
-from core.report_words import number
 
 COLUMNS: Final = 150  # pixels: how high the longest column is
 _ABOVE: Final = 20  # room for a number above it
@@ -79,10 +78,10 @@ def _standing(chart: Chart) -> Drawing:
             bars.append(Bar(round(x, 2), base - height, round(width * 0.92, 2), height, which))
             if value and count * len(chart.lines) <= _NUMBERED:
                 place = round(x + width * 0.46, 2)
-                marks.append(Mark(number(value), place, base - height - 4, number=True))
+                marks.append(Mark(f"{value:,}", place, base - height - 4, number=True))
         if count <= _MANY or at % 3 == 0:
             marks.append(Mark(label, round(room * (at + 0.5), 2), base + 16))
-    return Drawing(base + _BELOW, tuple(bars), tuple(marks), number(most))
+    return Drawing(base + _BELOW, tuple(bars), tuple(marks), f"{most:,}")
 
 
 def _height(value: int, most: int) -> float:
@@ -101,7 +100,7 @@ def _lying(chart: Chart) -> Drawing:
             value = line.values[at]
             width = max(round(_LONGEST * value / most, 2), 0.5) if value else 0.0
             bars.append(Bar(0, y, width, _BAR - 2, which))
-            marks.append(Mark(number(value), width, y + _BAR - 3, right=6, number=True))
+            marks.append(Mark(f"{value:,}", width, y + _BAR - 3, right=6, number=True))
             y += _BAR
         y += _GAP
     return Drawing(y, tuple(bars), tuple(marks))

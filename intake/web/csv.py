@@ -16,7 +16,7 @@ _MARK: Final = "\ufeff"  # without it spreadsheets take the bytes for those of a
 # What a spreadsheet takes for the begin of a formula, also in its wide forms.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _NUMBER: Final = re.compile(r"\d{1,3}(,\d{3})+|\d+", re.ASCII)
-_DERIVED: Final = "Change"  # what the columns beside it tell already
+_DERIVED: Final = {"counts": 3}  # by a table's key the column that follows from those beside it
 
 Cell = str | int | float | None
 
@@ -38,7 +38,7 @@ def _safe(cell: Cell) -> str | int | float:
 
 def table_rows(table: TableOf) -> Iterator[list[Cell]]:
     """Yield a table as it is shown; counts without commas, and without what follows from its other columns."""
-    kept = [at for at, name in enumerate(table.head) if name != _DERIVED]
+    kept = [at for at in range(len(table.head)) if at != _DERIVED.get(table.key)]
     yield [table.head[at] for at in kept]
     for row in table.rows:
         yield [_counted(row.cells[at]) for at in kept]

@@ -16,7 +16,6 @@ from core import reporting
 from core.failures import Invalid, NotAllowed, NotFound, Refused
 from core.figures_days import Counting
 from core.parts import Parts
-from core.report_words import span
 from core.reporting import OWN, PERIODS, Found, Wanted
 from core.shapes import Actor
 from intake.web import csv
@@ -113,7 +112,8 @@ async def _shown(
 
 def _before(found: Found, parts: Parts) -> str:
     before = found.before.period
-    return span(before.since, before.until, ZoneInfo(parts.config.service.timezone))
+    zone = ZoneInfo(parts.config.service.timezone)
+    return reporting.speech_of(parts).span(before.since, before.until, zone)
 
 
 @router.get(f"{HERE}.csv")

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -13,12 +14,16 @@ from bot.blocks import Look
 from bot.digest_blocks import MOST_BLOCKS, digest
 from bot.posting import PLAIN
 from core.failures import PermanentFailure, UnknownOutcome
+from core.report import make
 from core.report_shapes import Chart, Line, Need, Report, Row, TableOf
+from core.report_words import Speech, speech
 from core.shapes import Kind, Seen
 from sandbox import Sandbox
 from tests.bot.kit import TRIAGE, Kit, outgoing
 from tests.bot.posts import check, live, shown, walk
 from tests.bot.test_injection import NASTY
+from tests.core.figures_made import MADE_AT, big, big_before, ordinary, ordinary_before
+from tests.core.long_words import longest
 
 LOOK = Look("", "Acme Support")
 UNTIL = datetime(2026, 11, 27, 8, 0, tzinfo=UTC)
@@ -186,6 +191,60 @@ def test_a_large_one_comes_in_several_posts_of_which_each_fits() -> None:
     for n in range(30):
         assert f"*Table {n}*" in said(posts)
     assert posts[1].text == f"Acme Support: daily, 26 Nov (2 of {len(posts)})"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [*map(speech, ("en", "de", "fr", "es")), longest(), longest("字"), longest("*")],
+    ids=["en", "de", "fr", "es", "longest", "wide", "stars"],
+)
+def test_it_fits_in_every_language_and_in_an_operator_s_words(words: Speech) -> None:
+    """Also where these are as long as they may be; and none of them is live."""
+    for now, before in ((ordinary(), ordinary_before()), (big(), big_before())):
+        told = {"service": "Acme", "zone": ZoneInfo("UTC"), "made_at": MADE_AT, "told_in": words}
+        report = make("daily", now, before, late=True, held_back=MADE_AT, **told)
+        for titles in (True, False):
+            posts = posted(report, titles=titles)
+            fits(posts)
+            assert live([*posts, *(replace(post, blocks=post.plainer) for post in posts)]) == []
+
+
+def test_all_of_it_is_in_its_language() -> None:
+    told = {"service": "Acme", "zone": ZoneInfo("UTC"), "made_at": MADE_AT, "told_in": speech("de")}
+    posts = posted(make("daily", ordinary(), ordinary_before(), **told), titles=False)
+    words = said(posts) + posts[0].text
+    for one in (
+        *(
+            "*Hier wird jemand gebraucht*",
+            "Hier wird jemand gebraucht:",
+            "Was geschehen ist: Offen zu Beginn 53",
+        ),
+        *("#88 (Titel ausgeblendet: Diesen Kanal liest nicht nur das Team): wartet schon", "Eingegangen   "),
+        "Warten am längsten auf uns",
+    ):
+        assert one in words
+    assert posts[1].text == "Acme: daily, 27. Nov. (2 von 2)"
+    charts = [block["chart"] for block in posts[0].blocks if block["type"] == "data_visualization"]
+    assert [line["name"] for line in charts[0]["series"]] == ["dieser Zeitraum", "Zeitraum davor"]
+
+
+@pytest.mark.parametrize("language", ["de", "fr", "es"])
+def test_what_is_a_table_in_english_is_one_in_each_language(language: str) -> None:
+    """Labels are as short as that needs."""
+
+    def tables(words: Speech) -> int:
+        told = {"service": "Acme", "zone": ZoneInfo("UTC"), "made_at": MADE_AT, "told_in": words}
+        posts = posted(make("daily", ordinary(), ordinary_before(), **told))
+        return sum(one.get("type") == "rich_text_preformatted" for post in posts for one in walk(post.blocks))
+
+    assert tables(speech(language)) == tables(speech("en")) > 5
+
+
+def test_labels_within_a_line_keep_the_capitals_of_german_nouns() -> None:
+    told = {"service": "Acme", "zone": ZoneInfo("UTC"), "made_at": MADE_AT}
+    for language, label in (("de", "Erste Antwort 1"), ("en", "first answer 1")):
+        report = make("daily", big(name="x" * 32), big_before(), told_in=speech(language), **told)
+        assert label in said(posted(report))
 
 
 def test_titles_stay_among_staff() -> None:

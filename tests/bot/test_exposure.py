@@ -10,10 +10,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.api import Api
-from bot.exposure import Exposure
+from bot.exposure import Exposure, unusable
 from bot.parts import slack_api, slack_channel
 from bot.spec import SPEC as SLACK
 from bot.watch import Watch
+from core.desk_texts import TEXTS
 from core.exposure import SCOPE
 from core.parts import Parts, build
 from core.shapes import Kind, Outgoing
@@ -25,7 +26,7 @@ from tests.conftest import Houses
 from tests.stores import Store
 
 
-def parts_of(box: Sandbox, store: Store, **slack: object) -> Parts:
+def parts_of(box: Sandbox, store: Store, *, language: str = "en", **slack: object) -> Parts:
     given = {"enabled": True, "bot_token": box.bot_token, "app_token": box.app_token, "api_url": box.api_url}
     queue = {"name": "support", "addresses": ["support@example.com"], "slack_channel": TRIAGE}
     staff = [
@@ -33,7 +34,8 @@ def parts_of(box: Sandbox, store: Store, **slack: object) -> Parts:
         {"username": "max", "email": "max@example.com", "role": "manager"},
     ]
     return build(
-        store.config(slack={**given, **slack}, queue=[queue], staff=staff), {"email": EMAIL, "slack": SLACK}
+        store.config(service={"language": language}, slack={**given, **slack}, queue=[queue], staff=staff),
+        {"email": EMAIL, "slack": SLACK},
     )
 
 
@@ -210,6 +212,66 @@ async def test_managers_are_told_of_a_channel_that_cannot_be_used(
         getattr(box.workspace, how)("triage")
         await exposure.check()
         assert len(told(store)) == 3
+
+
+def told_in_german(key: str, **gaps: str) -> str:
+    return TEXTS["de"][key].format_map(gaps)
+
+
+async def looked_at(box: Sandbox, store: Store, **slack: object) -> dict[str, str]:
+    """An instance that speaks German looks at the channels. Returns what the status says, in English."""
+    parts = parts_of(box, store, language="de", **slack)
+    await parts.people.sync()
+    api = Api(parts.config)
+    watching = Exposure(api, parts.database, parts.desk)
+    try:
+        await watching.check()
+    finally:
+        await api.close()
+        await parts.database.close()
+    return watching.troubles
+
+
+@pytest.mark.parametrize(
+    ("how", "back", "why"),
+    [
+        ("make_public", "make_private", "reason_public"),
+        ("share", "unshare", "reason_shared"),
+        ("make_public", "", "reason_public"),
+    ],
+)
+async def test_strangers_are_told_of_in_the_services_language(
+    box: Sandbox, store: Store, how: str, back: str, why: str
+) -> None:
+    """What is noted, and what the status says, stays English: instances may speak different languages."""
+    getattr(box.workspace, how)("triage")
+    troubles = await looked_at(box, store)
+    assert TEXTS["en"][why] in troubles[TRIAGE]
+    assert TEXTS["en"][why] in store.value("SELECT value FROM settings WHERE scope = :s", s=SCOPE)
+    assert told(store)[-1][1] == told_in_german("exposed_told", channel="#triage", why=told_in_german(why))
+    if back:
+        getattr(box.workspace, back)("triage")
+    await looked_at(box, store, exposed_channels=[] if back else [TRIAGE])
+    again = "exposed_private" if back else "exposed_allowed"
+    assert told(store)[-1][1] == told_in_german(again, channel="#triage")
+
+
+@pytest.mark.parametrize(
+    ("how", "named", "why"),
+    [
+        ("archive", "exposed_triage_named", "reason_archived"),
+        ("delete_channel", "exposed_triage", "slack_channel_not_found"),
+    ],
+)
+async def test_a_useless_channel_is_told_of_in_the_services_language(
+    box: Sandbox, store: Store, how: str, named: str, why: str
+) -> None:
+    getattr(box.workspace, how)("triage")
+    troubles = await looked_at(box, store)
+    assert TEXTS["en"][why] in troubles[TRIAGE]
+    channel = told_in_german(named, channel="#triage", queue="support")
+    assert told(store)[-1][1] == told_in_german("exposed_shut", channel=channel, why=told_in_german(why))
+    assert unusable({"is_member": False}) == TEXTS["en"]["reason_not_in"]
 
 
 async def _now(box: Sandbox, how: str) -> None:

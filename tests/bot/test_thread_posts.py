@@ -127,14 +127,14 @@ def test_what_was_deleted_shows_that_it_was() -> None:
     ],
 )
 def test_a_line_for_staff(data: dict[str, str], text: str) -> None:
-    post = thread_posts.line(outgoing(Kind.NOTICE, data=data))
+    post = thread_posts.line(outgoing(Kind.NOTICE, data=data), LOOK)
     check(post)
     assert post.text == text
 
 
 def test_an_alert() -> None:
     data = {"delivery_id": 9, "reason": LONG, "to": "bob@example.com"}
-    post = thread_posts.alert(outgoing(Kind.ALERT, data=data))
+    post = thread_posts.alert(outgoing(Kind.ALERT, data=data), LOOK)
     check(post)
     assert transcript(post).endswith("ticket:12:delivery:9: [Try again retry=9]")
     assert live([post]) == []
@@ -191,7 +191,7 @@ def test_formatting_is_shown_and_nothing_in_it_is_live() -> None:
 
 def test_a_line_of_ours_with_somebodys_words_is_one_line_without_marks() -> None:
     said = "Dan rated this 2 of 5: *SLOW*\n\n&gt; `x`\n~ <!here>"
-    post = thread_posts.line(outgoing(Kind.NOTICE, data={"what": "line", "text": said}))
+    post = thread_posts.line(outgoing(Kind.NOTICE, data={"what": "line", "text": said}), LOOK)
     check(post)
     assert [block["text"]["type"] for block in post.blocks] == ["plain_text"]
     assert "\n" not in shown(post)

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from core.changes import NO_LONGER, NO_WORDS, RUNS_NONE, STILL_NOTE
 from core.membership import let_in
 from core.shapes import Kind, MessageEdited, NewMessage, Receipt, Visibility
 from tests.core.commands import ADA, DAN, KIM, dans_ticket, root_of, typed, whispers
@@ -19,6 +18,15 @@ from tests.stores import Store
 
 SLACK = {"enabled": True, "bot_token": "x", "app_token": "x", "reply_hold": "30s"}
 NOTE, PUBLIC = Visibility.NOTE, Visibility.PUBLIC
+NO_LONGER = "You aren't on the help desk's staff any more, so this edit did nothing."
+NO_WORDS = "This edit did nothing: it left no words. To take a message back, delete it."
+STILL_NOTE = (
+    "It's still a note, which only staff see. To send it, write a new message that starts with reply:"
+)
+RUNS_NONE = (
+    "This edit did nothing: the message stays as it was for everybody else. "
+    "A command is carried out where a new message begins with it."
+)
 
 
 def queue(name: str, default: str, channel: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from core.figures_shapes import Figures, Group, Rating, Share, Targets
 from core.report import Chart, Line, Need, Report, Row, TableOf, make
 from core.report_tables import MOST_ROWS
-from core.report_words import change, dates, duration, number, percent, plain, span
+from core.report_words import plain, speech
 from core.views import Period
 from tests.core.figures_made import (
     DAY,
@@ -30,6 +30,7 @@ from tests.core.figures_made import (
     waiting,
 )
 
+ENGLISH = speech("en")
 BERLIN = ZoneInfo("Europe/Berlin")
 NEW_YORK = ZoneInfo("America/New_York")
 
@@ -239,8 +240,8 @@ def at(text: str, zone: ZoneInfo) -> datetime:
 )
 def test_the_period_in_words(since: str, until: str, zone: ZoneInfo, told: str, short: str) -> None:
     start, end = at(since, zone), at(until, zone)
-    assert span(start, end, zone) == told
-    assert dates(start, end, zone) == short
+    assert ENGLISH.span(start, end, zone) == told
+    assert ENGLISH.dates(start, end, zone) == short
     report = make("daily", nothing(Period(start, end)), nothing(), service="Acme Support", zone=zone)
     assert report.period == told
     assert report.title == f"Acme Support: daily, {short}"
@@ -278,13 +279,17 @@ def test_its_queues_are_named() -> None:
     ],
 )
 def test_durations_for_people(seconds: float | None, told: str) -> None:
-    assert duration(seconds) == told
+    assert ENGLISH.duration(seconds) == told
 
 
 def test_numbers_for_people() -> None:
-    assert [number(n) for n in (0, 999, 12_345)] == ["0", "999", "12,345"]
-    assert [change(5, 5), change(1_205, 5), change(5, 12)] == ["=", "+1,200", "−7"]
-    assert [percent(Share(5, 5)), percent(Share(4, 4)), percent(Share(2, 3_000))] == ["100 %", "–", "0.1 %"]
+    assert [ENGLISH.number(n) for n in (0, 999, 12_345)] == ["0", "999", "12,345"]
+    assert [ENGLISH.change(*both) for both in ((5, 5), (1_205, 5), (5, 12))] == ["=", "+1,200", "−7"]
+    assert [ENGLISH.percent(share) for share in (Share(5, 5), Share(4, 4), Share(2, 3_000))] == [
+        "100 %",
+        "–",
+        "0.1 %",
+    ]
     assert plain("  a\tb ", 9) == "a b"
 
 
@@ -294,7 +299,7 @@ TEXT = st.text(max_size=12)
 COUNT = st.integers(min_value=0, max_value=10**12)
 TICKET = st.none() | st.integers(min_value=1, max_value=2**63 - 1)
 MOMENT = st.datetimes(datetime(1990, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
-NEEDS = st.builds(Need, kind=TEXT, text=TEXT, ticket=TICKET, title=TEXT)
+NEEDS = st.builds(Need, kind=TEXT, text=TEXT, ticket=TICKET, title=TEXT, colon=TEXT)
 ROWS = st.builds(
     Row,
     cells=st.lists(TEXT, max_size=3).map(tuple),
@@ -317,6 +322,7 @@ CHARTS = st.builds(
     title=TEXT,
     labels=st.lists(TEXT, max_size=3).map(tuple),
     lines=st.lists(LINES, max_size=2).map(tuple),
+    words=TEXT,
 )
 REPORTS = st.builds(
     Report,
@@ -333,6 +339,8 @@ REPORTS = st.builds(
     tables=st.lists(TABLES, max_size=2).map(tuple),
     series=st.lists(CHARTS, max_size=2).map(tuple),
     empty=st.booleans(),
+    language=TEXT,
+    texts=st.dictionaries(TEXT, TEXT, max_size=2),
 )
 
 

@@ -79,6 +79,20 @@ def test_the_preview_is_a_file_with_its_pictures_beside_it(desk: Cli, tmp_path: 
     assert "came in" in html
 
 
+def test_it_is_printed_in_the_digest_s_language_and_the_operator_s_words(desk: Cli, tmp_path: Path) -> None:
+    """Whatever the service's is; what the command itself says is English."""
+    desk.ticket()
+    whole = desk.config.read_text("utf-8").replace('name = "daily"', 'name = "daily"\nlanguage = "de"')
+    desk.config.write_text(whole + '[service.texts.de]\nneeds = "Wer hilft?"\n', "utf-8")
+    file = tmp_path / "look.html"
+    ran = desk.done("digest", "daily", "--preview", file)
+    assert "1 Ticket ist eingegangen" in ran.out
+    assert "WER HILFT?" in ran.out
+    assert "Recipients: boss@example.com" in ran.out
+    assert '<html lang="de">' in file.read_text("utf-8")
+    assert "1 came in" in desk.done("digest", "weekly").out
+
+
 def test_a_preview_that_cannot_be_written_sends_nothing(desk: Cli, tmp_path: Path) -> None:
     ran = desk("digest", "daily", "--send", "--preview", tmp_path / "nowhere" / "look.html")
     assert ran.status != 0

@@ -18,6 +18,7 @@ import pytest
 from core.blobs import Blobs
 from core.children import ChildFailed, Children
 from core.report import Chart, Line, Report, make
+from core.report_words import speech
 from core.shapes import Kind, Outgoing, Person
 from core.widths import width
 from intake.email import digest_charts
@@ -49,10 +50,9 @@ def report(**more: Any) -> Report:
     return make("daily", ordinary(), ordinary_before(), **(given | more))
 
 
-def big_report(**more: Any) -> Report:
-    return make(
-        "weekly", big(**more), big_before(), service="Acme Support", zone=BERLIN, made_at=MADE_AT, late=True
-    )
+def big_report(language: str = "en", **more: Any) -> Report:
+    given: dict[str, Any] = {"service": "Acme Support", "zone": BERLIN, "made_at": MADE_AT, "late": True}
+    return make("weekly", big(**more), big_before(), **given, told_in=speech(language))
 
 
 def empty_report() -> Report:
@@ -156,9 +156,10 @@ def test_html_holds_nothing_that_mail_programs_refuse(told: Report) -> None:
     assert "prefers-color-scheme: dark" in html
 
 
-def test_it_stays_small_whatever_names_and_titles_are() -> None:
+@pytest.mark.parametrize("language", ["en", "de", "fr", "es"])
+def test_it_stays_small_whatever_names_and_titles_are(language: str) -> None:
     for word in ('"', "語"):
-        told = big_report(name=word * 40, title=word * 80)
+        told = big_report(language, name=word * 40, title=word * 80)
         html = content(read(compose_digest(digest(told), CONTEXT)), "html")
         assert len(html.encode()) < 102_000
 

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from core.desk_texts import Phrase
 from core.shapes import Forwarded
 from intake.email.forwards import read_forwarded
 from intake.email.parse import parse
@@ -114,6 +115,7 @@ def test_without_one_writer_nobody_is_taken(text: str, why: str) -> None:
     assert found is not None
     assert found.sender is None
     assert why in found.why
+    assert isinstance(found.why, Phrase), "so that the desk is told in its language"
 
 
 @pytest.mark.parametrize("subject", ["Lamp", "Re: Lamp", "Re: Fwd: Lamp", "Forward planning"])

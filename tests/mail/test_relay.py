@@ -13,11 +13,12 @@ import pytest
 from aiosmtpd.smtp import SMTP, AuthResult
 from aiosmtplib import SMTPResponseException, SMTPServerDisconnected
 
-from core.config import EmailOutbound
+from core.config import EmailOutbound, parse
+from core.desk_texts import Phrase, in_words
 from core.failures import Failure, PermanentFailure, Scope, TemporaryFailure, UnknownOutcome
 from intake.email.composed import ComposedMail
 from intake.email.relay import Relay
-from intake.email.relay_answers import Step, failure_for, failure_for_code
+from intake.email.relay_answers import Step, check_addresses, failure_for, failure_for_code
 from tests.mail.server_house import certificate_in
 
 MAIL = ComposedMail(
@@ -147,6 +148,22 @@ def test_what_a_silence_means(step: Step, exc: Exception) -> None:
     else:
         assert isinstance(failure, TemporaryFailure)
         assert failure.scope is Scope.CHANNEL
+
+
+@pytest.mark.parametrize("language", ["de", "fr", "es"])
+def test_what_it_means_is_said_in_every_language(language: str) -> None:
+    """All that a relay can do; what it said itself stays as it came."""
+    config = parse({"service": {"language": language}}, environ={})
+    found = [failure_for_code(step, code, "5.1.1 nope") for step, code, *_ in TABLE]
+    troubles = (ConnectionResetError(), ssl.SSLCertVerificationError(), SMTPServerDisconnected("nope"))
+    found += [failure_for(step, exc) for step in Step for exc in troubles]
+    with pytest.raises(PermanentFailure) as refused:
+        check_addresses(["a b@example.com"])
+    for failure in (*found, refused.value):
+        assert isinstance(failure.reason, Phrase)
+        said = in_words(config, failure.reason)
+        assert said != failure.reason
+        assert ("nope" in said) is ("nope" in failure.reason)
 
 
 def test_a_bug_of_ours_is_no_answer() -> None:

@@ -8,12 +8,14 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
-from core.report_words import duration, number
+from core.report_words import speech
 from core.tables import reports
 from tests.quarter.counts import Counted, Group, Share, Spread
 from tests.quarter.reckoning import Reckoning, Sent
 from tests.quarter.world import World
 
+ENGLISH = speech("en")  # the quarter's service speaks it
+duration, number = ENGLISH.duration, ENGLISH.number
 NOTHING = "–"
 Table = dict[str, tuple[str, ...]]
 

@@ -157,6 +157,17 @@ def test_tables_as_csv() -> None:
     ]
 
 
+def test_what_follows_from_other_columns_is_left_out_whatever_it_is_called() -> None:
+    table = TableOf(
+        key="counts",
+        title="What happened",
+        head=("Count", "Now", "Then", "Δ"),
+        align="lrrr",
+        rows=(Row(cells=("Came in", "4", "9", "−5")),),
+    )
+    assert cells(csv.written(csv.table_rows(table))) == [["Count", "Now", "Then"], ["Came in", "4", "9"]]
+
+
 # -- the page -----------------------------------------------------------------------------------------------------
 
 
@@ -288,3 +299,20 @@ async def test_an_api_token_reads_but_has_no_forms(desk: Counter) -> None:
     assert (await desk.ada.post("/ui/reports/send", data={"digest": "daily"})).status_code in (303, 401)
     assert sent_to(desk) == []
     assert ANN not in page.text
+
+
+@on_sqlite
+async def test_it_is_english_in_the_operator_s_words(store: Store) -> None:
+    """As all pages are, whatever the service's language is."""
+    own = {
+        "en": {"count_came_in": "Arrived", "span": "{since} until {until}"},
+        "de": {"count_came_in": "Neu"},
+    }
+    service = {"timezone": "Europe/Berlin", "language": "de", "texts": own}
+    async with counter_on(store, queue=QUEUES, digest=DIGESTS, service=service) as desk:
+        await desk.opened()
+        page = (await reports(desk, "?period=7d")).text
+        assert "Arrived" in page
+        assert "Neu" not in page
+        assert page.count(" until ") == 2
+        assert "Resolved" in page
