@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
@@ -54,6 +55,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         ordered += [*share, *rest[:taken]]
         rest = rest[taken:]
     items[:] = [*ordered, *rest]
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collector the ten thousand tests themselves, and half a million objects with them, each time it looks
+    for garbage: a fifth of the suite's time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(2_000, 20, 20)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
