@@ -14,6 +14,7 @@ import structlog
 from hypothesis import settings
 
 from sandbox import Sandbox
+from tests import compiled
 from tests.forks import Forks
 from tests.house import House
 from tests.mariadb import MariaDbServer, Missing, Run, program
@@ -37,6 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         config.stash[_run] = Run.begin()
     House.forks = Forks()
+    compiled.share()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
