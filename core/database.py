@@ -22,6 +22,7 @@ from sqlalchemy.engine import CursorResult, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from core.clock import Clock
 from core.config import DatabaseConfig
@@ -214,8 +215,14 @@ class Database:
         return result
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Close all connections. One that is in use is closed when it's given back: else nobody would, as the pool
+        that it goes back to isn't the engine's any more."""
+        event.listen(self.engine.sync_engine.pool, "checkin", _given_back_late)
         await self.engine.dispose()
+
+
+def _given_back_late(connection: Any, record: ConnectionPoolEntry) -> None:
+    record.close()
 
 
 def error_code(exc: BaseException) -> int | None:

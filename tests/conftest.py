@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
@@ -13,6 +14,7 @@ import structlog
 from hypothesis import settings
 
 from sandbox import Sandbox
+from tests import compiled
 from tests.forks import Forks
 from tests.house import House
 from tests.mariadb import MariaDbServer, Missing, Run, program
@@ -36,6 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         config.stash[_run] = Run.begin()
     House.forks = Forks()
+    compiled.share()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -54,6 +57,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         ordered += [*share, *rest[:taken]]
         rest = rest[taken:]
     items[:] = [*ordered, *rest]
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collector the ten thousand tests themselves, and half a million objects with them, each time it looks
+    for garbage: a fifth of the suite's time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(2_000, 20, 20)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

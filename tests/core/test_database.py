@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -161,6 +162,28 @@ async def test_an_absent_database_is_unavailable(store: Store) -> None:
         with pytest.raises(Unavailable):
             await database.read(_count)
     await database.close()
+
+
+@pytest.mark.filterwarnings(
+    "error:Unclosed connection:ResourceWarning", "error:.*before being closed:ResourceWarning"
+)
+async def test_who_is_still_reading_at_the_end_leaves_no_connection(store: Store) -> None:
+    """The database is closed meanwhile: their connection is closed when they give it back."""
+    database = Database(store.config().database)
+    reads, go = asyncio.Event(), asyncio.Event()
+
+    async def slowly(tx: Tx) -> Any:
+        reads.set()
+        await go.wait()
+        return await tx.scalar(select(counters.c.n))
+
+    reading = asyncio.create_task(database.read(slowly))
+    await reads.wait()
+    await database.close()
+    go.set()
+    await reading
+    del reading, database
+    gc.collect()  # a connection that nobody closed says so
 
 
 async def test_time_is_aware_utc_and_stands_still_in_a_unit(database: Database) -> None:
