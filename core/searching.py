@@ -4,7 +4,8 @@ A unit that changes words notes the ticket (`changed`); the job `index` (`core.i
 seconds, and what is still noted is read as it is. An entry can be made again from the ticket at any time.
 
 A word that very many tickets have costs no more than a rare one: first the latest tickets are read through. Only a word
-that few of these have is asked of the full-text index, and that has a time limit.
+that few of these have is asked of the full-text index, which has a time limit; and InnoDB's only where few older ones
+have it, either (`core.sampling`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import structlog
 from sqlalchemy import func, or_, select, text
 from sqlalchemy.exc import DBAPIError
 
+from core import sampling
 from core.database import Tx, error_code
 from core.folding import EVERYBODY, STAFF, asked, entry, matches
 from core.shapes import Actor
@@ -144,19 +146,38 @@ def _likes(wanted: Iterable[str], kinds: Sequence[str]) -> list[Any]:
 
 
 async def _of_index(tx: Tx, wanted: Sequence[str]) -> set[int]:
-    values = {"most": MOST}
+    """What the full-text index has. Of InnoDB's only words are asked that not very many have; the others are looked
+    for in what these find, or, where there are none, in the latest entries that seem to have them."""
+    first, last = (1, 0) if tx.sqlite else await sampling.ends(tx)
+    if last - first < 2 * sampling.OFTEN:  # or SQLite, whose index gives the latest first
+        return await _asked(tx, wanted, ())
+    likes = dict(zip(wanted, _likes(wanted, (EVERYBODY, STAFF)), strict=True))
+    sample = await sampling.sampled(tx, likes, first, last)
+    often = [word for word in likes if sample.often(word)]
+    if rare := [word for word in likes if word not in often]:
+        return await _asked(tx, rare, often)
+    return await sampling.walk(tx, likes, sample, PATIENCE, COMMON)
+
+
+async def _asked(tx: Tx, wanted: Sequence[str], often: Sequence[str]) -> set[int]:
+    """Ask the index for some words; `often`: what its entries must have, too."""
+    values: dict[str, Any] = {"most": MOST}
     if tx.sqlite:
-        either = " AND ".join(f"({EVERYBODY}{word}* OR {STAFF}{word}*)" for word in wanted)
+        values["q"] = " AND ".join(f"({EVERYBODY}{word}* OR {STAFF}{word}*)" for word in wanted)
         sql = "SELECT rowid FROM search_words WHERE search_words MATCH :q ORDER BY rowid DESC LIMIT :most"
     else:
-        either = " ".join(f"+({EVERYBODY}{word}* {STAFF}{word}*)" for word in wanted)
+        values["q"] = " ".join(f"+({EVERYBODY}{word}* {STAFF}{word}*)" for word in wanted)
+        also = ""
+        for index, word in enumerate(often):
+            also += f" AND (words LIKE :p{index} OR words LIKE :s{index})"
+            values |= {f"p{index}": f"% {EVERYBODY}{word}%", f"s{index}": f"% {STAFF}{word}%"}
         sql = _limited(
             tx,
-            "SELECT ticket_id FROM search WHERE MATCH (words) AGAINST (:q IN BOOLEAN MODE) "
+            f"SELECT ticket_id FROM search WHERE MATCH (words) AGAINST (:q IN BOOLEAN MODE){also} "  # noqa: S608
             "ORDER BY ticket_id DESC LIMIT :most",
         )
     try:
-        return {row[0] for row in await tx.all(text(sql).bindparams(q=either, **values))}
+        return {row[0] for row in await tx.all(text(sql).bindparams(**values))}
     except DBAPIError as exc:
         code = error_code(exc)
         if code not in (*_TOO_LONG, _NO_INDEX) and "no such table" not in str(exc.orig):
