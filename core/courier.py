@@ -81,7 +81,7 @@ class Courier:
         """Send nothing new, finish what is being sent, within `grace`."""
         self._stopping.set()
         self._desk.signals.outbox.set()
-        await drained([*self._tasks, *self._running], grace)
+        await drained(self._tasks, grace, lambda: self._running)
 
     async def _loop(self) -> None:
         """Claim due lanes as they come; each is worked off by a task of its own."""

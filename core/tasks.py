@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -20,6 +21,7 @@ async def kept(database: Database, lease: work.Lease) -> AsyncIterator[None]:
         yield
     finally:
         renewer.cancel()
+        await asyncio.wait({renewer})  # it may be using a connection
 
 
 async def _renew(database: Database, lease: work.Lease) -> None:
@@ -33,12 +35,22 @@ async def _renew(database: Database, lease: work.Lease) -> None:
             continue  # the database may be back before the lease expires
 
 
-async def drained(tasks: Iterable[asyncio.Task[None] | None], grace: timedelta) -> None:
-    """Wait for tasks that were told to stop; cancel those that are late."""
-    pending = [task for task in tasks if task is not None]
+async def drained(
+    tasks: Iterable[asyncio.Task[None] | None],
+    grace: timedelta,
+    begun: Callable[[], Iterable[asyncio.Task[None]]] = tuple,
+) -> None:
+    """Wait for tasks that were told to stop, then for those that they have `begun`, also just now; cancel those that
+    are late."""
+    end = time.monotonic() + grace.total_seconds()
+    await _ended([task for task in tasks if task is not None], grace.total_seconds())
+    await _ended([*begun()], max(end - time.monotonic(), 0))
+
+
+async def _ended(pending: Collection[asyncio.Task[None]], seconds: float) -> None:
     if not pending:
         return
-    _, late = await asyncio.wait(pending, timeout=grace.total_seconds())
+    _, late = await asyncio.wait(pending, timeout=seconds)
     for task in late:
         task.cancel()
     await asyncio.gather(*late, return_exceptions=True)

@@ -81,7 +81,7 @@ class Worker:
         """Begin no further row, finish those in hand, within `grace`."""
         self._stopping.set()
         self._signals.inbox.set()
-        await drained([self._loop_task, *self._busy.values()], grace)
+        await drained([self._loop_task], grace, self._busy.values)
 
     async def _loop(self) -> None:
         while not self._stopping.is_set():
