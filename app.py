@@ -137,8 +137,10 @@ class Service:
 
         Raises `SchemaProblem`, `ConfigError`, `OSError` (a port that is taken).
         """
+        from core.report_words import warm
+
         await self._wait_for_database()
-        await self._begin()
+        await asyncio.gather(self._begin(), asyncio.to_thread(warm, self.parts.config))
         if self.roles & {"worker", "courier"}:
             self.channels()
         await self._start_loops()

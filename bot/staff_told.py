@@ -27,8 +27,8 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
     "de": {
         "assigned": "#{id} {title}: Ihnen zugewiesen von {by}",
         "reply": "#{id} {title}: {by} hat geschrieben{times}",
-        "near": "#{id} {title}: Ziel bald erreicht, {target} fällig {due}",
-        "missed": "#{id} {title}: Ziel verfehlt, {target} war fällig {due}",
+        "near": "#{id} {title}: Frist läuft bald ab, {target} fällig {due}",
+        "missed": "#{id} {title}: Frist versäumt, {target} war fällig {due}",
         "failed": "#{id} {title}: nicht zugestellt an {to}: {reason}",
         "more": "und {n} weitere",
     },
@@ -50,6 +50,7 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
     },
 }
 WORDS: Final = {language: {**desk_texts.TEXTS[language], **texts} for language, texts in TEXTS.items()}
+TARGETS: Final = ("first", "next", "resolve")
 NEWS: Final = ("assigned", "reply", "near", "missed", "failed")
 
 
@@ -72,13 +73,13 @@ def news(outgoing: Outgoing, look: Look) -> Post:
 
 def worded(line: Mapping[str, Any], texts: Mapping[str, str]) -> str:
     """Say a piece of news in one line."""
-    times = int(line.get("times") or 1)
+    times, target = int(line.get("times") or 1), line.get("target")
     return texts[str(line["news"])].format(
         id=line["ticket"],
         title=brief(str(line.get("title") or ""), NAME),
-        by=brief(str(line.get("by") or ""), NAME) or texts["somebody"],
+        by=brief(str(line.get("by") or ""), NAME) or texts["somebody"].format(),
         times=f" ({times}×)" if times > 1 else "",
-        target=texts.get(str(line.get("target") or ""), ""),
+        target=texts[target].format() if target in TARGETS else "",
         due=str(line.get("due") or ""),
         to=brief(str(line.get("to") or ""), NAME),
         reason=brief(str(line.get("reason") or ""), REASON),

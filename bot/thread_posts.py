@@ -60,25 +60,30 @@ def _desks(look: Look) -> Mapping[str, str]:
     return spoken(look.language, WORDS, look.texts)
 
 
+def _filled(texts: Mapping[str, str], key: str, **gaps: str) -> str:
+    """A text as mrkdwn: nothing in it is live but what fills its gaps, which is mrkdwn already."""
+    return escape(texts[key]).format(**gaps)
+
+
 def _deleted(texts: Mapping[str, str]) -> Post:
-    return Post(f":wastebasket: _{escape(texts['line_deleted'])}_")
+    return Post(f":wastebasket: _{_filled(texts, 'line_deleted')}_")
 
 
 def _late(texts: Mapping[str, str]) -> str:
-    return f":hourglass: {escape(texts['late'])}"
+    return f":hourglass: {_filled(texts, 'late')}"
 
 
 def _tags(message: Message, outgoing: Outgoing, texts: Mapping[str, str]) -> Iterator[str]:
     how = ["staff"] if message.author.staff else []
-    changed = [escape(texts["edited"])] if message.edited_at is not None else []
+    changed = [_filled(texts, "edited")] if message.edited_at is not None else []
     yield " · ".join([*how, via(message.channel), *changed])
     if outgoing.overtaken:
         yield _late(texts)
     if claims := outgoing.data.get("claims"):
         address = escape(brief(str(claims), NAME))
-        yield f":warning: {escape(texts['line_claims']).format(address=address)}"
+        yield f":warning: {_filled(texts, 'line_claims', address=address)}"
     if message.outsider:
-        yield f":warning: {escape(texts['line_outsider'])}"
+        yield f":warning: {_filled(texts, 'line_outsider')}"
 
 
 def dm_messages(outgoing: Outgoing, look: Look) -> list[Post]:
@@ -87,7 +92,7 @@ def dm_messages(outgoing: Outgoing, look: Look) -> list[Post]:
     name = brief(message.author.name or look.name, NAME)
     about = [f"ticket #{outgoing.ticket.id}"] if outgoing.ticket else []
     if message.edited_at is not None:
-        about.append(escape(texts["edited"]))
+        about.append(_filled(texts, "edited"))
     if outgoing.overtaken:
         about.append(_late(texts))
     missing = [file for file in message.attachments if not comes(file)]
@@ -101,7 +106,7 @@ def edited(outgoing: Outgoing, look: Look) -> list[Post]:
     if outgoing.data.get("deleted"):
         if outgoing.desk:
             return [_deleted(_desks(look))]
-        return [Post(f"_{escape(theirs(outgoing, look)['taken_back'])}_")]
+        return [Post(f"_{_filled(theirs(outgoing, look), 'taken_back')}_")]
     return thread_messages(outgoing, look) if outgoing.desk else dm_messages(outgoing, look)
 
 
@@ -116,7 +121,7 @@ def _posts(
         whole = "\n".join(pieces)
         posts.append(Post(fallback(whole), tuple(blocks), whole))
     if len(posts) > MOST_PARTS and look.uploads:
-        goes_on = context(f":scroll: {escape(texts['goes_on']).format(file=ATTACHED)}")
+        goes_on = context(f":scroll: {_filled(texts, 'goes_on', file=ATTACHED)}")
         posts = [replace(posts[0], blocks=(*posts[0].blocks, goes_on), attached=message.text)]
     posts[-1] = replace(posts[-1], blocks=(*posts[-1].blocks, *tail))
     return posts
@@ -145,7 +150,7 @@ def line(outgoing: Outgoing, look: Look) -> Post:
         return plainly(str(ready))
     if what == "moved" and data.get("channel"):
         channel = split_place(str(data["channel"]))[1]
-        goes_on = escape(_desks(look)["line_goes_on"]).format(channel=mention(channel))
+        goes_on = _filled(_desks(look), "line_goes_on", channel=mention(channel))
         return Post(f":arrow_right: {goes_on}")
     by = f" by {escape(brief(str(data['by']), NAME))}" if data.get("by") else ""
     value = f": {escape(str(data['value']))}" if data.get("value") else ""
@@ -156,7 +161,7 @@ def line(outgoing: Outgoing, look: Look) -> Post:
 def alert(outgoing: Outgoing, look: Look) -> Post:
     """Something of this ticket failed: what, why, and a button to try again (value: the delivery's number)."""
     data, texts = outgoing.data, _desks(look)
-    reason = str(data.get("reason") or data.get("text") or texts["alert_unknown"])
+    reason = str(data.get("reason") or data.get("text") or texts["alert_unknown"].format())
     to = str(data.get("to") or "")
     what = texts["alert_to"].format(to=brief(to, NAME), reason=reason) if "@" in to else reason
     text = f"\N{WARNING SIGN}\ufe0f {what}"[:MOST_REASON]

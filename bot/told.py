@@ -10,7 +10,7 @@ from bot.markup import brief, escape
 from bot.staff_told import news
 from core.bundling import WHAT
 from core.shapes import Outgoing
-from core.slack_texts import chosen, spoken
+from core.slack_texts import heard
 from core.status import Ticket
 
 WORDS: Final = 600  # characters of the words that a receipt repeats
@@ -138,10 +138,9 @@ def told(outgoing: Outgoing, look: Look) -> Post:
 
 
 def theirs(outgoing: Outgoing, look: Look) -> Mapping[str, str]:
-    """Return the texts for a requester: in the language that their queue has, else in theirs, else in the service's,
-    whichever first has some."""
-    wanted = look.languages_for(outgoing.queue, outgoing.language)
-    return spoken(chosen(wanted, TEXTS, look.texts), TEXTS, look.texts)
+    """Return the texts for a requester, each in the language that their queue has, else in theirs, else in the
+    service's, whichever first has it."""
+    return heard(look.languages_for(outgoing.queue, outgoing.language), TEXTS, look.texts)
 
 
 def _shown(ticket: Ticket, what: str, data: Any) -> list[Json]:
@@ -158,12 +157,12 @@ def _controls(ticket: Ticket, what: str, data: Any, texts: Mapping[str, str]) ->
     if what == "ack" and (other := _offered(data)):
         label = f"{texts['belongs'].format(other=other)}: {brief(str(data['offer'].get('title') or ''), 40)}"
         merge = button(label.removesuffix(": "), "belongs", str(other))
-        return [section(texts["offer"]), actions(f"ticket:{ticket.id}:ack", [merge])]
+        return [section(texts["offer"].format()), actions(f"ticket:{ticket.id}:ack", [merge])]
     given = str(_number(data.get("score")) or "-")  # what the form chooses beforehand, where there is a score
-    comment = button(texts["comment"], "rate_comment", given)
+    comment = button(texts["comment"].format(), "rate_comment", given)
     if what == "resolved" and data.get("rate"):
         stars = [button("★" * score, f"rate:{score}", str(score)) for score in SCORES]
-        return [section(texts["ask"]), actions(f"ticket:{ticket.id}:rate", [*stars, comment])]
+        return [section(texts["ask"].format()), actions(f"ticket:{ticket.id}:rate", [*stars, comment])]
     if what == "rated":
         return [actions(f"ticket:{ticket.id}:rated", [comment])]
     return []

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from core.slack_texts import chosen, spoken
+from core import slack_texts
 from core.texts import load
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ def phrase(key: str, **gaps: Any) -> Phrase:
     return made
 
 
-def said(config: Config, key: str, language: str = "", **gaps: Any) -> str:
-    """Return a text with its gaps filled, as the desk reads it or (`language`) who speaks that."""
-    return _filled(spoken(language or config.service.language, TEXTS, config.slack.texts), key, gaps)
+def said(config: Config, key: str, **gaps: Any) -> str:
+    """Return a text with its gaps filled, as the desk reads it."""
+    return _filled(slack_texts.spoken(config.service.language, TEXTS, config.slack.texts), key, gaps)
 
 
 def counted(config: Config, key: str, n: int, **gaps: Any) -> str:
@@ -54,10 +54,9 @@ def speech_of(config: Config) -> Speech:
 
 
 def heard(config: Config, key: str, wanted: Iterable[str | None], **gaps: Any) -> str:
-    """Return a text as somebody outside hears it: in the first of these languages in which there are texts, else in the
-    service's."""
+    """Return a text as somebody outside hears it: in the first of these languages that has it, else the service's."""
     languages = [*(one for one in wanted if one), config.service.language]
-    return said(config, key, chosen(languages, TEXTS, config.slack.texts), **gaps)
+    return _filled(slack_texts.heard(languages, TEXTS, config.slack.texts), key, gaps)
 
 
 def in_words(config: Config, words: str) -> str:

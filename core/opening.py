@@ -13,7 +13,7 @@ from core.acknowledging import answers_form, may_acknowledge, receipt_of
 from core.actions import Written
 from core.audience import Happened
 from core.database import Tx
-from core.desk_texts import said
+from core.desk_texts import phrase, said
 from core.evidence import twins
 from core.people import actor_of, mail_address
 from core.prepared import MOST_JOINING, Prepared, words_of
@@ -198,7 +198,7 @@ async def _told(
     await units.note(tx, desk, Happened.OPENED, scene, message_id)
     await tell_claim(tx, desk, ticket, claims)
     if actor.staff and new.forwarded is not None and new.forwarded.sender is None:
-        text = said(desk.config, "line_forwarded_own", why=new.forwarded.why)
+        text = said(desk.config, "line_forwarded_own", why=phrase(new.forwarded.why))
         await units.add_event(tx, ticket, "remark", None, public=False, data={"text": text})
         line = await units.scene(tx, desk, ticket, None, data={"text": text})
         await units.note(tx, desk, Happened.CHANGED, line, first=200)

@@ -181,8 +181,7 @@ class Receiver:
             return new, None
         customer = await self._people.known(forwarded.sender)
         if customer.user_id == sender.user_id:
-            why = "it is the forwarder's own mail"
-            return replace(new, forwarded=replace(forwarded, sender=None, why=why)), None
+            return replace(new, forwarded=replace(forwarded, sender=None, why="forward_own")), None
         if forwarded.mail_id:  # their next mail may answer this one
             ref = Ref(f"mail:{new.queue}:{forwarded.mail_id}", f"mail:{forwarded.mail_id}")
             evidence = replace(new.evidence, references=(*new.evidence.references, ref))

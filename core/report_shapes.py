@@ -6,13 +6,13 @@ Its words are written for people already, and hold no markup: whoever shows them
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from core.figures_shapes import rfc3339
-from core.report_words import Speech, spoken_by
+from core.report_words import Speech, speech, spoken_by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,14 +149,15 @@ class Chart:
 
     @classmethod
     def of_json(cls, kept: Mapping[str, Any]) -> Chart:
-        """Read what `as_json` gave."""
-        return cls(
+        """Read what `as_json` gave; one that was kept before it had words of its own was English."""
+        chart = cls(
             key=kept["key"],
             title=kept["title"],
             labels=tuple(kept["labels"]),
             lines=tuple(Line(name=line["name"], values=tuple(line["values"])) for line in kept["lines"]),
             words=kept.get("words", ""),
         )
+        return chart if "words" in kept else replace(chart, words=chart.told(speech("en")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

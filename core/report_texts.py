@@ -6,7 +6,6 @@ Pure, but for reading those files once.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from functools import cache
 from typing import Final
@@ -30,8 +29,6 @@ _ROOMS: Final = {
     **dict.fromkeys(("channel_", "priority_", "nobody", "others", "on_average", "tickets", "none"), _LABEL),
 }
 _FORMS: Final = ("one", "other")
-# Line ends, and what moves the place where one writes.
-_MOVING: Final = frozenset({"Cc", "Zl", "Zp"})
 
 
 def ours() -> Texts:
@@ -64,11 +61,7 @@ def rooms() -> Mapping[str, int]:
 
 def check(own: Texts) -> None:
     """Raise `ValueError` for the first language, key or gap that there isn't, and for what is no text in one line."""
-    slack_texts.check(own, gaps(), rooms(), WHERE)
-    for language, words in own.items():
-        for key, text in words.items():
-            if any(unicodedata.category(letter) in _MOVING for letter in text):
-                raise ValueError(f"{WHERE}.{language}.{key}: it has more than one line")
+    slack_texts.check(own, gaps(), rooms(), WHERE, one_line=gaps())
 
 
 def check_language(digest: str, language: str, own: Texts) -> None:

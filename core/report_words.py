@@ -21,6 +21,8 @@ from core.slack_texts import Texts, spoken
 if TYPE_CHECKING:
     from babel import Locale
 
+    from core.config import Config
+
 NOTHING: Final = "–"  # where there is nothing to say
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 _LONG: Final = 14 * _DAY  # from here on hours tell nothing more
@@ -59,7 +61,10 @@ class Speech:
         return self.text(f"{key}_{self.plural(n)}", n=self.number(n), **gaps)
 
     def plural(self, n: int) -> str:
-        """Return "one" or "other": which of two texts is for that many."""
+        """Return "one" or "other": which of two texts is for that many. In a language of the operator's own "one" is
+        for 1 alone: what they left out is English, and a Russian "one" is for 21 too."""
+        if self.language not in ours():
+            return "one" if n == 1 else "other"
         return "one" if _known(self.locale).plural_form(n) == "one" else "other"
 
     def number(self, value: int) -> str:
@@ -176,6 +181,15 @@ def _known(locale: str) -> Locale:
     from babel import Locale
 
     return Locale.parse(locale)
+
+
+def warm(config: Config) -> None:
+    """Load what writes in the languages that a service speaks. It may take half a second, so not in an event loop."""
+    for language in {"en", config.service.language, *(one.language for one in config.digest if one.language)}:
+        words = spoken_by(language, config.service.texts)
+        words.moment(datetime.now(UTC), ZoneInfo("UTC"))
+        words.plural(1)
+        words.number(1)
 
 
 @cache

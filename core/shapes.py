@@ -82,8 +82,9 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forwarded:
-    """A mail that was forwarded: who had written it (None: nobody is named beyond doubt, `why` says so), its words,
-    and what was written above it. `whole`: it came along as a file, with all that was in it. `mail_id`: its own."""
+    """A mail that was forwarded: who had written it (None: nobody is named beyond doubt; `why` is the key of the text
+    of `core.desk_texts` that says so), its words, and what was written above it. `whole`: it came along as a file, with
+    all that was in it. `mail_id`: its own."""
 
     sender: Person | None
     text: str

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+import unicodedata
+from collections.abc import Container, Iterable, Mapping
 from string import Formatter
 from typing import Final
 
@@ -76,7 +77,7 @@ _BEGIN: Final = (
     "undelivered_n",
 )
 # Labels of buttons (behind the second stands a title), lines of a list, what stands beside a message or in its place,
-# subjects, and what stands in others.
+# subjects, and what stands in others. Each of these is one line.
 SHORT: Final[Mapping[str, int]] = {
     "comment": 75,
     "belongs": 32,
@@ -84,6 +85,7 @@ SHORT: Final[Mapping[str, int]] = {
     **dict.fromkeys(_PIECES, 60),
     **{key: 200 for key in GAPS if key.startswith(_BEGIN) or key.endswith("_subject")},
 }
+_SEPARATORS: Final = frozenset({"Zl", "Zp"})  # Unicode's own line and paragraph
 
 
 def check(
@@ -91,11 +93,12 @@ def check(
     may: Mapping[str, frozenset[str]] = GAPS,
     rooms: Mapping[str, int] = SHORT,
     section: str = "slack.texts",
+    one_line: Container[str] = SHORT,
 ) -> None:
     """Raise `ValueError` for the first language, key or gap that there isn't, and for what is no text.
 
     `may`: the gaps of each key. `rooms`: characters of those texts that have less than `LONGEST`. `section`: where in
-    the configuration they stand.
+    the configuration they stand. `one_line`: the keys of those that have no second one.
     """
     for language, own in texts.items():
         where = f"{section}.{language}"
@@ -106,7 +109,8 @@ def check(
                 near = difflib.get_close_matches(key, may, 1)
                 hint = f"; did you mean {near[0]}?" if near else f"; there are: {', '.join(may)}"
                 raise ValueError(f"{where}: there is no text '{key}'{hint}")
-            if why := _wrong(text, may[key], rooms.get(key, LONGEST)):
+            why = _wrong(text, may[key], rooms.get(key, LONGEST)) or _unseen(text, key in one_line)
+            if why:
                 raise ValueError(f"{where}.{key}: {why}")
 
 
@@ -133,17 +137,32 @@ def _wrong(text: str, gaps: frozenset[str], longest: int) -> str:
     return ""
 
 
-def chosen(wanted: Iterable[str], ours: Texts, own: Texts) -> str:
-    """Return the first of these languages ("de", "de-AT") in which there are texts, else "en"."""
-    return next((one for one in wanted if _code(one) in ours or _code(one) in own), "en")
+def _unseen(text: str, one_line: bool) -> str:
+    """Say what a text has that shows nothing but moves what follows, or begins another line: "" where it hasn't."""
+    for letter in text:
+        kind = unicodedata.category(letter)
+        if one_line and (letter == "\n" or kind in _SEPARATORS):
+            return "it has more than one line"
+        if kind == "Cc" and letter != "\n":
+            return f"it has a control character, U+{ord(letter):04X}"
+    return ""
 
 
 def spoken(language: str, ours: Texts, own: Texts) -> Mapping[str, str]:
     """Return the texts of a language ("de", "de-AT"): the operator's before ours; English where there are none."""
     code = _code(language)
-    if code not in ours and code not in own:
+    if code not in ours and not own.get(code):
         code = "en"
     return {**ours["en"], **ours.get(code, {}), **own.get(code, {})}
+
+
+def heard(wanted: Iterable[str], ours: Texts, own: Texts) -> Mapping[str, str]:
+    """Return the texts for whom languages ("de", "de-AT") are wanted in this order: each text in the first that has it,
+    the operator's before ours, else in English. So a language in which an operator wrote one text counts for that."""
+    texts: dict[str, str] = {}
+    for code in (*map(_code, wanted), "en"):
+        texts = {**ours.get(code, {}), **own.get(code, {}), **texts}
+    return texts
 
 
 def _code(language: str) -> str:

@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from core.desk_texts import phrase
 from core.shapes import Forwarded, Person
 from intake.email import separators as sep
 from intake.email.heads import field, quoted_head
@@ -37,26 +36,25 @@ def read_forwarded(mail: ParsedMail, ours: Callable[[str], bool]) -> Forwarded |
     text = mail.text[command.end() :] if command else mail.text
     attached = [part for part in mail.leaves if part.type == "message/rfc822"]
     if len(attached) > 1:
-        return Forwarded(sender=None, text=text, why=phrase("forward_several"))
+        return Forwarded(sender=None, text=text, why="forward_several")
     inline = _in_line(text, ours)
     if not attached:
-        return inline or Forwarded(sender=None, text=text, why=phrase("forward_nobody"))
+        return inline or Forwarded(sender=None, text=text, why="forward_nobody")
     whole = _attached(parse(attached[0].content()), text, ours)
     if inline is None or inline.sender is None or whole.sender is None:
         return inline or whole
     if inline.sender.key != whole.sender.key:
-        why = phrase("forward_differs")
-        return Forwarded(sender=None, text=text, why=why)
+        return Forwarded(sender=None, text=text, why="forward_differs")
     return inline
 
 
 def _attached(inner: ParsedMail, comment: str, ours: Callable[[str], bool]) -> Forwarded:
     writers = inner.mailboxes("from")
     if len(writers) != 1:
-        return Forwarded(sender=None, text=comment, why=phrase("forward_no_sender"))
+        return Forwarded(sender=None, text=comment, why="forward_no_sender")
     box = writers[0]
     if ours(box.address):
-        return Forwarded(sender=None, text=comment, why=phrase("forward_brings_ours"))
+        return Forwarded(sender=None, text=comment, why="forward_brings_ours")
     return Forwarded(
         sender=_person(box.name, box.address),
         text=inner.text or "(no text)",
@@ -76,11 +74,11 @@ def _in_line(text: str, ours: Callable[[str], bool]) -> Forwarded | None:
     sender = _MAILTO.sub(r"<\1>", sender)
     addresses = {address.lower() for address in sep.ADDRESS.findall(sender)}
     if len(addresses) != 1:
-        why = phrase("forward_many_senders" if addresses else "forward_no_address")
+        why = "forward_many_senders" if addresses else "forward_no_address"
         return Forwarded(sender=None, text=text, why=why)
     [address] = addresses
     if ours(address):
-        return Forwarded(sender=None, text=text, why=phrase("forward_ours"))
+        return Forwarded(sender=None, text=text, why="forward_ours")
     name = next((box.name for box in read_mailboxes(sender) if box.address == address), "")
     quoted = lines[last].lstrip().startswith(">")
     body = text.split("\n")[last + 1 :]

@@ -11,6 +11,7 @@ from typing import Final, cast
 
 from aiosmtplib import SMTP, SMTPResponseException
 
+from core.desk_texts import phrase
 from core.failures import PermanentFailure
 from intake.email.composed import ComposedMail
 from intake.email.relay_answers import Step, shown
@@ -47,7 +48,7 @@ class Talk:
         options = ""
         if mail.utf8:
             if not client.supports_extension("smtputf8"):
-                raise Lacking("the relay takes no addresses beyond ASCII (it lacks SMTPUTF8)")
+                raise Lacking(phrase("relay_no_utf8"))
             options += " SMTPUTF8 BODY=8BITMIME"
         if client.supports_extension("size"):
             options += f" SIZE={len(mail.content)}"

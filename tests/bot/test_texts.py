@@ -142,6 +142,34 @@ def test_a_requester_is_spoken_to_in_the_queues_language_else_theirs_else_the_se
     assert posts_of(made, plain)[0].text == told.TEXTS["en"]["reopened"].format(id=12)
 
 
+def test_one_text_of_an_operators_own_language_does_not_capture_all_who_speak_it() -> None:
+    """What they left out in it is said in the service's language; a section without any text counts for nothing."""
+    own = {
+        "nl": {"line_status": "x", "resolved": "Klaar: #{id}!"},
+        "pl": {},
+        "en": {"reopened": "Again: #{id}"},
+    }
+    service = {"service": {"language": "de"}, "slack": {"texts": own}}
+    config = parse(service, environ={})
+    look = look_of(config)
+    german = told.TEXTS["de"]
+    assert said(look, "nl", what="resolved") == "Klaar: #12!"
+    for theirs in ("nl-BE", "pl", "tlh"):
+        assert said(look, theirs, what="closed") == german["closed"].format(id=12)
+        noted = desk_texts.heard(config, "noted", [None, theirs], score=4)
+        assert noted == desk_texts.TEXTS["de"]["noted"].format(score=4)
+    dutch = {"slack": {"texts": {"nl": {"noted": "Dank: {score}"}}}}
+    assert desk_texts.heard(parse(service | dutch, environ={}), "noted", ["nl"], score=4) == "Dank: 4"
+    polish = look_of(parse(service | {"service": {"language": "pl"}}, environ={}))
+    assert said(polish, "pl", what="reopened") == "Again: #12"
+
+
+def test_a_section_without_texts_leaves_the_desk_the_operators_english() -> None:
+    own = {"pl": {}, "en": {"line_unsnoozed": "{who} is back"}}
+    config = parse({"service": {"language": "pl"}, "slack": {"texts": own}}, environ={})
+    assert desk_texts.said(config, "line_unsnoozed", who="Ada") == "Ada is back"
+
+
 @pytest.mark.parametrize("desk", [True, False], ids=["staff", "requester"])
 def test_what_is_said_of_a_message_is_in_its_readers_language(desk: bool) -> None:
     """Staff read the service's, requesters theirs: that it was edited, came late, goes on or is gone."""
@@ -290,6 +318,12 @@ def test_staff_too_and_nothing_becomes_live() -> None:
         ({"de": {"resolved": "x" * 1_001}}, "longer than 1,000"),
         ({"de": {"comment": "x" * 76}}, "longer than 75"),
         ({"German": {"resolved": "x"}}, "'German' is no language"),
+        ({"de": {"comment": "Noch\netwas"}}, "slack.texts.de.comment: it has more than one line"),
+        ({"de": {"late": "spät\u2028!"}}, "it has more than one line"),
+        ({"de": {"list_subject": "{queue}\n"}}, "it has more than one line"),
+        ({"de": {"resolved": "Fertig\a"}}, "slack.texts.de.resolved: it has a control character, U+0007"),
+        ({"de": {"line_merged": "\x1b[2J{who}"}}, "it has a control character, U+001B"),
+        ({"de": {"unreadable": "a\rb"}}, "it has a control character, U+000D"),
         ({"de": {"resolved": 7}}, "slack.texts.de.resolved"),
     ],
 )
@@ -298,6 +332,12 @@ def test_what_cannot_be_said_is_refused(texts: Any, why: str) -> None:
     with pytest.raises(ConfigError) as refused:
         parse({"slack": {"texts": texts}}, environ={})
     assert why in str(refused.value)
+
+
+def test_a_text_that_has_room_may_have_two_lines() -> None:
+    assert said(look_with(de={"resolved": "Fertig: #{id}!\nDanke."}), "de", what="resolved").endswith(
+        "!\nDanke."
+    )
 
 
 @pytest.mark.parametrize("key", sorted(GAPS))

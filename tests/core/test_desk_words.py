@@ -46,14 +46,17 @@ def alerts(store: Store) -> list[str]:
 async def test_what_staff_forward(store: Store) -> None:
     """Whose it was can't be told, so it is their own; where it can, the files that came along go with a note."""
     async with german(store) as desk:
-        why = phrase("forward_several")
-        forwarded = Forwarded(sender=None, text="See below", why=why)
+        forwarded = Forwarded(sender=None, text="See below", why="forward_several")
         own = mail("See below", sender=ADA_MAIL, auth=Auth.VERIFIED, forwarded=forwarded)
         ticket = (await desk.manager.receive(own)).ticket_id or 0
         line = told("line_forwarded_own", why=told("forward_several"))
         assert lines(store, ticket)[-1] == line
         remarks = store.rows("SELECT data FROM events WHERE kind = 'remark'")
         assert [json.loads(row["data"])["text"] for row in remarks] == [line]
+        mine = Forwarded(sender=ADA_MAIL, text="Help me")
+        given = mail("Help me", sender=ADA_MAIL, auth=Auth.VERIFIED, forwarded=mine)
+        ticket = (await desk.manager.receive(given)).ticket_id or 0
+        assert lines(store, ticket)[-1] == told("line_forwarded_own", why=told("forward_own"))
         theirs = Forwarded(sender=replace(ADA_MAIL, address="zoe@example.org", name="Zoe"), text="Help")
         given = mail("Help", sender=ADA_MAIL, auth=Auth.VERIFIED, forwarded=theirs, files=[FILE])
         ticket = (await desk.manager.receive(given)).ticket_id or 0

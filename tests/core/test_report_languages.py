@@ -360,6 +360,8 @@ def test_one_that_was_kept_before_there_were_languages_is_read() -> None:
         del one["words"]
     report = Report.of_json(kept)
     assert (report.title, report.needs[0].words) == (made("en").title, made("en").needs[0].words)
+    assert [chart.words for chart in report.series] == [chart.words for chart in made("en").series]
+    assert all(chart.words for chart in report.series)
 
 
 @pytest.mark.parametrize(
@@ -379,6 +381,8 @@ def test_one_that_was_kept_before_there_were_languages_is_read() -> None:
             {"de": {"title": "{service}\nBcc: eve@example.net"}},
             "service.texts.de.title: it has more than one line",
         ),
+        ({"de": {"late": "{made}\u2029"}}, "service.texts.de.late: it has more than one line"),
+        ({"de": {"nobody": "nie\tmand"}}, "service.texts.de.nobody: it has a control character, U+0009"),
         ({"German": {"nobody": "x"}}, "write it like [service.texts.de]"),
         ({"de": {"nobody": 7}}, "service.texts.de.nobody"),
         ({"de": "nobody"}, "service.texts.de"),

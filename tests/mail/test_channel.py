@@ -95,6 +95,27 @@ async def test_reading_happens_in_a_child(tmp_path: Path) -> None:
     assert inbound.evidence == Evidence(signed=(12,), references=inbound.evidence.references)
 
 
+async def test_a_forward_that_names_nobody_comes_out_of_the_child(tmp_path: Path) -> None:
+    """What a child answers is made of plain values alone."""
+    children = Children(preload=("intake.email.read",))
+    channel = EmailChannel(config(tmp_path), Blobs(tmp_path), children)
+    item = InboxItem(
+        id=1,
+        key=b"k" * 32,
+        channel="email",
+        envelope={"sender": "zoe@example.net", "recipients": ["support@example.com"], "queue": "support"},
+        raw=b"From: Zoe <zoe@example.net>\r\nSubject: Fwd: Printer\r\nMessage-ID: <9@example.net>\r\n\r\nLook!\r\n",
+        received_at=datetime(2026, 3, 4, tzinfo=UTC),
+    )
+    try:
+        inbound = await channel.read(item)
+    finally:
+        await children.close()
+    assert isinstance(inbound, NewMessage)
+    assert inbound.forwarded is not None
+    assert inbound.forwarded.why == "forward_nobody"
+
+
 async def test_what_reading_cuts_is_what_composing_writes(tmp_path: Path) -> None:
     """An answer above our whole quoted mail, with no other sign of a quote, shows the answer alone."""
     channel = EmailChannel(config(tmp_path), Blobs(tmp_path), Children())
