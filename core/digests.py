@@ -102,11 +102,11 @@ async def report_of(
     a snapshot. Raises `Counting`."""
     zone = ZoneInfo(config.service.timezone)
     period, before = periods(digest.period, zone, until, local)
-    queues = digest.queues or None
+    present, past = await figures.beside(tx, period, before, digest.queues or None, zone=zone)
     return make(
         digest.name,
-        await figures.of(tx, period, queues, zone=zone),
-        await figures.of(tx, before, queues, zone=zone),
+        present,
+        past,
         service=config.service.name,
         zone=zone,
         made_at=await tx.now(),

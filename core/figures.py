@@ -228,32 +228,44 @@ def _aside(moment: datetime) -> Any:
     return or_(tickets.c.unconfirmed, snoozed)
 
 
+_NOBODY: Final = tickets.c.assignee_id.is_(None)
+_PENDING: Final = tickets.c.status == Status.PENDING
+_WAITS: Final = ~_PENDING & tickets.c.waiting_since.is_not(None)
+_STRANGE: Final = tickets.c.unconfirmed
+
+
 async def _standing(tx: Tx, queues: Queues) -> dict[str, dict[str, int]]:
-    """How many tickets of each queue are open (`active`), and how many of these are what the names above say. Read from
-    an index alone, and what is put aside, which is little, by another one."""
+    """How many tickets of each queue are open (`active`), and how many of these are what the names above say. What is
+    put aside, which is little, is read by an index of its own."""
     columns, moment = tickets.c, await tx.now()
-    nobody, pending = columns.assignee_id.is_(None), columns.status == Status.PENDING
-    waits, strange = ~pending & columns.waiting_since.is_not(None), columns.unconfirmed
-    dues = (columns.first_due_at, columns.next_due_at, columns.resolve_due_at)
-    counted = {
-        "unassigned": nobody,
-        "waiting_for_staff": waits,
-        "waiting_for_customer": pending,
-        "unassigned_aside": nobody & strange,
-        "waiting_aside": waits & strange,
-        "past_target": or_(*(due <= moment for due in dues)),
-    }
-    all_open, aside = [columns.status.in_(ACTIVE)], [unsought(columns.status).in_(ACTIVE)]
+    found = await _open(tx, queues)
+    aside = [unsought(columns.status).in_(ACTIVE), columns.snoozed_until > moment, ~_STRANGE]
     if queues is not None:
-        all_open.append(columns.queue.in_(queues))
         aside.append(unsought(columns.queue).in_(queues))
-    found = await _sums(tx, counted, all_open)
-    put_aside = {"unassigned_aside": nobody, "waiting_aside": waits}
-    snoozed = await _sums(tx, put_aside, [columns.snoozed_until > moment, ~strange, *aside])
+    put_aside = {"unassigned_aside": _NOBODY, "waiting_aside": _WAITS}
+    snoozed = await _sums(tx, put_aside, aside)
     for queue in found.keys() & snoozed.keys():
         for name in put_aside:
             found[queue][name] += snoozed[queue][name]
     return found
+
+
+async def _open(tx: Tx, queues: Queues) -> dict[str, dict[str, int]]:
+    """What `_standing` says, of what is aside only strangers' reports. Read from an index alone."""
+    columns, moment = tickets.c, await tx.now()
+    dues = (columns.first_due_at, columns.next_due_at, columns.resolve_due_at)
+    counted = {
+        "unassigned": _NOBODY,
+        "waiting_for_staff": _WAITS,
+        "waiting_for_customer": _PENDING,
+        "unassigned_aside": _NOBODY & _STRANGE,
+        "waiting_aside": _WAITS & _STRANGE,
+        "past_target": or_(*(due <= moment for due in dues)),
+    }
+    conditions: list[Any] = [columns.status.in_(ACTIVE)]
+    if queues is not None:
+        conditions.append(columns.queue.in_(queues))
+    return await _sums(tx, counted, conditions)
 
 
 async def _sums(tx: Tx, what: Mapping[str, Any], conditions: Sequence[Any]) -> dict[str, dict[str, int]]:
@@ -267,8 +279,8 @@ async def _sums(tx: Tx, what: Mapping[str, Any], conditions: Sequence[Any]) -> d
 
 async def now(tx: Tx, queue: str | None = None) -> Now:
     """Return how things stand now, in one queue or in all."""
-    standing = await _standing(tx, None if queue is None else (queue,))
-    return Now(**_summed(standing, ("active", *_STANDING)))
+    found = await _open(tx, None if queue is None else (queue,))
+    return Now(**_summed(found, ("active", *_STANDING)))
 
 
 def _summed(standing: Mapping[str, Mapping[str, int]], names: Sequence[str]) -> dict[str, int]:

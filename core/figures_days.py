@@ -208,12 +208,13 @@ async def _stored(rolled: Rolled, first: date, end: date) -> tuple[list[str], li
     months = dict.fromkeys(month_of(day) for day in days)
     whole = {m: held for m in months if (held := days_of(m))[0] >= first and held[-1] < end}
     usable = {m: held for m, held in whole.items() if late.isdisjoint(held)}
-    single = {day.isoformat(): day for day in days if day not in late}
-    made = await rolled.made([*usable, *single])
+    made = await rolled.made(usable)
     keys = [m for m in usable if m in made]
     held = [day for m in keys for day in usable[m]]
-    taken = set(held)
-    alone = [key for key, day in single.items() if key in made and day not in taken]
+    taken = late.union(held)
+    single = {day.isoformat(): day for day in days if day not in taken}
+    made = await rolled.made(single)  # few beside the months: those that no month holds
+    alone = [key for key in single if key in made]
     return keys + alone, sorted(held + [single[key] for key in alone])
 
 

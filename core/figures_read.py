@@ -16,12 +16,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+import structlog
 from sqlalchemy import Row, String, Text, case, cast, func, literal, null, select, type_coerce
 
 from core.database import Tx
+from core.failures import Unavailable
 from core.figures_series import Series
 from core.figures_shapes import EFFECT
 from core.tables import events, ratings, tags, tickets
+
+log = structlog.get_logger(__name__)
 
 ENDED: Final = ("answered", "resolved")  # what took some time
 ACTED: Final = ("opened", "reopened", *ENDED)  # these are looked at one by one
@@ -64,7 +68,8 @@ class _Tally:
 
 
 async def read(tx: Tx, since: datetime, until: datetime, queues: Queues = None) -> dict[str, Series]:
-    """Return the series of each queue, from `since` (included) to `until` (excluded)."""
+    """Return the series of each queue, from `since` (included) to `until` (excluded). Raises `Unavailable` where the
+    database cuts lists."""
     found: dict[str, Series] = defaultdict(Series)
     span = spanning(since, until, queues)
     for queue, counts in (await counted(tx, since, until, queues, COUNTED)).items():
@@ -198,17 +203,14 @@ def _keys(row: Row[Any]) -> Keys:
 def _told(tally: _Tally, row: Row[Any], keys: Keys) -> None:
     """Count a row of events of one kind, but those that don't tell all."""
     queue, kind, out = row.queue, row.kind, bool(row.out)
-    if row.told is None:
+    if kind not in ENDED:
         tally.acts[queue, kind, keys, None] += row.n
-        for minute, n in Counter(row.at.split(",") if row.at else ()).items():
+        for minute, n in Counter(_minutes(row) if kind == "opened" else ()).items():
             tally.arrivals[queue, minute] += n
         return
-    parsed = json.loads(f"[{row.told}]")
-    if len(parsed) != row.n:
-        raise ValueError("the database cut a list of events short")
     acts: Counter[tuple[str, int | None]] = Counter()
     places = _places(tally, queue)
-    for number, told in parsed:
+    for number, told in _parsed(row):
         first, what = told.get("first"), kind
         if first is None and (kind == "answered" or not ("wall" in told or out)):
             tally.untimed[number] = _Untimed(queue, kind, keys, out, told)
@@ -220,6 +222,34 @@ def _told(tally: _Tally, row: Row[Any], keys: Keys) -> None:
             _took(places[what], told)
     for (what, met), n in acts.items():
         tally.acts[queue, what, keys, met] += n
+
+
+def _minutes(row: Row[Any]) -> list[str]:
+    """When each event of a row of "opened" was. Raises `Unavailable`."""
+    minutes: list[str] = (row.at or "").split(",")
+    if len(minutes) != row.n or len(minutes[-1]) != _MINUTE:
+        raise _cut()
+    return minutes
+
+
+def _parsed(row: Row[Any]) -> list[tuple[int, dict[str, Any]]]:
+    """The id of each event of a row of what ended, and what it tells. Raises `Unavailable`."""
+    try:
+        parsed: list[tuple[int, dict[str, Any]]] = json.loads(f"[{row.told or ''}]")
+    except json.JSONDecodeError:  # cut inside of one
+        raise _cut() from None
+    if len(parsed) != row.n:
+        raise _cut()
+    return parsed
+
+
+def _cut() -> Unavailable:
+    """A proxy between us and the database may give connections away that lack what each is opened with."""
+    log.error(
+        "database_cuts_lists",
+        mend="set group_concat_max_len = 67108864 on the server: something between it and us drops our session's own",
+    )
+    return Unavailable("the database cuts lists: group_concat_max_len isn't what our sessions set")
 
 
 def _places(tally: _Tally, queue: str) -> dict[str, tuple[list[float], list[float]]]:

@@ -109,12 +109,14 @@ async def staff_list(tx: Tx, user_id: int, wanted: Wanted) -> TicketList:
 
 
 async def _count(tx: Tx, statuses: Sequence[Status], conditions: Sequence[Any]) -> int:
-    """How many there are, to `MOST`."""
+    """How many there are, to `MOST`. By their time: it is in the indexes of such lists, but not in the one of how all
+    stands, which SQLite would take where it need read nothing else."""
     count = 0
     for status in statuses:
         if count < MOST:
-            some = select(tickets.c.id).where(tickets.c.status == status, *conditions).limit(MOST - count)
-            count += int(await tx.scalar(select(func.count()).select_from(some.subquery())) or 0)
+            some = select(tickets.c.updated_at).where(tickets.c.status == status, *conditions)
+            limited = some.limit(MOST - count).subquery()
+            count += int(await tx.scalar(select(func.count(limited.c.updated_at))) or 0)
     return count
 
 

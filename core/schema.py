@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import Connection, Index, inspect, select, update
+from sqlalchemy import Connection, Index, inspect, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
@@ -35,6 +35,13 @@ OLDEST: Final = 4
 HEAD: Final = "0006"
 WATCH: Final = 5.0  # seconds between looks whether the schema still takes this code
 _LEASE = "schema"
+# A server changes a table when no transaction on it is open (a dump is one), and whoever comes later waits behind the
+# change, readers too. So it waits briefly, and lets them by before it asks again.
+_LOCK_WAIT: Final = 2  # seconds; a server's own default is a day or a year
+_LOCK_PAUSE: Final = 5.0  # seconds
+_LOCK_TRIES: Final = 40  # about five minutes, however long the changes themselves take
+_LOCKED: Final = 1205
+_TOO_LONG: Final = (1071, 1709)  # an index's columns, for the format of the table's rows
 
 
 class SchemaProblem(Exception):
@@ -74,8 +81,6 @@ def _upgrade(connection: Connection) -> None:
 
 
 def _revision(connection: Connection) -> str | None:
-    from sqlalchemy import text
-
     if not inspect(connection).has_table("alembic_version"):
         return None
     found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
@@ -114,6 +119,12 @@ async def migrate(database: Database) -> str:
 def _failed(exc: DBAPIError) -> Exception:
     """Say which error it was, by its number: a server's words may name its users."""
     error = f"{type(exc.orig).__name__} {error_code(exc) or ''}".strip()
+    if error_code(exc) in _TOO_LONG:
+        return SchemaProblem(
+            f"the migration to {HEAD} stopped: {error}: the tables' rows are of a format that takes no index so long; "
+            "set innodb_default_row_format = dynamic, run for each table that is there ALTER TABLE … "
+            "ROW_FORMAT=DYNAMIC, and run again: relaydesk migrate"
+        )
     if trouble_of(exc) is not None:
         return Unavailable(f"database: {error}")
     return SchemaProblem(
@@ -144,13 +155,38 @@ async def _migrate_leased(database: Database) -> None:
     try:
         async with kept(database, lease):
             if _older(await revision(database)):
-                async with database.engine.connect() as connection:
-                    await connection.run_sync(_upgrade)
-                    await connection.commit()
+                await _upgrade_patiently(database)
             await database.unit(_note_state)
     finally:
         with contextlib.suppress(Exception):
             await work.finish(database, lease, due=None, not_before=None)
+
+
+async def _upgrade_patiently(database: Database) -> None:
+    """Upgrade, again from the step that found a table locked. Raises `SchemaProblem` where that doesn't end."""
+    for attempt in range(1, _LOCK_TRIES + 1):
+        async with database.engine.connect() as connection:
+            try:
+                await connection.execute(text(f"SET SESSION lock_wait_timeout = {_LOCK_WAIT}"))
+                await connection.run_sync(_upgrade)
+                await connection.commit()
+                return
+            except DBAPIError as exc:
+                if error_code(exc) != _LOCKED:
+                    raise
+            finally:
+                await connection.invalidate()  # others' statements wait as long as the server says
+        log.warning(
+            "migration_waits",
+            attempt=attempt,
+            most=_LOCK_TRIES,
+            mend="it waits for transactions on the tables (tickets) to end: end dumps and long transactions",
+        )
+        await asyncio.sleep(_LOCK_PAUSE)
+    raise SchemaProblem(
+        f"the migration to {HEAD} found its tables (tickets) locked for minutes, by a transaction that doesn't end; "
+        "what was done stays. End it (SHOW PROCESSLIST: a dump, a client left open), and run again: relaydesk migrate"
+    )
 
 
 async def _note_state(tx: Tx) -> None:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import event, insert, text
 
 from core import figures
 from core.database import Tx
+from core.failures import Unavailable
+from core.figures_days import DAY, WHOLE, Rolled, flow
 from core.figures_read import read
+from core.figures_series import week
+from core.tables import rollups
 from core.views import Period
 from tests.core.desk import TestDesk
 from tests.core.test_rollups import Lived
 from tests.stores import Store
-
-DAY = timedelta(days=1)
 
 
 @contextmanager
@@ -38,11 +40,15 @@ def statements(desk: TestDesk) -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize("store_name", ["mariadb"], indirect=True)
-async def test_a_list_that_the_server_cut_is_no_figure(desk: TestDesk) -> None:
+@pytest.mark.parametrize("answered", [True, False])
+async def test_a_list_that_the_server_cut_is_no_figure(
+    desk: TestDesk, answered: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Wherever it is cut: inside of what an event tells, between two, inside of a time."""
     for number in range(5):
-        await desk.manager.exchange_messages(
-            await desk.staff(), (await desk.write(f"m{number}")).ticket_id or 0, "Answered"
-        )
+        ticket_id = (await desk.write(f"m{number}")).ticket_id or 0
+        if answered:
+            await desk.manager.exchange_messages(await desk.staff(), ticket_id, "Answered")
     now = desk.clock.now()
 
     async def look(tx: Tx, most: int) -> Any:
@@ -54,9 +60,13 @@ async def test_a_list_that_the_server_cut_is_no_figure(desk: TestDesk) -> None:
             await tx.run(text(f"SET SESSION group_concat_max_len = {before}"))
 
     found = await desk.database.read(lambda tx: look(tx, 0))
-    assert found["support"].counts["first"] == 5
-    with pytest.raises(ValueError):
-        await desk.database.read(lambda tx: look(tx, 100))
+    assert found["support"].counts["first"] == (5 if answered else 0)
+    assert sum(map(sum, week(found["support"].arrivals, ZoneInfo("UTC")))) == 5
+    whole = 5 * len("2026-03-29 01:30") + 4
+    for most in (whole - 1, whole - 5, whole - 16, whole - 17, 50):
+        with pytest.raises(Unavailable, match="group_concat_max_len"):
+            await desk.database.read(lambda tx, m=most: look(tx, m))  # type: ignore[misc]
+    assert capsys.readouterr().out.count("database_cuts_lists") == 5
 
 
 async def test_two_periods_ask_once_what_is_rolled_up(store: Store) -> None:
@@ -78,3 +88,23 @@ async def test_two_periods_ask_once_what_is_rolled_up(store: Store) -> None:
             assert len([one for one in said if what in one]) == 1, what
     finally:
         await lived.desk.close()
+
+
+async def test_of_whole_months_no_day_is_asked_for(desk: TestDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long ago they were: days that no month holds are."""
+    asked: list[str] = []
+    made = Rolled.made
+
+    async def noted(self: Rolled, keys: Iterable[str]) -> set[str]:
+        wanted = list(keys)
+        asked.extend(wanted)
+        return await made(self, wanted)
+
+    monkeypatch.setattr(Rolled, "made", noted)
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    row = {"queue": WHOLE, "series": {"effect": {"support": 1}}, "made_at": at}
+    keys = ["2026-01-30", "2026-01-31", "2026-02", *(f"2026-02-{n:02}" for n in range(1, 29)), "2026-03-01"]
+    await desk.database.unit(lambda tx: tx.run(insert(rollups), [row | {"day": key} for key in keys]))
+    since, until = datetime(2026, 1, 30, tzinfo=UTC), datetime(2026, 3, 3, tzinfo=UTC)
+    assert await desk.database.read(lambda tx: flow(tx, since, until)) == {"support": 4}
+    assert asked == ["2026-02", "2026-01-30", "2026-01-31", "2026-03-01", "2026-03-02"]

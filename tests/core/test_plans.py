@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Insert, event, insert
 
-from core import figures
+from core import figures, home_lists, queue_lists, views
 from core.database import Tx
 from core.figures_days import DAY, SCOPE, STATE, WHOLE
+from core.home_lists import Tab
 from core.people import actor_of
-from core.queue_lists import Sort, Wanted, listed
+from core.queue_lists import NOBODY, Sort, Wanted, listed
 from core.shapes import Auth
 from core.status import Status
 from core.tables import rollups, settings
@@ -99,15 +100,68 @@ async def test_a_requesters_tickets_are_found_by_their_address(
     if later:
         asked = replace(asked, cursor=cursor_of(desk.clock.now(), 5))
     lines = await plans_of(desk, lambda tx: list_tickets(tx, ada, asked), "tickets")
-    lists = [line for line in lines if "PRIMARY KEY (rowid=?)" not in line]
+    lists = [line for line in lines if "status=?" in line]
     assert len(lists) == len(asked.status or Status)
     assert all("ix_tickets_address (requester_address=? AND status=?" in line for line in lists), lines
+    assert all("PRIMARY KEY (rowid=?)" in line or _LOOK in line for line in lines if line not in lists)
+
+
+_LOOK = "COVERING INDEX ix_tickets_address (requester_address=?)"  # has it few? no more are counted
+
+
+@pytest.mark.parametrize(
+    ("asked", "index"),
+    [
+        (TicketCriteria(requester="x@y.example"), "ix_tickets_address"),
+        (TicketCriteria(requester="x@y.example", queue="support"), "ix_tickets_queue"),
+        (TicketCriteria(requester="x@y.example", assignee="grace"), "ix_tickets_assignee"),
+    ],
+)
+async def test_the_tickets_of_an_address_that_has_very_many(
+    desk: TestDesk, monkeypatch: pytest.MonkeyPatch, asked: TicketCriteria, index: str
+) -> None:
+    """A machine's, that reports all day: what else is asked is looked up, and their address is looked at."""
+    ada = await desk.staff()
+    await fill(desk, 20, (await desk.people.known(ANN)).user_id)
+    found = await desk.manager.view_tickets(ada, asked)
+    assert len(found.tickets) == (0 if asked.assignee else 20)
+    for few, expected in ((20, "ix_tickets_address"), (19, index)):
+        monkeypatch.setattr(views, "FEW", few)
+        assert await desk.manager.view_tickets(ada, asked) == found
+        lines = await plans_of(desk, lambda tx: list_tickets(tx, ada, asked), "tickets")
+        lists = [line for line in lines if "status=?" in line]
+        assert len(lists) == len(Status)
+        assert all(f" {expected} (" in line for line in lists), lines
+
+
+@pytest.mark.parametrize("queue", [None, "support"])
+@pytest.mark.parametrize("unassigned", [True, False])
+async def test_counts_are_by_the_index_of_their_list(
+    desk: TestDesk, queue: str | None, unassigned: bool
+) -> None:
+    """Not by that of how things stand: it has all that they ask, but is entered by the status alone."""
+    ada = await desk.staff()
+    for status in (Status.CLOSED, Status.OPEN):
+        wanted = Wanted(statuses=(status,), queue=queue or "", assignee=NOBODY if unassigned else "grace")
+        mine = home_lists.Wanted(tab=Tab.UNASSIGNED if unassigned else Tab.MINE, queue=queue, status=status)
+        lines = await plans_of(desk, lambda tx, w=wanted: queue_lists.counted(tx, ada, [w]), "tickets")  # type: ignore[misc]
+        lines += await plans_of(
+            desk,
+            lambda tx, m=mine: home_lists.staff_list(tx, ada.user_id or 0, m),  # type: ignore[misc]
+            "tickets",
+        )
+        lists = [line for line in lines if "status=?" in line]
+        assert len(lists) == 3
+        assert not any("(status=?)" in line or "ix_tickets_standing" in line for line in lists), lines
 
 
 @pytest.mark.parametrize("queue", [None, "support"])
 async def test_how_things_stand_is_read_from_an_index_alone(desk: TestDesk, queue: str | None) -> None:
-    """But for what is put aside, which is looked up by when that ends."""
+    """But for what is put aside, where that is asked, which is looked up by when that ends."""
     lines = await plans_of(desk, lambda tx: figures.now(tx, queue), "tickets")
+    assert lines == ["SEARCH tickets USING COVERING INDEX ix_tickets_standing (status=?)"]
+    queues = None if queue is None else (queue,)
+    lines = await plans_of(desk, lambda tx: figures._standing(tx, queues), "tickets")
     assert lines == [
         "SEARCH tickets USING COVERING INDEX ix_tickets_standing (status=?)",
         "SEARCH tickets USING INDEX ix_tickets_snoozed (snoozed_until>?)",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import closing
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import Connection, inspect, select, text
@@ -89,6 +91,65 @@ async def test_indexes_are_added_beside_code_that_knows_nothing_of_them(
     monkeypatch.setattr(schema, "HEAD", "0005")
     await schema.check(empty)
     assert "newer than this relaydesk's 0005, which may run on it" in await schema.migrate(empty)
+
+
+def _before_lists(store: Store, *more: str) -> None:
+    """Put a migrated database back to what it was before 0006."""
+    for name in ("ix_tickets_address", "ix_tickets_standing"):
+        store.execute(f"DROP INDEX {name} ON tickets")
+    for statement in (*more, "UPDATE alembic_version SET version_num = '0005'"):
+        store.execute(statement)
+
+
+@pytest.mark.parametrize("store_name", ["mariadb"], indirect=True)
+async def test_a_dump_keeps_the_migration_waiting_and_nobody_else(
+    empty: Database, empty_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It lets those by who came after it, says what it waits for, and stops in the end. Then it's done again."""
+    assert empty_store.server is not None
+    await schema.migrate(empty)
+    _before_lists(empty_store)
+    dump = empty_store.server.connect(empty_store.database, autocommit=False)
+    dump.cursor().execute("SELECT COUNT(*) FROM tickets")
+    heard: list[str] = []
+
+    def ends(event: str, **more: object) -> None:
+        heard.append(event)
+        assert "end dumps" in str(more["mend"])
+        assert empty_store.count("tickets") == 0, "nobody waits behind it"
+        if len(heard) == 3:
+            dump.rollback()
+
+    monkeypatch.setattr(schema, "log", SimpleNamespace(warning=ends, info=lambda *_, **__: None))
+    for name, value in {"_LOCK_WAIT": 1, "_LOCK_PAUSE": 0, "_LOCK_TRIES": 2}.items():
+        monkeypatch.setattr(schema, name, value)
+    with closing(dump):
+        async with asyncio.timeout(30):
+            with pytest.raises(SchemaProblem, match=r"a dump.* run again: relaydesk migrate"):
+                await schema.migrate(empty)
+            assert heard == ["migration_waits"] * 2
+            assert f"from 0005 to {schema.HEAD}" in await schema.migrate(empty)
+    assert len(heard) == 3
+    waits = text("SELECT @@SESSION.lock_wait_timeout")
+    assert await empty.read(lambda tx: tx.scalar(waits)) > 1, "others' statements wait as before"
+
+
+@pytest.mark.parametrize("store_name", ["mariadb"], indirect=True)
+async def test_rows_of_an_older_format(
+    empty: Database, empty_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They take an index of addresses; of one that they don't take it is said what to do."""
+    await schema.migrate(empty)
+    _before_lists(empty_store, "ALTER TABLE tickets ROW_FORMAT=COMPACT")
+    assert f"from 0005 to {schema.HEAD}" in await schema.migrate(empty)
+
+    def too_long(connection: Connection) -> None:
+        connection.execute(text("CREATE INDEX ix_long ON tickets (requester_address)"))
+
+    _before_lists(empty_store)
+    monkeypatch.setattr(schema, "_upgrade", too_long)
+    with pytest.raises(SchemaProblem, match=r"1709.*ROW_FORMAT=DYNAMIC, and run again: relaydesk migrate"):
+        await schema.migrate(empty)
 
 
 async def test_a_long_migration_comes_to_its_end(empty_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
