@@ -56,7 +56,8 @@ async def of(tx: Tx, period: Period, queue: str | Sequence[str] | None, *, zone:
 async def beside(
     tx: Tx, period: Period, before: Period, queue: str | Sequence[str] | None, *, zone: ZoneInfo
 ) -> tuple[Figures, Figures]:
-    """Return the figures of two periods as `of` does: how things stand is looked at once for both."""
+    """Return the figures of two periods as `of` does, where `before` ends as `period` begins or any other: what is the
+    same for both is looked at once."""
     stands = _Stands(tx)
     return await _of(tx, period, queue, zone, stands), await _of(tx, before, queue, zone, stands)
 
@@ -67,7 +68,10 @@ async def _of(
     queues: Queues = (queue,) if isinstance(queue, str) else queue
     short = period.until - period.since <= EXACT
     parts = await (exactly if short else gathered)(tx, period.since, period.until, queues, stands.rolled)
-    later = await flow(tx, period.until, None, queues, stands.rolled)
+    later = await stands.later(period.until, queues)
+    stands.known[period.since] = {
+        name: later.get(name, 0) + (parts[name].effect if name in parts else 0) for name in {*parts, *later}
+    }
     standing, oldest = await stands.seen(queues)
     ends = {
         name: standing.get(name, {}).get("active", 0) - later.get(name, 0)
@@ -203,13 +207,20 @@ async def _groups(tx: Tx, whole: Series) -> dict[str, tuple[Group, ...]]:
 
 
 class _Stands:
-    """What is the same for both periods: how things stand in some queues, looked at when it's asked for first, and what
-    is rolled up."""
+    """What is the same for both periods: how things stand in some queues, looked at when it's asked for first, what is
+    rolled up, and by how much each queue's backlog grew since a time that is `known`."""
 
     def __init__(self, tx: Tx) -> None:
         self._tx = tx
         self.rolled = Rolled(tx)
+        self.known: dict[datetime, dict[str, int]] = {}
         self._seen: tuple[dict[str, dict[str, int]], tuple[Waiting, ...]] | None = None
+
+    async def later(self, since: datetime, queues: Queues) -> dict[str, int]:
+        """Return by how much each queue's backlog grew since then. Raises `Counting`."""
+        if since not in self.known:
+            self.known[since] = await flow(self._tx, since, None, queues, self.rolled)
+        return self.known[since]
 
     async def seen(self, queues: Queues) -> tuple[dict[str, dict[str, int]], tuple[Waiting, ...]]:
         """Return what `_standing` and `_oldest` say."""

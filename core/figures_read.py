@@ -40,6 +40,7 @@ TOGETHER: Final = 1_000  # events whose tickets' times are looked up at once
 _GROUP: Final = 5_000  # ids whose events may come as one row: its text stays far below what a server sends
 _SPREADS: Final = {"first": "first_response", "resolved": "resolution"}
 _MINUTE: Final = len("2026-03-29 01:30")  # of a time, as every store writes it
+_QUARTERS: Final = {f"{minute:02}": f"{minute - minute % 15:02}" for minute in range(60)}  # of an hour
 
 Queues = Sequence[str] | None
 Keys = tuple[tuple[str, str], ...]  # dimensions, and what a ticket is by them
@@ -58,8 +59,8 @@ class _Untimed(NamedTuple):
 @dataclass(slots=True)
 class _Tally:
     """What was counted of a span. `acts`: how often in a queue what happened to tickets of such keys, and whether in
-    time (None: no target). `durations`: seconds, by queue and spread. `arrivals`: by queue and minute. `untimed`: by
-    the events' ids."""
+    time (None: no target). `durations`: seconds, by queue and spread. `arrivals`: by queue and quarter of an hour.
+    `untimed`: by the events' ids."""
 
     acts: Counter[tuple[str, str, Keys, int | None]] = field(default_factory=Counter)
     durations: defaultdict[tuple[str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
@@ -206,7 +207,7 @@ def _told(tally: _Tally, row: Row[Any], keys: Keys) -> None:
     if kind not in ENDED:
         tally.acts[queue, kind, keys, None] += row.n
         for minute, n in Counter(_minutes(row) if kind == "opened" else ()).items():
-            tally.arrivals[queue, minute] += n
+            tally.arrivals[queue, minute[:-2] + _QUARTERS[minute[-2:]]] += n
         return
     acts: Counter[tuple[str, int | None]] = Counter()
     places = _places(tally, queue)
@@ -303,8 +304,8 @@ def _part(tally: _Tally, tagged: _Tally, found: Mapping[str, Series]) -> None:
     for (queue, spread), durations in tally.durations.items():
         if durations:
             found[queue].exact[spread] += durations
-    for (queue, minute), n in tally.arrivals.items():
-        found[queue].arrived(datetime.fromisoformat(minute), n)
+    for (queue, quarter), n in tally.arrivals.items():
+        found[queue].arrived(datetime.fromisoformat(quarter), n)
 
 
 def _counts(tally: _Tally) -> Iterator[tuple[str, str, Keys, int]]:
