@@ -220,12 +220,14 @@ async def test_a_job_that_fails_is_told_and_stops_no_other(
     hourly, _ = fired(timedelta(minutes=2), "hourly", period="1h")
     await known(store, weekly, hourly)
     day = (datetime.now(UTC) - timedelta(days=3)).date().isoformat()
-    store.execute(
-        "INSERT INTO rollups (day, queue, series, made_at) VALUES (:day, '', :series, :at)",
-        day=day,
-        series='{"effect": {"support"',
-        at=f"{day} 00:00:00",
-    )
+    for queue, series in (("", '{"effect": {}}'), ("support", '{"counts": {"opened"')):
+        store.execute(
+            "INSERT INTO rollups (day, queue, series, made_at) VALUES (:day, :queue, :series, :at)",
+            day=day,
+            queue=queue,
+            series=series,
+            at=f"{day} 00:00:00",
+        )
     house = await houses(slack=False, digest=[weekly, hourly], service=SERVICE)
     failed = await house.logged("job_failed")
     assert failed["job"] == "digest:weekly"
