@@ -10,18 +10,32 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Table, select, text
+from sqlalchemy import Table, func, select, text, update
 
 from bench.search import AT_ONCE, ordinary_words, own_words, with_index, without_index
 from bench.time_figures import QUEUES, events_of, make_year
 from core.database import Database, Tx
+from core.figures_days import SCOPE, STATE
 from core.matching import mail_person
-from core.tables import deliveries, events, identities, inbox, messages, participants, search, tickets, users
+from core.rollups import DELAY, State, read_day, store_hours
+from core.tables import (
+    deliveries,
+    events,
+    identities,
+    inbox,
+    messages,
+    participants,
+    search,
+    settings,
+    tickets,
+    users,
+)
+from core.utc_days import DAY, HOUR, Hour, hours_of, start_of_hour
 
 OPEN: Final = 53  # of so many tickets one isn't closed
 PEOPLE: Final = 20_000
@@ -33,7 +47,9 @@ MESSAGES, EVENTS = 200, 500  # of the long ticket
 FAILED, HELD = 300, 300
 READ: Final = 20_000  # mails that were read
 # Days ago on which periods of the reports, and those before them, begin or end.
-EDGES: Final = frozenset({0, 1, 2, 6, 7, 8, 13, 14, 27, 28, 29, 30, 31, 32, 55, 56, 89, 90, 91, 179, 180})
+EDGES: Final = frozenset(
+    {0, 1, 2, 6, 7, 8, 13, 14, 27, 28, 29, 30, 31, 32, 55, 56, 89, 90, 91, 179, 180, 364, 365}
+)
 ABOUT: Final = (
     "The printer on the second floor is on fire again",
     "I can't sign in since I changed my telephone",
@@ -83,10 +99,35 @@ async def fill(database: Database, count: int) -> Filled:
     await _grow(database, filled.long, who, now)
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     await make_year(database, today, dice)
+    await _hours(database, now)
     if not database.sqlite:
         await database.unit(with_index, endless=True)
     await database.unit(_analyzed, endless=True)
     return filled
+
+
+async def _hours(database: Database, now: datetime) -> None:
+    """Keep the hours of today, up to the last whole one, and of the other days that are read, as the job does."""
+    today = now.date()
+    for n in sorted(EDGES):
+        day = today - n * DAY
+        _, hourly = await read_day(database, day)
+        over = {hour: hourly[hour] for hour in _over(day, now) if hour in hourly}
+        await database.unit(lambda tx, over=over: store_hours(tx, list(over), over))  # type: ignore[misc]
+    await database.unit(lambda tx: _noted(tx, frozenset(_over(today, now))))
+
+
+def _over(day: date, now: datetime) -> list[Hour]:
+    return [hour for hour in hours_of(day) if start_of_hour(hour) + HOUR + DELAY <= now]
+
+
+async def _noted(tx: Tx, over: frozenset[Hour]) -> None:
+    """The job has seen all events."""
+    where = settings.c.scope == SCOPE, settings.c.key == STATE
+    state = State.of_json(await tx.scalar(select(settings.c.value).where(*where)))
+    newest = int(await tx.scalar(select(func.max(events.c.id))) or 0)
+    seen = replace(state, mark=newest, seen=newest, hours_from=state.first, open=over)
+    await tx.run(update(settings).where(*where).values(value=seen.as_json()))
 
 
 async def _write(database: Database, parts: Iterable[tuple[Table, Sequence[dict[str, Any]]]]) -> None:

@@ -21,13 +21,14 @@ from bench.figures import Figure
 from core import figures
 from core.clock import Clock
 from core.database import Database, Tx
-from core.figures_days import DAY, SCOPE, STATE, WHOLE, days_of, month_of, start_of
+from core.figures_days import SCOPE, STATE, WHOLE
 from core.figures_series import Series
 from core.figures_shapes import spread
 from core.histogram import WITHIN, Histogram
 from core.people import People
 from core.rollups import State, make_month, read_day
 from core.tables import events, rollups, settings, tickets, users
+from core.utc_days import DAY, days_of, month_of, start_of
 from core.views import Period
 from tests.mariadb import Run
 from tests.stores import MariaDbStores, SqliteStores, Store
@@ -82,7 +83,14 @@ async def make_year(database: Database, end: datetime, dice: random.Random) -> d
     months = {month_of(day) for day in days if all(d in days for d in days_of(month_of(day)))}
     upto = days[0]
     state = State(
-        mark=10**9, seen=10**9, seen_at=end, first=days[-1], upto=upto, checked=upto, months=frozenset(months)
+        mark=10**9,
+        seen=10**9,
+        seen_at=end,
+        first=days[-1],
+        upto=upto,
+        checked=upto,
+        months=frozenset(months),
+        hours_from=upto + DAY,
     )
 
     async def unit(tx: Tx) -> None:

@@ -1,74 +1,54 @@
-"""A long span put together: whole months and days of UTC as `rollups` has them, what is left exactly from the tables.
+"""A span put together: whole months, days and hours of UTC as they were rolled up, what is left from the tables.
 
 A row of `rollups` is a day ("2026-03-29") or a month ("2026-03") of one queue; the one whose queue is "" says that the
 day is there, and by how much each queue's backlog grew. A day that isn't there, or to which something was added since
-it was made (an archive that was read in), is counted from the tables until `core.rollups` has made it.
+it was made (an archive that was read in), is counted from its hours (`core.figures_hours`) and from the tables until
+`core.rollups` has made it.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, Final
 
 from sqlalchemy import func, select
 
 from core.database import Tx
 from core.failures import Unavailable
+from core.figures_hours import AtHand, at_hand
 from core.figures_read import ACTED, Queues, counted, read, spanning
 from core.figures_series import Series
 from core.figures_shapes import EFFECT
-from core.tables import events, rollups, settings
+from core.tables import events, rollup_hours, rollups, settings
+from core.utc_days import DAY, HOUR, Hour, day_of, days_from, days_of, month_of, start_of, start_of_hour
 
 SCOPE: Final = "rollups"  # settings: how far `core.rollups` has come
 STATE: Final = "state"
-DAY: Final = timedelta(days=1)
 WHOLE: Final = ""  # in place of a queue
 MOST_READ: Final = 200_000  # events that are looked at one by one for somebody who waits
 MOST_SUMMED: Final = 2_000_000  # that the database counts for them
 
 Span = tuple[datetime, datetime | None]
+Held = tuple[datetime, datetime]
 
 
 class Counting(Unavailable):
     """So much isn't rolled up yet that counting it would take too long; `core.rollups` is at it."""
 
 
-def day_of(moment: datetime) -> date:
-    """Return the day of UTC that a moment is in."""
-    return moment.astimezone(UTC).date()
-
-
-def start_of(day: date) -> datetime:
-    """Return when a day of UTC begins."""
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
-
-
-def month_of(day: date) -> str:
-    """Return the key of a day's month."""
-    return day.isoformat()[:7]
-
-
-def days_from(first: date, end: date) -> list[date]:
-    """Return the days from `first` (included) to `end` (excluded)."""
-    return [first + n * DAY for n in range((end - first).days)]
-
-
-def days_of(month: str) -> list[date]:
-    """Return the days of a month by its key."""
-    first = date.fromisoformat(f"{month}-01")
-    return days_from(first, (first + 31 * DAY).replace(day=1))
-
-
 async def exactly(
     tx: Tx, since: datetime, until: datetime, queues: Queues = None, rolled: Rolled | None = None
 ) -> dict[str, Series]:
-    """Return the series of each queue, counted from the tables alone; as `gathered` does where that's too much."""
-    if await _crowded(tx, [(since, until)], ACTED, MOST_READ):
+    """Return the series of each queue, from the tables and from hours, which keep durations as they were read; as
+    `gathered` does where that's too much."""
+    rolled = rolled or Rolled(tx)
+    plan = await _with_hours(rolled, Plan([], [(since, until)]))
+    if await _crowded(tx, plan.spans, ACTED, MOST_READ):
         return await gathered(tx, since, until, queues, rolled)
-    return await read(tx, since, until, queues)
+    return await _put_together(tx, plan, queues)
 
 
 async def gathered(
@@ -76,11 +56,18 @@ async def gathered(
 ) -> dict[str, Series]:
     """Return the series of each queue, from `since` (included) to `until` (excluded). `rolled`: what other spans of the
     same transaction were put together by. Raises `Counting`."""
-    found: dict[str, Series] = defaultdict(Series)
-    plan = await _plan(rolled or Rolled(tx), since, until)
+    rolled = rolled or Rolled(tx)
+    plan = await _with_hours(rolled, await _plan(rolled, since, until))
     await _check(tx, plan.spans, ACTED, MOST_READ)
+    return await _put_together(tx, plan, queues)
+
+
+async def _put_together(tx: Tx, plan: Plan, queues: Queues) -> dict[str, Series]:
+    found: dict[str, Series] = defaultdict(Series)
     conditions = [rollups.c.queue != WHOLE] if queues is None else [rollups.c.queue.in_(queues)]
     for row in await _rows(tx, plan.keys, conditions):
+        found[row.queue].add(row.series)
+    for row in await _hours(tx, plan.hours, queues):
         found[row.queue].add(row.series)
     for start, end in plan.spans:
         assert end is not None
@@ -135,15 +122,25 @@ async def _rows(tx: Tx, keys: list[str], conditions: list[Any]) -> Any:
     return await tx.all(select(*columns).where(rollups.c.day.in_(keys), *conditions))
 
 
+async def _hours(tx: Tx, hours: Sequence[Hour], queues: Queues) -> Any:
+    if not hours:
+        return ()
+    conditions = [rollup_hours.c.hour.in_(hours)]
+    if queues is not None:
+        conditions.append(rollup_hours.c.queue.in_(queues))
+    return await tx.all(select(rollup_hours.c.queue, rollup_hours.c.series).where(*conditions))
+
+
 # -- which rows, and which spans beside them ------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Of what a span is put together: keys of `rollups`, and the spans to be counted from the tables."""
+    """Of what a span is put together: keys of `rollups`, hours, and the spans to be counted from the tables."""
 
     keys: list[str]
     spans: list[Span]
+    hours: Sequence[Hour] = ()
 
 
 class Rolled:
@@ -153,18 +150,44 @@ class Rolled:
         self._tx = tx
         self._bounds: tuple[date, date] | None = None
         self._late: frozenset[date] = frozenset()
-        self._looked = False
+        self._at_hand: AtHand | None = None
+        self._state: dict[str, Any] | None = None
+        self._noted: set[str] = set()
         self._made: dict[str, bool] = {}
 
     async def bounds(self) -> tuple[date, date] | None:
         """From which day to which (excluded) there may be rows; None where there are none."""
-        await self._look()
+        if self._first("bounds"):
+            ends: list[Any] = [select(end(rollups.c.day)).scalar_subquery() for end in (func.min, func.max)]
+            row: Any = await self._tx.first(select(*ends))
+            if row is not None and row[0] is not None:
+                self._bounds = date.fromisoformat(f"{row[0][:7]}-01"), days_of(row[1][:7])[-1] + DAY
         return self._bounds
 
     async def late(self) -> frozenset[date]:
         """The days that something was added to, since `core.rollups` looked last."""
-        await self._look()
+        if self._first("late") and (state := await self.state()) is not None:
+            self._late = await _late(self._tx, state)
         return self._late
+
+    async def at_hand(self) -> AtHand | None:
+        """Which hours are there."""
+        if self._first("hours") and (state := await self.state()) is not None:
+            self._at_hand = await at_hand(self._tx, state)
+        return self._at_hand
+
+    async def state(self) -> dict[str, Any] | None:
+        """How far `core.rollups` has come."""
+        if self._first("state"):
+            stored = select(settings.c.value).where(settings.c.scope == SCOPE, settings.c.key == STATE)
+            self._state = await self._tx.scalar(stored)
+        return self._state
+
+    def _first(self, what: str) -> bool:
+        """Is this the first time that it's asked for?"""
+        known = what in self._noted
+        self._noted.add(what)
+        return not known
 
     async def made(self, keys: Iterable[str]) -> set[str]:
         """Those of these days and months that are there."""
@@ -175,21 +198,11 @@ class Rolled:
             self._made |= {key: key in found for key in unknown}
         return {key for key in wanted if self._made[key]}
 
-    async def _look(self) -> None:
-        if self._looked:
-            return
-        self._looked = True
-        ends: list[Any] = [select(end(rollups.c.day)).scalar_subquery() for end in (func.min, func.max)]
-        row: Any = await self._tx.first(select(*ends))
-        if row is None or row[0] is None:
-            return
-        self._bounds = date.fromisoformat(f"{row[0][:7]}-01"), days_of(row[1][:7])[-1] + DAY
-        self._late = await _late(self._tx)
-
 
 async def _plan(rolled: Rolled, since: datetime, until: datetime | None) -> Plan:
     first = day_of(since)
-    first += DAY if start_of(first) < since else timedelta()
+    if start_of(first) < since:
+        first += DAY
     bounds = await rolled.bounds()
     if bounds is None:
         return Plan([], [(since, until)])
@@ -199,7 +212,23 @@ async def _plan(rolled: Rolled, since: datetime, until: datetime | None) -> Plan
     if first >= end:
         return Plan([], [(since, until)])
     keys, days = await _stored(rolled, first, end)
-    return Plan(keys, _between(since, until, days))
+    return Plan(keys, _between(since, until, [(start_of(day), start_of(day + DAY)) for day in days]))
+
+
+async def _with_hours(rolled: Rolled, plan: Plan) -> Plan:
+    """The same with hours in place of what they hold of its spans."""
+    at_hand = await rolled.at_hand() if plan.spans else None
+    if at_hand is None:
+        return plan
+    hours: list[Hour] = []
+    spans: list[Span] = []
+    for since, until in plan.spans:
+        assert until is not None
+        within = at_hand.within(since, until)
+        hours += within
+        begins = [start_of_hour(hour) for hour in within]
+        spans += _between(since, until, [(begin, begin + HOUR) for begin in begins])
+    return Plan(plan.keys, spans, hours)
 
 
 async def _stored(rolled: Rolled, first: date, end: date) -> tuple[list[str], list[date]]:
@@ -218,12 +247,7 @@ async def _stored(rolled: Rolled, first: date, end: date) -> tuple[list[str], li
     return keys + alone, sorted(held + [single[key] for key in alone])
 
 
-async def _late(tx: Tx) -> frozenset[date]:
-    state = await tx.scalar(
-        select(settings.c.value).where(settings.c.scope == SCOPE, settings.c.key == STATE)
-    )
-    if state is None:
-        return frozenset()
+async def _late(tx: Tx, state: Mapping[str, Any]) -> frozenset[date]:
     end = date.fromisoformat(state["upto"]) + DAY
     day = func.date(events.c.at)  # text on SQLite
     # Compared by its day, so that no index of times is taken for it: by that all that ever happened would be read.
@@ -233,14 +257,14 @@ async def _late(tx: Tx) -> frozenset[date]:
     return frozenset(date.fromisoformat(str(found)) for found in added)
 
 
-def _between(since: datetime, until: datetime | None, days: list[date]) -> list[Span]:
-    """What these days leave of a span."""
+def _between(since: datetime, until: datetime | None, held: Iterable[Held]) -> list[Span]:
+    """What these, in order, leave of a span."""
     spans: list[Span] = []
     at = since
-    for day in days:
-        if at < start_of(day):
-            spans.append((at, start_of(day)))
-        at = start_of(day + DAY)
+    for begin, end in held:
+        if at < begin:
+            spans.append((at, begin))
+        at = end
     if until is None or at < until:
         spans.append((at, until))
     return spans

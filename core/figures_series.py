@@ -79,7 +79,9 @@ class Series:
         for dimension, (names, counters) in stored["groups"].items():
             key = (dimension, tuple(names))
             self.rolled[key] = self.rolled.get(key, 0) + packed.read(counters)
-        for name, histogram in stored["histograms"].items():
+        for name, durations in stored.get("exact", {}).items():
+            self.exact[name] += durations
+        for name, histogram in stored.get("histograms", {}).items():
             if name not in self.stored:
                 self.stored[name] = Histogram()
             self.stored[name].add_json(histogram)
@@ -100,6 +102,11 @@ class Series:
         """By how much the backlog grew."""
         return sum(self.counts[kind] * by for kind, by in EFFECT.items())
 
+    @property
+    def size(self) -> int:
+        """How many durations it has as they were read."""
+        return sum(map(len, self.exact.values()))
+
     def spread(self, name: str) -> Spread:
         """Return the spread of one of `SPREADS`: exact, where nothing of it comes from a day that was rolled up."""
         durations = self.exact.get(name, [])
@@ -114,8 +121,17 @@ class Series:
         """Return how requesters rated."""
         return Rating(tuple(self.counts[f"rated:{score}"] for score in range(1, 6)))
 
-    def as_json(self) -> dict[str, Any]:
-        """Return them as they're stored; the durations in buckets."""
+    def as_json(self, *, exact: bool = False) -> dict[str, Any]:
+        """Return them as they're stored; the durations in buckets, or `exact` as they were read."""
+        durations = {"exact": {k: v for k, v in self.exact.items() if v}} if exact else self._in_buckets()
+        return {
+            "counts": dict(self.counts),
+            "groups": {name: _stored(groups) for name in DIMENSIONS if (groups := self.by(name))},
+            **durations,
+            "arrivals": {day: packed.write(quarters) for day, quarters in self.arrivals.items()},
+        }
+
+    def _in_buckets(self) -> dict[str, Any]:
         histograms: dict[str, Any] = {}
         for name in SPREADS:
             whole = Histogram()
@@ -124,12 +140,7 @@ class Series:
                 whole.merge(self.stored[name])
             if whole.n:
                 histograms[name] = whole.as_json()
-        return {
-            "counts": dict(self.counts),
-            "groups": {name: _stored(groups) for name in DIMENSIONS if (groups := self.by(name))},
-            "histograms": histograms,
-            "arrivals": {day: packed.write(quarters) for day, quarters in self.arrivals.items()},
-        }
+        return {"histograms": histograms}
 
 
 def _stored(groups: Mapping[str, Counts]) -> tuple[list[str], str]:

@@ -32,7 +32,7 @@ CODE: Final = 4  # what this code knows; a schema says the oldest code that may 
 # of Slack aside as nothing to do, and takes what staff write below an old card for a requester's words; code 3 gives
 # digests up that it should send, and forgets which of them went.
 OLDEST: Final = 4
-HEAD: Final = "0006"
+HEAD: Final = "0007"
 WATCH: Final = 5.0  # seconds between looks whether the schema still takes this code
 _LEASE = "schema"
 # A server changes a table when no transaction on it is open (a dump is one), and whoever comes later waits behind the

@@ -392,6 +392,15 @@ rollups = Table(
     **KEYED,
 )
 
+rollup_hours = Table(
+    "rollup_hours",
+    metadata,
+    Column("hour", ascii_name(13), primary_key=True),  # of UTC
+    Column("queue", ascii_name(40), primary_key=True),
+    Column("series", Json, nullable=False),
+    **KEYED,
+)
+
 reports = Table(
     "reports",
     metadata,

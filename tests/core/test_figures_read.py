@@ -14,10 +14,11 @@ from sqlalchemy import event, insert, text
 from core import figures
 from core.database import Tx
 from core.failures import Unavailable
-from core.figures_days import DAY, WHOLE, Rolled, flow
+from core.figures_days import WHOLE, Rolled, flow
 from core.figures_read import read
 from core.figures_series import week
 from core.tables import rollups
+from core.utc_days import DAY
 from core.views import Period
 from tests.core.desk import TestDesk
 from tests.core.test_rollups import Lived

@@ -105,8 +105,8 @@ async def test_too_much_to_count_for_who_waits(desk: TestDesk, monkeypatch: pyte
     for since in (datetime(2000, 1, 1, tzinfo=UTC), now - timedelta(hours=1)):
         with pytest.raises(Unavailable, match="being counted"):
             await desk.manager.analyze_data(ada, Period(since, now))
-    _, parts = await read_day(desk.database, now.date())
-    assert sum(one.counts["opened"] for one in parts.values()) == 4
+    _, hours = await read_day(desk.database, now.date())
+    assert sum(one.counts["opened"] for parts in hours.values() for one in parts.values()) == 4
     monkeypatch.setattr(figures_days, "MOST_READ", 4)
     assert (await desk.manager.analyze_data(ada, Period(now - 9 * DAY, now))).came_in == 4
     monkeypatch.setattr(figures_days, "MOST_SUMMED", 3)

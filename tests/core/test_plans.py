@@ -13,13 +13,14 @@ from sqlalchemy import Insert, event, insert
 
 from core import figures, home_lists, queue_lists, views
 from core.database import Tx
-from core.figures_days import DAY, SCOPE, STATE, WHOLE
+from core.figures_days import SCOPE, STATE, WHOLE
 from core.home_lists import Tab
 from core.people import actor_of
 from core.queue_lists import NOBODY, Sort, Wanted, listed
 from core.shapes import Auth
 from core.status import Status
 from core.tables import rollups, settings
+from core.utc_days import DAY
 from core.views import Period, TicketCriteria, cursor_of, list_tickets
 from tests.core.desk import ANN, TestDesk
 from tests.core.filling import fill
@@ -191,7 +192,7 @@ async def test_figures_read_no_events_of_all_time(desk: TestDesk) -> None:
     now = desk.clock.now()
     await desk.write()
     today = now.date().isoformat()
-    state = {"mark": 0, "upto": today, "added": []}
+    state = {"mark": 0, "upto": today, "added": [], "changed": [], "hours_from": today}
     values = {"scope": SCOPE, "key": STATE, "value": state}
     await desk.database.unit(lambda tx: tx.run(tx.upsert(settings, values, {"value": state})))
     await desk.database.unit(lambda tx: tx.run(_a_day_is_there(today, now)))

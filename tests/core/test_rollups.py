@@ -14,11 +14,12 @@ from sqlalchemy import select, update
 from core import figures, figures_read
 from core.config_time import Retention
 from core.figures import Figures, Spread
-from core.figures_days import DAY, SCOPE, day_of
+from core.figures_days import SCOPE
 from core.histogram import WITHIN
 from core.jobs import Jobs
-from core.rollups import JOBS, State, roll_up
+from core.rollups import EARLIEST, JOBS, State, roll_up
 from core.tables import events, settings, tickets, users
+from core.utc_days import DAY, day_of, start_of
 from core.views import Period
 from tests.core.desk import TestDesk
 from tests.core.figures_world import QUEUES, Life, World, write
@@ -39,10 +40,18 @@ class Lived:
         self.desk, self.world, self.start = desk, world, start
 
     @classmethod
-    async def open(cls, store: Store, seed: int, days: int = 75, count: int = 220) -> Lived:
+    async def open(
+        cls, store: Store, seed: int, days: int = 75, count: int = 220, at: timedelta | None = None
+    ) -> Lived:
+        """`at`: the time of the day that it is there, of UTC."""
         desk = await TestDesk.open(store, **DESK)
-        people = await desk.database.read(lambda tx: tx.all(select(users.c.id).order_by(users.c.id)))
+        if at is not None:
+            there = desk.clock.now()
+            desk.clock.offset += (start_of(day_of(there)) + at - there) % DAY
+        columns = (users.c.id, users.c.username, users.c.name)
+        people = await desk.database.read(lambda tx: tx.all(select(*columns).order_by(users.c.id)))
         ids = [row.id for row in people]
+        NAMES.update({str(row.id): row.username or row.name for row in people})
         now = desk.clock.now()
         world = World(random.Random(seed), ids)
         await write(desk, *world.live(count, now - timedelta(days=days), now), ids[0])
@@ -57,7 +66,7 @@ class Lived:
         for _ in range(300):
             await roll_up(jobs)
             state = await self.state()
-            if state.due(self.desk.clock.now()) is None and not state.due_months():
+            if state.due(self.desk.clock.now(), EARLIEST) is None and not state.due_months():
                 return state
         raise AssertionError("it never ends")
 
@@ -141,10 +150,6 @@ def near(found: Spread, exact: Spread, within: float) -> bool:
 @pytest.fixture
 async def lived(store: Store) -> Any:
     opened = await Lived.open(store, seed=7)
-    rows = await opened.desk.database.read(
-        lambda tx: tx.all(select(users.c.id, users.c.username, users.c.name))
-    )
-    NAMES.update({str(row.id): row.username or row.name for row in rows})
     yield opened
     await opened.desk.close()
 
@@ -212,12 +217,13 @@ async def test_what_is_something_else_now(lived: Lived, store: Store) -> None:
     old = [life for life in lived.world.lives if life.created < now - 40 * DAY and life.status == "resolved"]
     assert len(old) > 5
     for number, life in enumerate(old):
-        await _change(lived, life, spam=number % 2 == 0, at=now)
+        await change(lived, life, spam=number % 2 == 0, at=now)
     await lived.notice()
     await lived.check(lived.periods(2))
 
 
-async def _change(lived: Lived, life: Life, *, spam: bool, at: datetime) -> None:
+async def change(lived: Lived, life: Life, *, spam: bool, at: datetime) -> None:
+    """Make spam of a ticket, or an urgent one that nobody has."""
     kind = "spam_ended" if spam else "priority"
     values: dict[str, Any] = {"spam": True} if spam else {"priority": "urgent", "assignee_id": None}
     if spam:

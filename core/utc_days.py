@@ -1,0 +1,53 @@
+"""Days, months and hours of UTC: what rollups are kept by."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Final, NewType
+
+DAY: Final = timedelta(days=1)
+HOUR: Final = timedelta(hours=1)
+HOUR_KEY: Final = len("2026-03-29T13")
+
+Hour = NewType("Hour", str)  # its key: "2026-03-29T13"
+
+
+def day_of(moment: datetime) -> date:
+    """Return the day of UTC that a moment is in."""
+    return moment.astimezone(UTC).date()
+
+
+def start_of(day: date) -> datetime:
+    """Return when a day of UTC begins."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def month_of(day: date) -> str:
+    """Return the key of a day's month."""
+    return day.isoformat()[:7]
+
+
+def days_from(first: date, end: date) -> list[date]:
+    """Return the days from `first` (included) to `end` (excluded)."""
+    return [first + n * DAY for n in range((end - first).days)]
+
+
+def days_of(month: str) -> list[date]:
+    """Return the days of a month by its key."""
+    first = date.fromisoformat(f"{month}-01")
+    return days_from(first, (first + 31 * DAY).replace(day=1))
+
+
+def hour_of(moment: datetime) -> Hour:
+    """Return the key of the hour that a moment is in."""
+    return Hour(moment.astimezone(UTC).isoformat()[:HOUR_KEY])
+
+
+def hours_of(day: date) -> list[Hour]:
+    """Return the keys of a day's hours."""
+    return [Hour(f"{day.isoformat()}T{n:02}") for n in range(24)]
+
+
+def start_of_hour(hour: Hour) -> datetime:
+    """Return when an hour begins."""
+    return datetime.fromisoformat(f"{hour}:00+00:00")

@@ -1,0 +1,309 @@
+"""Hours that are kept make up the same figures as the tables, to the last digit, whatever happens afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from core import figures, figures_hours, rollups
+from core.config_time import Retention
+from core.database import Tx
+from core.figures_days import SCOPE
+from core.figures_hours import AtHand
+from core.jobs import Jobs
+from core.rollups import EARLIEST, State, roll_up
+from core.tables import events, rollup_hours, settings
+from core.utc_days import DAY, HOUR, Hour, day_of, hour_of, hours_of, start_of, start_of_hour
+from core.views import Period
+from tests.core.figures_world import Event
+from tests.core.test_figures_read import statements
+from tests.core.test_rollups import STATE, Lived, change
+from tests.stores import Store
+
+NOW = timedelta(hours=17, minutes=40)  # of a day of UTC
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+async def lived(store: Store) -> AsyncIterator[Lived]:
+    opened = await Lived.open(store, seed=11, days=6, count=240, at=NOW)
+    yield opened
+    await opened.desk.close()
+
+
+def spans(lived: Lived, count: int = 4) -> list[Period]:
+    """Today until now, yesterday, spans of up to a day and of some days, none of them of whole hours but yesterday."""
+    dice, now = lived.world.dice, lived.desk.clock.now()
+    today = start_of(day_of(now))
+    found = [Period(today, now), Period(today - DAY, today), Period(today - 5 * DAY + 3 * HOUR, now)]
+    for _ in range(count):
+        since = now - 4 * DAY * dice.random()
+        found.append(Period(since, since + DAY * dice.random()))
+        found.append(Period(since, since + 3 * DAY * dice.random()))
+    return found
+
+
+def short(lived: Lived, count: int = 4) -> list[Period]:
+    """Those of them that are exact."""
+    return [one for one in spans(lived, count) if one.until - one.since <= figures.EXACT]
+
+
+async def figures_of(lived: Lived, period: Period) -> dict[str, Any]:
+    found = await lived.desk.database.read(lambda tx: figures.of(tx, period, None))
+    return found.as_json()
+
+
+async def happen(lived: Lived, kind: str, at: datetime) -> None:
+    """Something happens to the first ticket that nothing counts by."""
+    life = next(life for life in lived.world.lives if not life.out)
+    lived.world.events.append(Event(life, at, kind, life.queue, {}))
+    row = {"ticket_id": life.id, "at": at, "kind": kind, "actor_name": "ann", "public": True, "data": {}}
+    await lived.desk.database.unit(lambda tx: tx.run(events.insert().values(**row, queue=life.queue)))
+
+
+# -- the same -------------------------------------------------------------------------------------------------------
+
+
+async def test_the_same_to_the_last_digit(lived: Lived) -> None:
+    """What short spans say before anything is rolled up they say afterwards, percentiles too."""
+    periods = short(lived, 8)
+    before = [await figures_of(lived, period) for period in periods]
+    state = await lived.roll()
+    assert state.open == frozenset(hours_of(day_of(lived.desk.clock.now()))[:17])
+    assert state.hours_from == state.first
+    for period, told in zip(periods, before, strict=True):
+        assert await figures_of(lived, period) == told
+        assert told["within"] == 0
+
+
+async def test_the_same_as_a_recount(lived: Lived) -> None:
+    """Of all queues, of one and of two, in any zone."""
+    await lived.roll()
+    await lived.check(spans(lived))
+
+
+async def test_hours_are_what_is_read(lived: Lived, store: Store) -> None:
+    """Of a span of whole hours nothing is read one by one; of another the minutes at its ends are. What is deleted was
+    counted."""
+    await lived.roll()
+    today = start_of(day_of(lived.desk.clock.now()))
+    whole, ragged = (
+        Period(today - 5 * HOUR, today + 17 * HOUR),
+        Period(today - 10 * HOUR + MINUTE, today - MINUTE),
+    )
+    before = await figures_of(lived, whole)
+    with statements(lived.desk) as said:
+        await figures_of(lived, whole)
+    assert len([one for one in said if "group_concat" in one]) == 0
+    with statements(lived.desk) as said:
+        await figures_of(lived, ragged)
+    assert len([one for one in said if "group_concat" in one]) == 4
+    assert (
+        store.execute("DELETE FROM events WHERE at < :at", at=f"{today + 17 * HOUR:%Y-%m-%d %H:%M:%S}") > 50
+    )
+    after = await figures_of(lived, whole)
+    for name in ("came_in", "first_response", "resolution_business", "by_tag", "busiest_hours", "messages"):
+        assert after[name] == before[name], name
+    assert after["came_in"] > 10
+
+
+# -- what happens afterwards ----------------------------------------------------------------------------------------
+
+
+async def test_another_priority_counts_at_once(lived: Lived) -> None:
+    """Tickets become urgent, nobody's, spam: the hours that they were counted in are read until they're made anew. Of
+    longer spans whole days say so a little later."""
+    await lived.roll()
+    now = lived.desk.clock.now()
+    lives = [life for life in lived.world.lives if life.created > now - 2 * DAY and life.status == "resolved"]
+    assert len(lives) > 3
+    for number, life in enumerate(lives):
+        await change(lived, life, spam=number % 2 == 0, at=now)
+    lived.desk.clock.offset += MINUTE / 2
+    await lived.check(short(lived))
+    for _ in range(2):  # noticed, and nothing made yet
+        lived.desk.clock.offset += 2 * MINUTE
+        await lived.desk.database.unit(lambda tx: rollups._look(tx, EARLIEST))
+    noticed = await lived.state()
+    assert noticed.changed
+    assert len(noticed.open) < 17
+    await lived.check(short(lived, 2))
+    state = await lived.roll()
+    assert len(state.open) == 17
+    assert not state.changed
+    await lived.check(spans(lived, 2))
+
+
+@pytest.mark.parametrize("ago", [3 * HOUR, 30 * HOUR])
+async def test_what_comes_late_counts_at_once(lived: Lived, ago: timedelta) -> None:
+    """An event of an hour that was made already, today's or yesterday's."""
+    await lived.roll()
+    await happen(lived, "message", lived.desk.clock.now() - ago)
+    await lived.check(spans(lived, 2))
+    state = await lived.notice()
+    assert len(state.open) == 17
+    assert not state.added
+    await lived.check(spans(lived, 2))
+
+
+async def test_the_day_goes_on(lived: Lived) -> None:
+    """Each hour is made ten minutes after its end; when the day is over it is made with all of them."""
+    await lived.roll()
+    today = day_of(lived.desk.clock.now())
+    lived.desk.clock.offset += 25 * MINUTE
+    assert len((await lived.roll()).open) == 17  # 18:05
+    lived.desk.clock.offset += 6 * MINUTE
+    assert hour_of(start_of(today) + 17 * HOUR) in (await lived.roll()).open
+    lived.desk.clock.offset += start_of(today + DAY) + 11 * MINUTE - lived.desk.clock.now()
+    state = await lived.roll()
+    assert (state.upto, state.open) == (today, frozenset())
+    await lived.check(spans(lived, 2))
+
+
+async def test_much_that_is_new(lived: Lived, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While an archive is read in, no hour is used; the figures are right."""
+    await lived.roll()
+    monkeypatch.setattr(figures_hours, "MOST_NEW", 2)
+    for _ in range(3):
+        await happen(lived, "message", lived.desk.clock.now() - 30 * HOUR)
+    lived.desk.clock.offset += MINUTE
+    with statements(lived.desk) as said:
+        await lived.check(spans(lived, 1))
+    assert not [one for one in said if "rollup_hours" in one]
+
+
+async def test_who_looks_meanwhile_comes_first(lived: Lived, store: Store) -> None:
+    """Somebody else noticed later events while a day or an hour was read: what was read isn't kept."""
+    state = await lived.roll()
+    hour = sorted(state.open)[-1]
+    made = store.value("SELECT COUNT(*) FROM rollup_hours")
+    older = replace(state, mark=state.mark - 1)
+    database = lived.desk.database
+    assert await rollups._make_hour(database, older, hour) is None
+    assert await rollups._make_day(database, older, state.upto) is None
+    assert await lived.state() == state
+    assert store.value("SELECT COUNT(*) FROM rollup_hours") == made
+    assert await rollups._make_hour(database, state, hour) == state
+
+
+async def test_a_crowded_hour(lived: Lived, monkeypatch: pytest.MonkeyPatch, store: Store) -> None:
+    """Its durations are kept in buckets, and the figures say so."""
+    monkeypatch.setattr(rollups, "SLICE", 1)
+    await lived.roll()
+    rows = await lived.desk.database.read(lambda tx: tx.all(select(rollup_hours.c.series)))
+    assert {"exact", "histograms"} <= {name for row in rows for name in row.series}
+    assert all(sum(map(len, row.series.get("exact", {}).values())) <= 1 for row in rows)
+    today = start_of(day_of(lived.desk.clock.now()))
+    assert (await figures_of(lived, Period(today - DAY, today)))["within"] == figures.WITHIN
+    await lived.check(spans(lived, 1))
+
+
+# -- from older code ------------------------------------------------------------------------------------------------
+
+
+async def _forget_hours(lived: Lived, store: Store) -> None:
+    """As older code leaves it: it keeps a state that knows of no hours."""
+    state = (await lived.state()).as_json()
+    del state["hours_from"], state["open"]
+
+    async def unit(tx: Tx) -> None:
+        await tx.run(update(settings).where(settings.c.scope == SCOPE).values(value=state))
+
+    await lived.desk.database.unit(unit)
+    store.execute("DELETE FROM rollup_hours")
+
+
+async def test_days_that_older_code_made(lived: Lived, store: Store) -> None:
+    """They have no hours, and are read; then they're made anew, the newest first."""
+    whole = await lived.roll()
+    await _forget_hours(lived, store)
+    await lived.check(spans(lived, 2))
+    lived.desk.clock.offset += 2 * MINUTE
+    state = await lived.roll()
+    assert (state.hours_from, len(state.open)) == (whole.first, 17)
+    assert await lived.desk.database.read(lambda tx: tx.scalar(STATE)) == state.as_json()
+    await lived.check(spans(lived, 2))
+
+
+async def test_days_of_which_some_was_deleted_stay(lived: Lived, store: Store) -> None:
+    """Where closed tickets are deleted after three days, older days stay as they were made, without hours."""
+    await lived.roll()
+    await _forget_hours(lived, store)
+    object.__setattr__(lived.desk.config, "retention", Retention(closed_tickets=3 * DAY))
+    today = day_of(lived.desk.clock.now())
+    lived.desk.clock.offset += 2 * MINUTE
+    for _ in range(5):
+        await roll_up(Jobs(lived.desk.desk, lived.desk.database, lived.desk.blobs))
+    assert (await lived.state()).hours_from == today - 2 * DAY
+    first = store.value("SELECT MIN(hour) FROM rollup_hours")
+    assert first >= (today - 2 * DAY).isoformat()
+    await lived.check(spans(lived, 2))
+
+
+# -- which, pure ----------------------------------------------------------------------------------------------------
+
+SUNDAY = date(2026, 3, 29)
+NIGHT = datetime(2026, 3, 30, 0, 9, tzinfo=UTC)
+MADE = State(
+    mark=1,
+    seen=1,
+    seen_at=NIGHT,
+    first=SUNDAY - 9 * DAY,
+    upto=SUNDAY - DAY,
+    checked=SUNDAY - DAY,
+    hours_from=SUNDAY - 9 * DAY,
+)
+
+
+def test_what_is_due_next() -> None:
+    """Days to which something was added, the next day, hours of the one that isn't over, days that changed, days
+    without hours."""
+    open_ = frozenset(hours_of(SUNDAY))
+    assert MADE.due(NIGHT, EARLIEST) == "2026-03-29T00"
+    assert replace(MADE, open=open_).due(NIGHT, EARLIEST) is None
+    assert replace(MADE, open=open_ - {Hour("2026-03-29T23")}).due(NIGHT, EARLIEST) is None
+    assert replace(MADE, open=open_ - {Hour("2026-03-29T07")}).due(NIGHT, EARLIEST) == "2026-03-29T07"
+    assert MADE.due(NIGHT + MINUTE, EARLIEST) == SUNDAY
+    late = replace(MADE, added=frozenset({SUNDAY - 4 * DAY}), changed=frozenset({SUNDAY - 2 * DAY}))
+    assert late.due(NIGHT + MINUTE, EARLIEST) == SUNDAY - 4 * DAY
+    assert late.made(SUNDAY - 4 * DAY).due(NIGHT, EARLIEST) == "2026-03-29T00"
+    changed = replace(late, added=frozenset(), open=open_)
+    assert changed.due(NIGHT, EARLIEST) == SUNDAY - 2 * DAY
+    without = replace(MADE, open=open_, hours_from=SUNDAY)
+    assert without.due(NIGHT, EARLIEST) == SUNDAY - DAY
+    assert without.due(NIGHT, SUNDAY) is None
+    assert without.made(SUNDAY - DAY).hours_from == SUNDAY - DAY
+    assert without.made(SUNDAY - 5 * DAY).hours_from == SUNDAY
+
+
+def test_which_hours_are_within() -> None:
+    """Whole ones of days that are made, and open ones; none that is stale."""
+    hand = AtHand(
+        first=SUNDAY - DAY,
+        upto=SUNDAY,
+        but=frozenset({SUNDAY}),
+        open=frozenset({Hour("2026-03-30T00"), Hour("2026-03-30T01")}),
+        stale=frozenset({Hour("2026-03-28T22"), Hour("2026-03-30T00")}),
+    )
+    begin = start_of(SUNDAY - DAY)
+    found = hand.within(begin + 20 * HOUR + MINUTE, begin + 3 * DAY)
+    assert found == ["2026-03-28T21", "2026-03-28T23", "2026-03-30T01"]
+    assert hand.within(begin + 21 * HOUR, begin + 22 * HOUR) == ["2026-03-28T21"]
+    assert hand.within(begin + 21 * HOUR, begin + 22 * HOUR - MINUTE) == []
+    everything = hand.within(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+    assert len(everything) == 23 + 1
+
+
+def test_keys_of_hours() -> None:
+    """There and back, whatever the zone of a time is."""
+    assert hour_of(datetime(2026, 3, 29, 2, 59, tzinfo=UTC)) == "2026-03-29T02"
+    assert hour_of(datetime.fromisoformat("2026-03-29T01:30:00+05:45")) == "2026-03-28T19"
+    assert start_of_hour(Hour("2026-03-29T02")) == datetime(2026, 3, 29, 2, tzinfo=UTC)
+    assert [start_of_hour(hour) for hour in hours_of(SUNDAY)] == [
+        start_of(SUNDAY) + n * HOUR for n in range(24)
+    ]
