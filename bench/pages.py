@@ -261,7 +261,8 @@ async def _asked(desk: Counter, pages: Sequence[Page]) -> list[Asked]:
 async def _on(store: Store, *, sized: bool) -> list[Figure]:
     """Fill a store and ask for its pages."""
     queues = [QUEUE, *({"name": name} for name in QUEUES if name != QUEUE["name"])]
-    async with counter_on(store, database={"timeout": "120s"}, queue=queues) as desk:
+    service = {"timezone": "America/New_York"}  # its days begin within those that rollups have
+    async with counter_on(store, service=service, database={"timeout": "120s"}, queue=queues) as desk:
         begun = time.perf_counter()
         filled = await fill(desk.parts.database, TICKETS)
         took = time.perf_counter() - begun

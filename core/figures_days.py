@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import func, null, select
 
 from core.database import Tx
 from core.failures import Unavailable
@@ -42,13 +42,13 @@ class Counting(Unavailable):
 async def exactly(
     tx: Tx, since: datetime, until: datetime, queues: Queues = None, rolled: Rolled | None = None
 ) -> dict[str, Series]:
-    """Return the series of each queue, from the tables and from hours, which keep durations as they were read; as
+    """Return the series of each queue, from the tables and from hours, whose durations are kept as they were read; as
     `gathered` does where that's too much."""
     rolled = rolled or Rolled(tx)
     plan = await _with_hours(rolled, Plan([], [(since, until)]))
     if await _crowded(tx, plan.spans, ACTED, MOST_READ):
         return await gathered(tx, since, until, queues, rolled)
-    return await _put_together(tx, plan, queues)
+    return await _put_together(tx, plan, queues, exact=True)
 
 
 async def gathered(
@@ -62,13 +62,13 @@ async def gathered(
     return await _put_together(tx, plan, queues)
 
 
-async def _put_together(tx: Tx, plan: Plan, queues: Queues) -> dict[str, Series]:
+async def _put_together(tx: Tx, plan: Plan, queues: Queues, *, exact: bool = False) -> dict[str, Series]:
     found: dict[str, Series] = defaultdict(Series)
     conditions = [rollups.c.queue != WHOLE] if queues is None else [rollups.c.queue.in_(queues)]
     for row in await _rows(tx, plan.keys, conditions):
         found[row.queue].add(row.series)
-    for row in await _hours(tx, plan.hours, queues):
-        found[row.queue].add(row.series)
+    for row in await _hours(tx, plan.hours, queues, exact=exact):
+        found[row.queue].add(row.series, row.durations)
     for start, end in plan.spans:
         assert end is not None
         for queue, series in (await read(tx, start, end, queues)).items():
@@ -122,13 +122,15 @@ async def _rows(tx: Tx, keys: list[str], conditions: list[Any]) -> Any:
     return await tx.all(select(*columns).where(rollups.c.day.in_(keys), *conditions))
 
 
-async def _hours(tx: Tx, hours: Sequence[Hour], queues: Queues) -> Any:
+async def _hours(tx: Tx, hours: Sequence[Hour], queues: Queues, *, exact: bool) -> Any:
     if not hours:
         return ()
     conditions = [rollup_hours.c.hour.in_(hours)]
     if queues is not None:
         conditions.append(rollup_hours.c.queue.in_(queues))
-    return await tx.all(select(rollup_hours.c.queue, rollup_hours.c.series).where(*conditions))
+    durations = rollup_hours.c.durations if exact else null().label("durations")
+    columns = (rollup_hours.c.queue, rollup_hours.c.series, durations)
+    return await tx.all(select(*columns).where(*conditions))
 
 
 # -- which rows, and which spans beside them ------------------------------------------------------------------------

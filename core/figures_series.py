@@ -73,15 +73,16 @@ class Series:
             self.stored.setdefault(name, Histogram()).merge(histogram)
         _add(self.arrivals, other.arrivals)
 
-    def add(self, stored: Mapping[str, Any]) -> None:
-        """Add what `as_json` gave, as it is read: a year has hundreds of these."""
+    def add(self, stored: Mapping[str, Any], durations: Mapping[str, str] | None = None) -> None:
+        """Add what `as_json` gave, as it is read: a year has hundreds of these. `durations`: what `as_read` gave, in
+        place of those in buckets."""
         _add(self.counts, stored["counts"])
         for dimension, (names, counters) in stored["groups"].items():
             key = (dimension, tuple(names))
             self.rolled[key] = self.rolled.get(key, 0) + packed.read(counters)
-        for name, durations in stored.get("exact", {}).items():
-            self.exact[name] += durations
-        for name, histogram in stored.get("histograms", {}).items():
+        for name, seconds in (durations or {}).items():
+            self.exact[name] += map(float, seconds.split())
+        for name, histogram in stored["histograms"].items() if durations is None else ():
             if name not in self.stored:
                 self.stored[name] = Histogram()
             self.stored[name].add_json(histogram)
@@ -121,17 +122,8 @@ class Series:
         """Return how requesters rated."""
         return Rating(tuple(self.counts[f"rated:{score}"] for score in range(1, 6)))
 
-    def as_json(self, *, exact: bool = False) -> dict[str, Any]:
-        """Return them as they're stored; the durations in buckets, or `exact` as they were read."""
-        durations = {"exact": {k: v for k, v in self.exact.items() if v}} if exact else self._in_buckets()
-        return {
-            "counts": dict(self.counts),
-            "groups": {name: _stored(groups) for name in DIMENSIONS if (groups := self.by(name))},
-            **durations,
-            "arrivals": {day: packed.write(quarters) for day, quarters in self.arrivals.items()},
-        }
-
-    def _in_buckets(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
+        """Return them as they're stored; the durations in buckets."""
         histograms: dict[str, Any] = {}
         for name in SPREADS:
             whole = Histogram()
@@ -140,7 +132,16 @@ class Series:
                 whole.merge(self.stored[name])
             if whole.n:
                 histograms[name] = whole.as_json()
-        return {"histograms": histograms}
+        return {
+            "counts": dict(self.counts),
+            "groups": {name: _stored(groups) for name in DIMENSIONS if (groups := self.by(name))},
+            "histograms": histograms,
+            "arrivals": {day: packed.write(quarters) for day, quarters in self.arrivals.items()},
+        }
+
+    def as_read(self) -> dict[str, str]:
+        """Return the durations as they were read, to be stored: to the last digit, in text that few ever parse."""
+        return {name: " ".join(map(repr, seconds)) for name, seconds in self.exact.items() if seconds}
 
 
 def _stored(groups: Mapping[str, Counts]) -> tuple[list[str], str]:

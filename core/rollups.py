@@ -328,10 +328,15 @@ async def make_month(tx: Tx, month: str) -> None:
 
 
 async def store_hours(tx: Tx, hours: Sequence[Hour], hourly: Hourly) -> None:
-    """Store what was read of these hours: of a crowded one the durations in buckets, as its row would be long."""
+    """Store what was read of these hours: of a crowded one the durations in buckets alone, as its row would be long."""
     await tx.run(delete(rollup_hours).where(rollup_hours.c.hour.in_(hours)))
     rows = [
-        {"hour": hour, "queue": queue, "series": series.as_json(exact=series.size <= SLICE)}
+        {
+            "hour": hour,
+            "queue": queue,
+            "series": series.as_json(),
+            "durations": series.as_read() if series.size <= SLICE else None,
+        }
         for hour, parts in sorted(hourly.items())
         for queue, series in sorted(parts.items())
     ]

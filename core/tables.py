@@ -398,6 +398,7 @@ rollup_hours = Table(
     Column("hour", ascii_name(13), primary_key=True),  # of UTC
     Column("queue", ascii_name(40), primary_key=True),
     Column("series", Json, nullable=False),
+    Column("durations", Json),  # as they were read
     **KEYED,
 )
 
