@@ -1,9 +1,9 @@
 """Whole hours of UTC, kept in `rollup_hours` beside the days: of a span that begins or ends within a day they leave
 minutes to be read.
 
-Their durations are kept as they were read, too, so what they make up is exact. An hour isn't used while something in it may be
-other than when it was made: an event was added, or a ticket of which something is counted there got another priority,
-assignee or tag, was merged, rated or found to be spam. `core.rollups` makes it anew soon after.
+Their durations are kept as they were read, too, so what they make up is exact. An hour isn't used while something in it
+may be other than when it was made: an event was added, or a ticket of which something is counted there got another
+priority, assignee or tag, was merged, rated or found to be spam. `core.rollups` makes it anew soon after.
 """
 
 from __future__ import annotations

@@ -141,7 +141,11 @@ class Series:
 
     def as_read(self) -> dict[str, str]:
         """Return the durations as they were read, to be stored: to the last digit, in text that few ever parse."""
-        return {name: " ".join(map(repr, seconds)) for name, seconds in self.exact.items() if seconds}
+        return {name: " ".join(map(_written, seconds)) for name, seconds in self.exact.items() if seconds}
+
+
+def _written(seconds: float) -> str:
+    return str(int(seconds)) if seconds.is_integer() else repr(seconds)
 
 
 def _stored(groups: Mapping[str, Counts]) -> tuple[list[str], str]:
