@@ -7,49 +7,15 @@ from typing import Any, Final
 
 from bot.blocks import NAME, Look, Post, section
 from bot.markup import FALLBACK_LIMIT, brief, escape, fallback
-from core import desk_texts
+from core import desk_texts, slack_texts
 from core.shapes import Outgoing
-from core.slack_texts import spoken
 
 REASON: Final = 160
 ROOM: Final = 9_000  # characters of all lines
-# By a line's `news`. Each language has each of English's. An operator's own come before them (`core.slack_texts`). What
-# targets are called is in `core.desk_texts`, as its lines say that too.
-TEXTS: Final[dict[str, dict[str, str]]] = {
-    "en": {
-        "assigned": "#{id} {title}: assigned to you by {by}",
-        "reply": "#{id} {title}: {by} wrote{times}",
-        "near": "#{id} {title}: target near, the {target} is due {due}",
-        "missed": "#{id} {title}: target missed, the {target} was due {due}",
-        "failed": "#{id} {title}: not delivered to {to}: {reason}",
-        "more": "and {n} more",
-    },
-    "de": {
-        "assigned": "#{id} {title}: Ihnen zugewiesen von {by}",
-        "reply": "#{id} {title}: {by} hat geschrieben{times}",
-        "near": "#{id} {title}: Frist läuft bald ab, {target} fällig {due}",
-        "missed": "#{id} {title}: Frist versäumt, {target} war fällig {due}",
-        "failed": "#{id} {title}: nicht zugestellt an {to}: {reason}",
-        "more": "und {n} weitere",
-    },
-    "fr": {
-        "assigned": "#{id} {title} : attribué à vous par {by}",
-        "reply": "#{id} {title} : {by} a écrit{times}",
-        "near": "#{id} {title} : échéance proche, {target} pour le {due}",
-        "missed": "#{id} {title} : échéance dépassée, {target} pour le {due}",
-        "failed": "#{id} {title} : non remis à {to} : {reason}",
-        "more": "et {n} de plus",
-    },
-    "es": {
-        "assigned": "#{id} {title}: asignado a usted por {by}",
-        "reply": "#{id} {title}: {by} ha escrito{times}",
-        "near": "#{id} {title}: plazo próximo, {target} para el {due}",
-        "missed": "#{id} {title}: plazo vencido, {target} para el {due}",
-        "failed": "#{id} {title}: no entregado a {to}: {reason}",
-        "more": "y {n} más",
-    },
+# What targets and somebody are called is among the desk's, as its lines say that too.
+WORDS: Final = {
+    language: {**desk_texts.TEXTS[language], **texts} for language, texts in slack_texts.TEXTS.items()
 }
-WORDS: Final = {language: {**desk_texts.TEXTS[language], **texts} for language, texts in TEXTS.items()}
 TARGETS: Final = ("first", "next", "resolve")
 NEWS: Final = ("assigned", "reply", "near", "missed", "failed")
 
@@ -57,7 +23,7 @@ NEWS: Final = ("assigned", "reply", "near", "missed", "failed")
 def news(outgoing: Outgoing, look: Look) -> Post:
     """Somebody's news: what others wrote in it isn't live."""
     data = outgoing.data
-    texts = spoken(str(data.get("language") or ""), WORDS, look.texts)
+    texts = slack_texts.spoken(str(data.get("language") or ""), WORDS, look.texts)
     said, left = [escape(worded(line, texts)) for line in data.get("lines") or ()], int(data.get("more") or 0)
     while sum(map(len, said)) > ROOM:  # what is full of signs that Slack wants written out
         said.pop()

@@ -30,15 +30,14 @@ from bot.blocks import (
 )
 from bot.home import split_place
 from bot.markup import brief, escape, fallback, messages
-from bot.told import TEXTS, theirs
-from core import desk_texts
+from bot.staff_told import WORDS
+from bot.told import theirs
 from core.shapes import Message, Outgoing
 from core.slack_texts import spoken
 
 MOST_PARTS: Final = 3
 MOST_REASON: Final = 2_500
 ATTACHED: Final = "message.txt"
-WORDS: Final = {language: {**desk_texts.TEXTS[language], **texts} for language, texts in TEXTS.items()}
 
 
 def thread_messages(outgoing: Outgoing, look: Look) -> list[Post]:

@@ -1,7 +1,7 @@
 """The words of what requesters and staff are told in Slack, as an operator may write them: `[slack.texts.LANGUAGE]`.
 
-Ours are in `bot.told` and `bot.staff_told`, all that the desk is told in `core.desk_texts`. Here is which there are,
-and which gaps each may have; what a key hasn't of its own stays ours. Pure.
+Ours are in `core/texts/slack.*.toml`, all that the desk is told in `core.desk_texts`. Here is which there are, and
+which gaps each may have; what a key hasn't of its own stays ours. Pure.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from core.texts import load
 Texts = Mapping[str, Mapping[str, str]]  # language ("de"): key: text
 
 LONGEST: Final = 1_000  # characters of a text
-_TICKET, _LINE = frozenset({"id"}), frozenset({"id", "title"})
-_NOTHING: Final[frozenset[str]] = frozenset()
 
 
 def gaps_of(texts: Mapping[str, str]) -> dict[str, frozenset[str]]:
@@ -30,33 +28,9 @@ def gaps_of(texts: Mapping[str, str]) -> dict[str, frozenset[str]]:
     }
 
 
-GAPS: Final[Mapping[str, frozenset[str]]] = {
-    "ack": _TICKET,
-    "resolved": _TICKET,
-    "closed": _TICKET,
-    "auto_closed": _TICKET,
-    "reopened": _TICKET,
-    "reminder": _TICKET,
-    "reminder_only": _TICKET,
-    "waiting": _TICKET,
-    "merged": _TICKET | {"into"},
-    "rated": _TICKET | {"score"},
-    "ask": _NOTHING,
-    "comment": _NOTHING,
-    "belongs": frozenset({"other"}),
-    "offer": _NOTHING,
-    "taken_back": _NOTHING,
-    "late": _NOTHING,
-    "edited": _NOTHING,
-    "goes_on": frozenset({"file"}),
-    "assigned": _LINE | {"by"},
-    "reply": _LINE | {"by", "times"},
-    "near": _LINE | {"target", "due"},
-    "missed": _LINE | {"target", "due"},
-    "failed": _LINE | {"to", "reason"},
-    "more": frozenset({"n"}),
-    **gaps_of(load("desk")["en"]),
-}
+# What requesters hear, by `data["what"]`; parts of these and of posts (`bot.thread_posts`); news, by a line's `news`.
+TEXTS: Final[Mapping[str, Mapping[str, str]]] = load("slack")
+GAPS: Final[Mapping[str, frozenset[str]]] = {**gaps_of(TEXTS["en"]), **gaps_of(load("desk")["en"])}
 _PIECES: Final = ("first", "next", "resolve", "somebody", "edited")
 _LINES: Final = ("assigned", "reply", "near", "missed", "failed", "more")
 _BESIDE: Final = (

@@ -13,7 +13,7 @@ from tests.mail.test_compose import CONTEXT, message, outgoing, parsed, texts
 LEADS = {
     "en": "is not a member of our team, wrote:",
     "de": "nicht Teil unseres Teams, schrieb:",
-    "fr": "sans faire partie de notre équipe, a écrit :",
+    "fr": "sans faire partie de notre équipe, a écrit\u00a0:",
     "es": "no forma parte de nuestro equipo, escribió:",
 }
 
