@@ -75,7 +75,7 @@ async def open_parts(config: Config) -> AsyncIterator[Parts]:
             await ready_schema(parts)
         except SchemaProblem as exc:
             raise Conflict(str(exc)) from exc
-        await parts.people.sync()
+        await parts.people.sync(whole=False)
         yield parts
     finally:
         await parts.database.close()
@@ -89,7 +89,7 @@ async def migrate(config: Config) -> str:
     parts = build_parts(config)
     try:
         done = await schema.migrate(parts.database)
-        await parts.people.sync()
+        await parts.people.sync(whole=False)
         return done
     except schema.SchemaProblem as exc:
         raise Conflict(str(exc)) from exc

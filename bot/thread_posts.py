@@ -34,6 +34,7 @@ from bot.staff_told import WORDS
 from bot.told import theirs
 from core.shapes import Message, Outgoing
 from core.slack_texts import spoken
+from core.visibility import public_name
 
 MOST_PARTS: Final = 3
 MOST_REASON: Final = 2_500
@@ -88,7 +89,7 @@ def _tags(message: Message, outgoing: Outgoing, texts: Mapping[str, str]) -> Ite
 def dm_messages(outgoing: Outgoing, look: Look) -> list[Post]:
     """Somebody's words for the requester: the words, and below them from whom they are."""
     message, texts = _message(outgoing), theirs(outgoing, look)
-    name = brief(message.author.name or look.name, NAME)
+    name = brief(public_name(message.author.name) or look.name, NAME)
     about = [f"ticket #{outgoing.ticket.id}"] if outgoing.ticket else []
     if message.edited_at is not None:
         about.append(_filled(texts, "edited"))

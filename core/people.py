@@ -107,9 +107,10 @@ class People:
             return None
         return self._slack_staff.get(person.address.rpartition("/")[2])
 
-    async def sync(self) -> None:
-        """Bring the configured staff and the operator into the database; who left the file is staff no longer."""
-        await self._database.unit(lambda tx: bring_in_configured(tx, self._config))
+    async def sync(self, *, whole: bool = True) -> None:
+        """Bring the configured staff and the operator into the database; who left the file is staff no longer. Without
+        `whole` nobody leaves: a command may have been started with another file than the service."""
+        await self._database.unit(lambda tx: bring_in_configured(tx, self._config, whole=whole))
 
     async def sync_slack_staff(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
+from typing import Final
 
 
 class Visibility(StrEnum):
@@ -53,9 +54,28 @@ def canonical_address(address: str) -> str:
     if domain.isascii():
         return address
     try:
-        return f"{local}{at}{domain.encode('idna').decode('ascii').lower()}"
+        return f"{local}{at}{ascii_domain(domain)}"
     except UnicodeError:  # no domain that DNS knows
         return address
+
+
+# IDNA 2003 made other letters of these (ß: ss), so that two domains with two owners would be one.
+_DEVIATIONS: Final = frozenset("ßς\u200c\u200d")
+
+
+def ascii_domain(domain: str) -> str:
+    """Return a domain in A-labels, as DNS knows it: by IDNA 2008 (RFC 5891, UTS 46), and what that has no place for
+    (emoji) by IDNA 2003. Raises `UnicodeError` for none."""
+    if domain.isascii():
+        return domain
+    import idna  # its tables are large
+
+    try:
+        return idna.encode(domain, uts46=True).decode("ascii").lower()
+    except idna.IDNAError:
+        if _DEVIATIONS.intersection(domain.lower()):
+            raise
+        return domain.encode("idna").decode("ascii").lower()
 
 
 @dataclass(frozen=True, slots=True)

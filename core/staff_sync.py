@@ -36,8 +36,9 @@ class StaffChanges:
 # -- the configuration ----------------------------------------------------------------------------------------------
 
 
-async def bring_in_configured(tx: Tx, config: Config) -> None:
-    """Write the configured staff and the operator; who left the file is staff no longer."""
+async def bring_in_configured(tx: Tx, config: Config, *, whole: bool) -> None:
+    """Write the configured staff and the operator. With `whole` these are all: who isn't among them is staff no
+    longer."""
     await _ensure_operator(tx, config)
     kept = []
     for member in config.staff:
@@ -56,6 +57,8 @@ async def bring_in_configured(tx: Tx, config: Config) -> None:
             await _pin(tx, known.user_id, member.slack_user, member.email.lower())
         else:
             await one_account(tx, known.user_id)
+    if not whole:
+        return
     await tx.run(
         update(users)
         .where(users.c.staff_source == "config", users.c.id.not_in(kept))

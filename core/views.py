@@ -19,7 +19,7 @@ from core.lateness import as_written
 from core.shapes import Actor, Attachment, Auth, Author, Event, Message, Priority, Visibility
 from core.status import Status, Ticket
 from core.tables import attachments, events, identities, links, messages, participants, tickets, users
-from core.visibility import sees_event, sees_message, shown_email
+from core.visibility import sees_event, sees_message, shown_email, shown_name
 
 ROOTS: Final = 500  # tickets looked at together
 FEW: Final = 2_000  # tickets of one address: these are looked through, whatever else is asked of them
@@ -133,7 +133,9 @@ def ticket_for(viewer: Actor, ticket: Ticket) -> Ticket:
         return ticket
     own = ticket.requester_id == viewer.user_id
     email = shown_email(viewer, own=own, email=ticket.requester_email)
-    return replace(ticket, updated_at=ticket.public_updated_at, requester_email=email)
+    name = shown_name(viewer, own=own, name=ticket.requester_name)
+    at = ticket.public_updated_at
+    return replace(ticket, updated_at=at, requester_email=email, requester_name=name)
 
 
 def message_for(viewer: Actor, message: Message) -> Message:
@@ -143,7 +145,8 @@ def message_for(viewer: Actor, message: Message) -> Message:
     email = shown_email(viewer, own=own, email=message.author.email)
     results = message.auth_results if viewer.staff else None
     full = message.full_text if viewer.staff or not message.author.staff else message.text
-    author = replace(message.author, email=email)
+    name = shown_name(viewer, own=own, name=message.author.name)
+    author = replace(message.author, name=name, email=email)
     return replace(message, author=author, auth_results=results, full_text=full)
 
 
@@ -266,7 +269,7 @@ async def history(tx: Tx, ticket_id: int, viewer: Actor) -> list[Event]:
             ticket_id=row.ticket_id,
             at=row.at,
             kind=row.kind,
-            actor=row.actor_name,
+            actor=shown_name(viewer, own=row.actor_id == viewer.user_id, name=row.actor_name),
             public=bool(row.public),
             data=row.data,
         )

@@ -59,6 +59,17 @@ def shown_email(actor: Actor, *, own: bool, email: str) -> str:
     return email if actor.staff or own else ""
 
 
+def shown_name(actor: Actor, *, own: bool, name: str) -> str:
+    """A name as the viewer may see it: staff see all, others what is no address of somebody else's."""
+    return name if actor.staff or own else public_name(name)
+
+
+def public_name(name: str) -> str:
+    """Return a name for others' eyes, "" for one that has an address in it: many a mail program writes that."""
+    return "" if _ADDRESS.search(name) else name
+
+
+_ADDRESS = re.compile(r"[^\s@]@[^\s@]")
 _LOCK = (
     r"(?:(?:[🔒🔐🔏][\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]*|"
     r":\s?(?:lock|locked|locked_with_key|locked_with_pen|closed_lock_with_key|lock_with_ink_pen)\s?:"

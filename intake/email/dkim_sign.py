@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from core.config import ConfigError, EmailOutbound
+from core.shapes_base import ascii_domain
 
 _SIGNED: Final = (
     b"from",
@@ -43,7 +44,7 @@ class DkimSigner:
         from dkim.crypto import UnparsableKeyError, parse_pem_private_key
 
         try:
-            self._domain = domain.strip().lower().encode("idna")
+            self._domain = ascii_domain(domain.strip().lower()).encode()
             self._selector = selector.strip().encode("ascii")
         except UnicodeError as exc:
             raise ConfigError("email.outbound.dkim_domain or dkim_selector is no name") from exc

@@ -13,6 +13,8 @@ from email.header import Header
 from email.utils import format_datetime
 from typing import Final
 
+from core.shapes_base import ascii_domain
+
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f<>\u2028\u2029\ud800-\udfff]")
 # With what turns the direction of writing around: a name would read as another one.
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+")
@@ -40,7 +42,7 @@ def on_the_wire(address: str) -> str:
     if address.isascii() or not local.isascii():
         return address
     try:
-        return f"{local}{at}{domain.encode('idna').decode('ascii')}"
+        return f"{local}{at}{ascii_domain(domain)}"
     except UnicodeError:
         return address
 

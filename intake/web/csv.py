@@ -15,6 +15,8 @@ TYPE: Final = "text/csv"
 _MARK: Final = "\ufeff"  # without it spreadsheets take the bytes for those of another encoding
 # What a spreadsheet takes for the begin of a formula, also in its wide forms.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+# The same behind what separates cells in other countries, where a spreadsheet would begin one within ours.
+_WITHIN: Final = re.compile(r"([;|\t\r\n])([\s\"']*[=+\-@＝＋－＠])")
 _NUMBER: Final = re.compile(r"\d{1,3}(,\d{3})+|\d+", re.ASCII)
 _DERIVED: Final = {"counts": 3}  # by a table's key the column that follows from those beside it
 
@@ -32,7 +34,8 @@ def _safe(cell: Cell) -> str | int | float:
     if cell is None:
         return ""
     if isinstance(cell, str):
-        return f"'{cell}" if cell.startswith(_FORMULA) else cell.replace("\0", "")
+        cell = _WITHIN.sub(r"\1'\2", cell.replace("\0", ""))
+        return f"'{cell}" if cell.startswith(_FORMULA) else cell
     return cell
 
 

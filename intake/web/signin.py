@@ -5,6 +5,8 @@ The answer to an address, and its time, are the same whether or not we know it: 
 
 from __future__ import annotations
 
+import asyncio
+import secrets
 from datetime import timedelta
 from typing import Annotated, Final
 
@@ -27,6 +29,7 @@ log = structlog.get_logger()
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 Token = Annotated[str, Path(max_length=200)]
 _LONGEST_ADDRESS: Final = 320
+_SPREAD: Final = 1.0  # seconds within which a mail is written
 
 
 @router.get("/sign-in")
@@ -70,6 +73,8 @@ async def ask(request: Request, parts: House) -> Response:
 
 
 async def _mail(parts: Parts, address: str, nonce: str, goal: str, source: str) -> None:
+    # Not at once: a request that comes right behind would wait for what is written for somebody's address.
+    await asyncio.sleep(_SPREAD * secrets.randbelow(1000) / 1000)
     try:
         await parts.sessions.ask(address, nonce, goal, source)
     except (Refused, Unavailable) as exc:

@@ -97,10 +97,10 @@ async def test_hours_are_what_is_read(lived: Lived, store: Store) -> None:
         Period(today - 10 * HOUR + MINUTE, today - MINUTE),
     )
     before = await figures_of(lived, whole)
-    with statements(lived.desk) as said:
+    with statements(lived.desk.database) as said:
         await figures_of(lived, whole)
     assert len([one for one in said if "group_concat" in one]) == 0
-    with statements(lived.desk) as said:
+    with statements(lived.desk.database) as said:
         await figures_of(lived, ragged)
     assert len([one for one in said if "group_concat" in one]) == 4
     assert (
@@ -172,7 +172,7 @@ async def test_much_that_is_new(lived: Lived, monkeypatch: pytest.MonkeyPatch) -
     for _ in range(3):
         await happen(lived, "message", lived.desk.clock.now() - 30 * HOUR)
     lived.desk.clock.offset += MINUTE
-    with statements(lived.desk) as said:
+    with statements(lived.desk.database) as said:
         await lived.check(spans(lived, 1))
     assert not [one for one in said if "rollup_hours" in one]
 

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import event, insert, text
 
 from core import figures
-from core.database import Tx
+from core.database import Database, Tx
 from core.failures import Unavailable
 from core.figures_days import WHOLE, Rolled, flow
 from core.figures_read import read
@@ -26,18 +26,18 @@ from tests.stores import Store
 
 
 @contextmanager
-def statements(desk: TestDesk) -> Iterator[list[str]]:
+def statements(database: Database) -> Iterator[list[str]]:
     """What is asked of the database meanwhile."""
     said: list[str] = []
 
     def note(conn: Any, cursor: Any, statement: str, *_: Any) -> None:
         said.append(" ".join(statement.split()))
 
-    event.listen(desk.database.engine.sync_engine, "before_cursor_execute", note)
+    event.listen(database.engine.sync_engine, "before_cursor_execute", note)
     try:
         yield said
     finally:
-        event.remove(desk.database.engine.sync_engine, "before_cursor_execute", note)
+        event.remove(database.engine.sync_engine, "before_cursor_execute", note)
 
 
 @pytest.mark.parametrize("store_name", ["mariadb"], indirect=True)
@@ -80,7 +80,7 @@ async def test_two_periods_ask_once_what_is_rolled_up(store: Store) -> None:
         alone = [
             await lived.desk.database.read(lambda tx, p=p: figures.of(tx, p, None)) for p in (period, before)
         ]  # type: ignore[misc]
-        with statements(lived.desk) as said:
+        with statements(lived.desk.database) as said:
             both = await lived.desk.database.read(
                 lambda tx: figures.beside(tx, period, before, None, zone=zone)
             )

@@ -41,6 +41,21 @@ async def removed(desk: TestDesk) -> None:
     await People(desk.database, Config.model_validate(values)).sync()
 
 
+async def test_a_command_with_another_configuration_takes_nobody_out(store: Store) -> None:
+    """Only the service, when it starts, says that these are all; whom it names a command brings in."""
+    desk = await opened(store, "email")
+    try:
+        values = desk.config.model_dump()
+        values["staff"] = [{"username": "cleo", "email": "cleo@example.com"}]
+        others = People(desk.database, Config.model_validate(values))
+        await others.sync(whole=False)
+        assert {one.username for one in await desk.people.list_staff()} >= {"ada", "ben", "cleo"}
+        await others.sync()
+        assert {one.username for one in await desk.people.list_staff()} & {"ada", "ben", "cleo"} == {"cleo"}
+    finally:
+        await desk.database.close()
+
+
 async def assigned(desk: TestDesk) -> int:
     ticket = (await desk.write("My screen is dark")).ticket_id
     assert ticket is not None

@@ -39,6 +39,7 @@ def test_staff_see_everything(who: Actor) -> None:
     assert visibility.sees_ticket(who, takes_part=False)
     assert visibility.sees_event(who, public=False)
     assert visibility.shown_email(who, own=False, email="a@b") == "a@b"
+    assert visibility.shown_name(who, own=False, name="a@b") == "a@b"
     visibility.check_writes(who, NOTE)
     visibility.check_staff(who, "do this")
     for status in Status:
@@ -57,6 +58,10 @@ def test_others_see_what_is_public_where_they_take_part(who: Actor) -> None:
     assert not visibility.sees_event(who, public=False)
     assert visibility.shown_email(who, own=False, email="a@b") == ""
     assert visibility.shown_email(who, own=True, email="a@b") == "a@b"
+    for name in ("leaky@other.example", "Ann (ann@other.example)", "<a@b>"):
+        assert visibility.shown_name(who, own=False, name=name) == ""
+        assert visibility.shown_name(who, own=True, name=name) == name
+    assert visibility.shown_name(who, own=False, name="Ann @ Acme, Dr.") == "Ann @ Acme, Dr."
     with pytest.raises(NotAllowed):
         visibility.check_writes(who, NOTE)
     visibility.check_writes(who, PUBLIC)

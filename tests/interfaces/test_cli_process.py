@@ -98,7 +98,12 @@ async def test_ctrl_c_is_130(start: list[str], tmp_path: Path) -> None:
         "p.People.list_staff = lambda self: asyncio.sleep(60, print('waiting', flush=True)); main()",
     )
     process = await asyncio.create_subprocess_exec(
-        start[0], "-c", code, *start[3:], "staff", "list", stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        *(start[0], "-c", code, *start[3:], "staff", "list"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        ),  # a shell's background has it ignored
     )
     assert process.stdout
     assert await asyncio.wait_for(process.stdout.readline(), 20) == b"waiting\n"

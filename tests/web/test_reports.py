@@ -134,12 +134,21 @@ def cells(content: bytes) -> list[list[str]]:
 
 
 @pytest.mark.parametrize(
-    "evil", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", '=HYPERLINK("https://x","y")']
+    "evil", ["=1+1", "+1", "-1", "@SUM(A1)", "\t", "\rx", "\n", "＝1", '=HYPERLINK("https://x","y")']
 )
 def test_no_cell_is_a_formula(evil: str) -> None:
     written = csv.written([[evil, 'a "quoted", cell\nof two lines', None, -5]])
     assert cells(written) == [[f"'{evil}", 'a "quoted", cell\nof two lines', "", "-5"]]
     assert written.endswith(b"\r\n")
+
+
+@pytest.mark.parametrize("mark", [";", "\t", "|", "\n", "; ", ';"', ";'"])
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "＝"])
+def test_no_cell_has_a_formula_where_others_separate(mark: str, sign: str) -> None:
+    """A spreadsheet that separates cells by something else finds none, either."""
+    ((cell,),) = cells(csv.written([[f"a{mark}{sign}1+cmd"]]))
+    assert cell == f"a{mark[0]}'{mark[1:]}{sign}1+cmd"
+    assert cells(csv.written([["ok; fine - good; 1"]])) == [["ok; fine - good; 1"]]
 
 
 def test_tables_as_csv() -> None:

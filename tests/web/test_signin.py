@@ -8,7 +8,9 @@ from datetime import timedelta
 import httpx
 import pytest
 
+from core.matching import mail_person
 from core.sessions import ASKS_PER_SOURCE, CODES_PER_LINK, MAILS_PER_ASKER, safe_path
+from tests.core.test_figures_read import statements
 from tests.interfaces.counter import ANN, BEN, REPORT, Counter, counter_on, on_sqlite
 from tests.stores import Store
 from tests.web.browser import asks, browser, field, mails, presses, signs_in
@@ -158,6 +160,32 @@ async def test_nobody_learns_who_is_known(desk: Counter) -> None:
     assert not await sessions.ask("stranger@elsewhere.example", "n", "/")
     assert not await sessions.ask("no address", "n", "/")
     assert not await sessions.ask("evil@x.example\r\nBcc: all@x.example", "n", "/")
+
+
+async def test_as_much_is_written_for_nobody_and_nothing_of_it_stays(desk: Counter) -> None:
+    """A request that waits for the one writer would tell else by how long it waits."""
+    sessions, said = desk.parts.sessions, dict[str, list[str]]()
+    await sessions.ask(BEN, "n", "/")
+    before = [desk.store.count(table) for table in ("tokens", "deliveries", "counters")]
+    for address in (ANN, "stranger@elsewhere.example"):
+        with statements(desk.parts.database) as all_of_it:
+            assert await sessions.ask(address, "n", "/") is (address == ANN)
+        said[address] = sorted(one.split(" ")[0] for one in all_of_it if one.startswith(("INSERT", "UPDATE")))
+    assert said[ANN] == said["stranger@elsewhere.example"]
+    assert len(said[ANN]) >= 4
+    after = [desk.store.count(table) for table in ("tokens", "deliveries", "counters")]
+    assert [now - then for now, then in zip(after, before, strict=True)] == [1, 1, 2], "those for Ann"
+
+
+async def test_the_link_goes_to_where_they_are_known(desk: Counter) -> None:
+    """Not to how somebody typed it: `straße` and `strasse` have two owners."""
+    sessions = desk.parts.sessions
+    known = "jörg@xn--strae-oqa.example"
+    actor = await desk.parts.people.known(mail_person(known))
+    assert actor.email == known
+    assert await sessions.ask("jörg@straße.example", "n", "/")
+    assert desk.store.value("SELECT place FROM deliveries ORDER BY id DESC LIMIT 1") == known
+    assert not await sessions.ask("jörg@strasse.example", "n", "/")
 
 
 async def test_who_is_only_said_to_have_reported_gets_no_link(desk: Counter) -> None:
