@@ -28,7 +28,8 @@ from core.figures_series import Series
 from core.figures_shapes import spread
 from core.histogram import WITHIN, Histogram
 from core.people import People
-from core.rollups import State, make_month, read_day, store_hours
+from core.rollups import make_month, read_hours_of, store_hours
+from core.rollups_state import State
 from core.tables import events, rollups, settings, tickets, users
 from core.utc_days import DAY, days_of, hours_of, month_of, start_of
 from core.views import Period
@@ -209,7 +210,7 @@ async def _measured(database: Database, name: str) -> list[Figure]:
     one = await _timed(of(Period(year, today), "support"))
     edges = await _timed(of(Period(year + DAY / 2, today + DAY / 2)))
     old = await _timed(of(Period(year + 20 * DAY, year + 21 * DAY)))
-    rolled = await _timed(lambda: read_day(database, today.date()))
+    rolled = await _timed(lambda: read_hours_of(database, hours_of(today.date())))
     await _keep_hours(database, today)
     kept = await _timed(of(day))
     return [
@@ -227,7 +228,7 @@ async def _measured(database: Database, name: str) -> list[Figure]:
 async def _keep_hours(database: Database, today: datetime) -> None:
     """Keep the hours of the day that isn't rolled up, as the job does when each is over."""
     hours = hours_of(today.date())
-    _, hourly = await read_day(database, today.date())
+    _, hourly = await read_hours_of(database, hours_of(today.date()))
 
     async def unit(tx: Tx) -> None:
         where = settings.c.scope == SCOPE, settings.c.key == STATE

@@ -19,7 +19,7 @@ from sqlalchemy import func, null, select
 from core.database import Tx
 from core.failures import Unavailable
 from core.figures_hours import AtHand, at_hand
-from core.figures_read import ACTED, Queues, counted, read, spanning
+from core.figures_read import ACTED, Queues, Span, counted, read, spanning
 from core.figures_series import Series
 from core.figures_shapes import EFFECT
 from core.tables import events, rollup_hours, rollups, settings
@@ -30,8 +30,8 @@ STATE: Final = "state"
 WHOLE: Final = ""  # in place of a queue
 MOST_READ: Final = 200_000  # events that are looked at one by one for somebody who waits
 MOST_SUMMED: Final = 2_000_000  # that the database counts for them
+MOST_PIECES: Final = 40  # spans that are read at once; where hours leave more of one, all of it is read
 
-Span = tuple[datetime, datetime | None]
 Held = tuple[datetime, datetime]
 
 
@@ -69,11 +69,15 @@ async def _put_together(tx: Tx, plan: Plan, queues: Queues, *, exact: bool = Fal
         found[row.queue].add(row.series)
     for row in await _hours(tx, plan.hours, queues, exact=exact):
         found[row.queue].add(row.series, row.durations)
-    for start, end in plan.spans:
-        assert end is not None
-        for queue, series in (await read(tx, start, end, queues)).items():
+    for some in _together(plan.spans):
+        for queue, series in (await read(tx, some, queues)).items():
             found[queue].merge(series)
     return dict(found)
+
+
+def _together(spans: Sequence[Span]) -> Iterable[Sequence[Span]]:
+    for at in range(0, len(spans), MOST_PIECES):
+        yield spans[at : at + MOST_PIECES]
 
 
 async def flow(
@@ -92,8 +96,8 @@ async def flow(
         for queue, by in row.series["effect"].items():
             if queues is None or queue in queues:
                 found[queue] += by
-    for start, end in plan.spans:
-        for queue, counts in (await counted(tx, start, end, queues)).items():
+    for some in _together(plan.spans):
+        for queue, counts in (await counted(tx, some, queues)).items():
             found[queue] += sum(n * EFFECT[kind] for kind, n in counts.items())
     return dict(found)
 
@@ -106,8 +110,8 @@ async def _check(tx: Tx, spans: Sequence[Span], kinds: Sequence[str], most: int)
 async def _crowded(tx: Tx, spans: Sequence[Span], kinds: Sequence[str], most: int) -> bool:
     """Do these spans hold more events of these kinds? Looks at one more of them at most, by their index."""
     left = most
-    for since, until in spans:
-        some = select(events.c.at).where(*spanning(since, until, None), events.c.kind.in_(kinds))
+    for those in _together(spans):
+        some = select(events.c.at).where(*spanning(those, None), events.c.kind.in_(kinds))
         found = some.limit(left + 1).subquery()
         left -= int(await tx.scalar(select(func.count()).select_from(found)) or 0)
         if left < 0:
@@ -214,7 +218,7 @@ async def _plan(rolled: Rolled, since: datetime, until: datetime | None) -> Plan
     if first >= end:
         return Plan([], [(since, until)])
     keys, days = await _stored(rolled, first, end)
-    return Plan(keys, _between(since, until, [(start_of(day), start_of(day + DAY)) for day in days]))
+    return Plan(keys, _rest(since, until, [(start_of(day), start_of(day + DAY)) for day in days]))
 
 
 async def _with_hours(rolled: Rolled, plan: Plan) -> Plan:
@@ -229,8 +233,8 @@ async def _with_hours(rolled: Rolled, plan: Plan) -> Plan:
         within = at_hand.within(since, until)
         hours += within
         begins = [start_of_hour(hour) for hour in within]
-        spans += _between(since, until, [(begin, begin + HOUR) for begin in begins])
-    return Plan(plan.keys, spans, hours)
+        spans += _rest(since, until, [(begin, begin + HOUR) for begin in begins])
+    return Plan(plan.keys, spans, hours) if len(spans) <= MOST_PIECES else plan
 
 
 async def _stored(rolled: Rolled, first: date, end: date) -> tuple[list[str], list[date]]:
@@ -259,7 +263,7 @@ async def _late(tx: Tx, state: Mapping[str, Any]) -> frozenset[date]:
     return frozenset(date.fromisoformat(str(found)) for found in added)
 
 
-def _between(since: datetime, until: datetime | None, held: Iterable[Held]) -> list[Span]:
+def _rest(since: datetime, until: datetime | None, held: Iterable[Held]) -> list[Span]:
     """What these, in order, leave of a span."""
     spans: list[Span] = []
     at = since

@@ -3,7 +3,8 @@ minutes to be read.
 
 Their durations are kept as they were read, too, so what they make up is exact. An hour isn't used while something in it
 may be other than when it was made: an event was added, or a ticket of which something is counted there got another
-priority, assignee or tag, was merged, rated or found to be spam. `core.rollups` makes it anew soon after.
+priority, assignee or tag, was merged, rated or found to be spam. `core.rollups` makes it anew soon after. Of some days
+("bare") there are no hours: they were made before hours were, or aren't made anew whatever touches them.
 """
 
 from __future__ import annotations
@@ -13,48 +14,39 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
-from sqlalchemy import String, func, select, union
+from sqlalchemy import Select, func, select, union
 
 from core.database import Tx
-from core.figures_read import ACTED
+from core.figures_read import ACTED, hour_column, hour_named
 from core.tables import events
-from core.utc_days import DAY, HOUR, HOUR_KEY, Hour, day_of, days_from, hours_of, start_of_hour
+from core.utc_days import DAY, HOUR, Hour, day_of, days_from, hours_of, start_of_hour
 
+# What makes something else of a ticket by which what happened (`ACTED`) was counted; a rating: by which it was rated.
 CHANGES: Final = frozenset(
     (
-        *("assigned", "priority", "tagged", "untagged", "rated"),
+        *("assigned", "priority", "tagged", "untagged"),
         *("merged", "merged_active", "spam", "spam_ended", "restored", "not_spam"),
     )
 )
-COUNTED_BY: Final = (*ACTED, "rated")  # what is counted by what its ticket is now
-MOST_NEW: Final = 20_000  # events that nobody has looked at yet; of more, no hour is used
-
-
-def hour_column() -> Any:
-    """Return the hour that an event is in, as every store writes it: with a blank in place of the T."""
-    return func.substr(events.c.at, 1, HOUR_KEY, type_=String(HOUR_KEY)).label("hour")
-
-
-def hour_named(written: str) -> Hour:
-    """Return the key of an hour that the database wrote."""
-    return Hour(written.replace(" ", "T"))
+RATED: Final = "rated"
+MOST_NEW: Final = 2_000  # ids of events that nobody has looked at yet; of more, no hour is used
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AtHand:
-    """Which hours are there: those of the days from `first` to `upto`, both included, without the days `but`, and
+    """Which hours are there: those of the days from `first` to `upto`, both included, without the days `bare`, and
     `open` ones after these; none that is `stale`."""
 
     first: date
     upto: date
-    but: frozenset[date]
+    bare: frozenset[date]
     open: frozenset[Hour]
     stale: frozenset[Hour]
 
     def within(self, since: datetime, until: datetime) -> list[Hour]:
         """Return those of a span, in order."""
         days = days_from(max(self.first, day_of(since)), min(self.upto, day_of(until)) + DAY)
-        hours = [hour for day in days if day not in self.but for hour in hours_of(day)]
+        hours = [hour for day in days if day not in self.bare for hour in hours_of(day)]
         hours += sorted(self.open)
         return [hour for hour in hours if hour not in self.stale and _is_in(hour, since, until)]
 
@@ -76,15 +68,26 @@ async def at_hand(tx: Tx, state: Mapping[str, Any]) -> AtHand | None:
     return AtHand(
         first=first,
         upto=upto,
-        but=frozenset(date.fromisoformat(day) for day in (*state["added"], *state["changed"])),
+        bare=frozenset(date.fromisoformat(day) for day in state.get("bare", ())),
         open=frozenset(Hour(hour) for hour in state.get("open", ())),
-        stale=await _stale(tx, state["mark"]),
+        stale=await _stale(tx, state["mark"]) | {Hour(hour) for hour in state.get("touched", ())},
     )
 
 
 async def _stale(tx: Tx, mark: int) -> frozenset[Hour]:
     """The hours that the events after `mark` touch."""
-    changes = select(events.c.ticket_id).where(events.c.id > mark, events.c.kind.in_(sorted(CHANGES)))
-    counted = events.c.ticket_id.in_(changes), events.c.kind.in_(COUNTED_BY)
-    touched = union(select(hour_column()).where(events.c.id > mark), select(hour_column()).where(*counted))
+    new = events.c.id > mark
+    touched = union(
+        select(hour_column()).where(new),
+        *(select(hour_column()).where(*one) for one in counted_of(select(events.c.ticket_id).where(new))),
+    )
     return frozenset(hour_named(row.hour) for row in await tx.all(touched))
+
+
+def counted_of(changed: Select[tuple[int]]) -> tuple[tuple[Any, ...], ...]:
+    """Return the conditions on events that are counted by what a ticket is, of tickets that became something else.
+    `changed`: the ids of events' tickets; of these events those count that changed something."""
+    kinds = events.c.kind
+    by_ticket = changed.where(kinds.in_(sorted(CHANGES))), kinds.in_(ACTED)
+    by_rating = changed.where(kinds == RATED), kinds == RATED
+    return tuple((events.c.ticket_id.in_(ids), counted) for ids, counted in (by_ticket, by_rating))

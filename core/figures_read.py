@@ -1,4 +1,4 @@
-"""A span of time counted from the tables, exactly: its events as they happened, in the queue that each was in then.
+"""Spans of time counted from the tables, exactly: their events as they happened, in the queue that each was in then.
 
 A ticket that was merged or is spam has no durations. What older events don't tell (they are from before targets, or
 from an archive) is taken from the tickets' times, where these tell it; then there's no duration in business hours.
@@ -17,13 +17,28 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import structlog
-from sqlalchemy import Row, String, Text, case, cast, func, literal, null, select, type_coerce
+from sqlalchemy import (
+    Row,
+    String,
+    Text,
+    and_,
+    case,
+    cast,
+    false,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    type_coerce,
+)
 
 from core.database import Tx
 from core.failures import Unavailable
 from core.figures_series import Series
 from core.figures_shapes import EFFECT
 from core.tables import events, ratings, tags, tickets
+from core.utc_days import HOUR_KEY, Hour
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +58,8 @@ _MINUTE: Final = len("2026-03-29 01:30")  # of a time, as every store writes it
 _QUARTERS: Final = {f"{minute:02}": f"{minute - minute % 15:02}" for minute in range(60)}  # of an hour
 
 Queues = Sequence[str] | None
+Span = tuple[datetime, datetime | None]  # from when (included) to when (excluded; None: for ever)
+Part = tuple[Any, ...]  # what events are parted by: their hour, or nothing
 Keys = tuple[tuple[str, str], ...]  # dimensions, and what a ticket is by them
 
 
@@ -68,51 +85,81 @@ class _Tally:
     untimed: dict[int, _Untimed] = field(default_factory=dict)
 
 
-async def read(tx: Tx, since: datetime, until: datetime, queues: Queues = None) -> dict[str, Series]:
-    """Return the series of each queue, from `since` (included) to `until` (excluded). Raises `Unavailable` where the
-    database cuts lists."""
-    found: dict[str, Series] = defaultdict(Series)
-    span = spanning(since, until, queues)
-    for queue, counts in (await counted(tx, since, until, queues, COUNTED)).items():
-        for kind, n in counts.items():
-            found[queue].count(kind, n=n)
-    tally, tagged = _Tally(), _Tally()
-    for row in await _acts(tx, span):
-        _told(tally, row, _keys(row))
-    for row in await _tagged(tx, span):
-        _told(tagged, row, (("tag", row.tag),))
-    if tally.untimed:
-        times = await _times(tx, list(tally.untimed))
-        _timed(tally, tagged, times, await _tags(tx, {time.ticket_id for time in times}))
-    _part(tally, tagged, found)
-    for row in await _rated(tx, span):
-        found[row.queue].count(f"rated:{row.score}", n=int(row.n))
-    return dict(found)
+async def read(tx: Tx, spans: Sequence[Span], queues: Queues = None) -> dict[str, Series]:
+    """Return the series of each queue in these spans, of which no two overlap. Raises `Unavailable` where the database
+    cuts lists."""
+    return (await _read(tx, spans, queues, ())).get("", {})
 
 
-def spanning(since: datetime, until: datetime | None, queues: Queues) -> list[Any]:
-    """Return the conditions on `events`: when and where."""
-    conditions: list[Any] = [events.c.at >= since]
-    if until is not None:
-        conditions.append(events.c.at < until)
+async def read_hours(tx: Tx, spans: Sequence[Span]) -> dict[Hour, dict[str, Series]]:
+    """Return the same of all queues, by the hour. Raises `Unavailable`."""
+    found = await _read(tx, spans, None, (hour_column(),))
+    return {hour_named(written): series for written, series in found.items()}
+
+
+async def _read(tx: Tx, spans: Sequence[Span], queues: Queues, part: Part) -> dict[str, dict[str, Series]]:
+    """The series by hour, where that is what they are parted by, and queue."""
+    found: dict[str, dict[str, Series]] = defaultdict(lambda: defaultdict(Series))
+    tallies: dict[str, tuple[_Tally, _Tally]] = defaultdict(lambda: (_Tally(), _Tally()))
+    where = spanning(spans, queues)
+    for row in await _counted(tx, [*where, events.c.kind.in_(COUNTED)], part):
+        found[_hour(row, part)][row.queue].count(row.kind, n=int(row.n))
+    for row in await _acts(tx, where, part):
+        _told(tallies[_hour(row, part)][0], row, _keys(row))
+    for row in await _tagged(tx, where, part):
+        _told(tallies[_hour(row, part)][1], row, (("tag", row.tag),))
+    for hour, (tally, tagged) in tallies.items():
+        if tally.untimed:
+            times = await _times(tx, list(tally.untimed))
+            _timed(tally, tagged, times, await _tags(tx, {time.ticket_id for time in times}))
+        _part(tally, tagged, found[hour])
+    for row in await _rated(tx, where, part):
+        found[_hour(row, part)][row.queue].count(f"rated:{row.score}", n=int(row.n))
+    return {hour: dict(series) for hour, series in found.items()}
+
+
+def _hour(row: Row[Any], part: Part) -> str:
+    return str(row.hour) if part else ""
+
+
+def hour_column() -> Any:
+    """Return the hour that an event is in, as every store writes it: with a blank in place of the T."""
+    return func.substr(events.c.at, 1, HOUR_KEY, type_=String(HOUR_KEY)).label("hour")
+
+
+def hour_named(written: str) -> Hour:
+    """Return the key of an hour that the database wrote."""
+    return Hour(written.replace(" ", "T"))
+
+
+def spanning(spans: Sequence[Span], queues: Queues) -> list[Any]:
+    """Return the conditions on `events`: when, in any of these, and where."""
+    conditions = [
+        or_(false(), *(_between(*span) for span in spans)) if len(spans) != 1 else _between(*spans[0])
+    ]
     if queues is not None:
         conditions.append(events.c.queue.in_(queues))
     return conditions
 
 
+def _between(since: datetime, until: datetime | None) -> Any:
+    return events.c.at >= since if until is None else and_(events.c.at >= since, events.c.at < until)
+
+
 async def counted(
-    tx: Tx, since: datetime, until: datetime | None, queues: Queues, kinds: Sequence[str] = tuple(EFFECT)
+    tx: Tx, spans: Sequence[Span], queues: Queues, kinds: Sequence[str] = tuple(EFFECT)
 ) -> dict[str, dict[str, int]]:
     """Return how many events of these kinds each queue had, counted by the database."""
     found: dict[str, dict[str, int]] = {}
-    rows = await tx.all(
-        select(events.c.queue, events.c.kind, func.count().label("n"))
-        .where(*spanning(since, until, queues), events.c.kind.in_(kinds))
-        .group_by(events.c.queue, events.c.kind)
-    )
-    for row in rows:
+    where = [*spanning(spans, queues), events.c.kind.in_(kinds)]
+    for row in await _counted(tx, where, ()):
         found.setdefault(row.queue, {})[row.kind] = int(row.n)
     return found
+
+
+async def _counted(tx: Tx, where: Sequence[Any], part: Part) -> Sequence[Row[Any]]:
+    alike = (events.c.queue, events.c.kind, *part)
+    return await tx.all(select(*alike, func.count().label("n")).where(*where).group_by(*alike))
 
 
 def _joined() -> tuple[Any, ...]:
@@ -128,9 +175,16 @@ def _joined() -> tuple[Any, ...]:
     )
 
 
-async def _acts(tx: Tx, span: Sequence[Any]) -> Sequence[Row[Any]]:
+async def _acts(tx: Tx, span: Sequence[Any], part: Part) -> Sequence[Row[Any]]:
     """What happened, by what the tickets are."""
-    alike = (events.c.queue, events.c.kind, tickets.c.channel, tickets.c.priority, tickets.c.assignee_id)
+    alike = (
+        events.c.queue,
+        events.c.kind,
+        *part,
+        tickets.c.channel,
+        tickets.c.priority,
+        tickets.c.assignee_id,
+    )
     out = tickets.c.merged_into.is_not(None) | tickets.c.spam
     return await tx.all(
         select(*alike, out.label("out"), *_joined())
@@ -140,9 +194,9 @@ async def _acts(tx: Tx, span: Sequence[Any]) -> Sequence[Row[Any]]:
     )
 
 
-async def _tagged(tx: Tx, span: Sequence[Any]) -> Sequence[Row[Any]]:
+async def _tagged(tx: Tx, span: Sequence[Any], part: Part) -> Sequence[Row[Any]]:
     """The same by each tag."""
-    alike = (events.c.queue, events.c.kind, tags.c.tag)
+    alike = (events.c.queue, events.c.kind, *part, tags.c.tag)
     out = tickets.c.merged_into.is_not(None) | tickets.c.spam
     return await tx.all(
         select(*alike, out.label("out"), *_joined())
@@ -183,13 +237,14 @@ async def _tags(tx: Tx, ticket_ids: Collection[int]) -> dict[int, list[str]]:
     return found
 
 
-async def _rated(tx: Tx, span: Sequence[Any]) -> Sequence[Row[Any]]:
+async def _rated(tx: Tx, span: Sequence[Any], part: Part) -> Sequence[Row[Any]]:
     """The ratings that stand: of one that was changed, the last."""
+    alike = (events.c.queue, *part, ratings.c.score)
     return await tx.all(
-        select(events.c.queue, ratings.c.score, func.count(ratings.c.ticket_id.distinct()).label("n"))
+        select(*alike, func.count(ratings.c.ticket_id.distinct()).label("n"))
         .join(ratings, (ratings.c.ticket_id == events.c.ticket_id) & (ratings.c.rated_at == events.c.at))
         .where(*span, events.c.kind == "rated")
-        .group_by(events.c.queue, ratings.c.score)
+        .group_by(*alike)
     )
 
 
@@ -295,7 +350,7 @@ def _timed(
 
 
 def _part(tally: _Tally, tagged: _Tally, found: Mapping[str, Series]) -> None:
-    """Count in each queue's series what was counted of it."""
+    """Count in each queue's series what was counted of it; what isn't there yet is made."""
     for queue, what, keys, n in _counts(tally):
         found[queue].count(what, keys, n)
     for queue, what, keys, n in _counts(tagged):
@@ -321,4 +376,15 @@ def _counts(tally: _Tally) -> Iterator[tuple[str, str, Keys, int]]:
             yield queue, f"{target}:met", keys, n * int(met)
 
 
-__all__ = ["ACTED", "COUNTED", "Queues", "counted", "read", "spanning"]
+__all__ = [
+    "ACTED",
+    "COUNTED",
+    "Queues",
+    "Span",
+    "counted",
+    "hour_column",
+    "hour_named",
+    "read",
+    "read_hours",
+    "spanning",
+]

@@ -21,8 +21,9 @@ from core.units import Desk
 MOST: Final = 5
 MOST_COMMENT: Final = 10_000  # characters
 MOST_TOLD: Final = (
-    5  # ratings of a ticket in an hour that the desk hears of, and its requester is thanked for
+    5  # changes of a rating in an hour that the desk hears of, and its requester is thanked for
 )
+MOST_KEPT: Final = 100  # further ones
 
 
 def score_of(words: Sequence[str]) -> int | None:
@@ -58,14 +59,16 @@ async def rate(
     after = (score or before[0], comment or before[1])
     if after[0] is None:
         raise Invalid(f"choose a number from 1 to {MOST} first, then comment on it")
-    told = await allow(tx, f"rating:{ticket_id}", MOST_TOLD, timedelta(hours=1))
+    hour = timedelta(hours=1)
+    told = after == before or await allow(tx, f"rating:{ticket_id}", MOST_TOLD, hour)
     if not told and row is not None:
-        if comment:
+        if comment or not await allow(tx, f"rating-kept:{ticket_id}", MOST_KEPT, hour):
             raise TooMany(
                 "you have rated this ticket very often in the last hour; please write what is to be said"
             )
-        # The figures find a rating by its event: without a new one it keeps the time of the last.
-        await _keep(tx, actor, ticket_id, after[0], after[1], at=row.rated_at)
+        await _keep(tx, actor, ticket_id, after[0], after[1], at=await tx.now())
+        data = {"score": after[0], "comment": None}
+        await units.add_event(tx, ticket, "rated", actor, public=False, data=data)  # figures find it by this
         return None
     if after != before:
         again = after[0] == before[0]  # a comment alone: the score was told

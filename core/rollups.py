@@ -1,18 +1,19 @@
-"""Each day's series, made once it is over by the code that counts exactly, kept in `rollups`, and added up by month;
-and those of its hours in `rollup_hours`, made as each is over.
+"""Each hour's series, made once it is over by the code that counts exactly, kept in `rollup_hours`; added up by day and
+by month in `rollups`.
 
 What changes a day afterwards is noticed by the ids of events: those above `mark` are looked at a minute after they were
-first seen, when no transaction that wrote one below them is left. A day to which one was added is made anew, and so are
-the days of a ticket whose priority, assignee, tags or rating changed, or that was merged or found to be spam: the
+first seen, when no transaction that wrote one below them is left. An hour to which one was added is read anew, and so
+are those of a ticket whose priority, assignee, tags or rating changed, or that was merged or found to be spam: the
 figures go by what it is now. Where closed tickets are deleted, days of which some may be gone stay as they are. Days
-that were made before there were hours are made anew, the newest first, when there's nothing else to do.
+that were made before there were hours get theirs, the newest first, when there's nothing else to do.
 """
 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
@@ -21,10 +22,11 @@ from sqlalchemy import Row, delete, func, insert, select
 
 from core.database import Database, Tx
 from core.figures_days import SCOPE, STATE, WHOLE, flow
-from core.figures_hours import CHANGES, COUNTED_BY, hour_column, hour_named
-from core.figures_read import read, spanning
+from core.figures_hours import counted_of
+from core.figures_read import Span, hour_column, hour_named, read, read_hours, spanning
 from core.figures_series import Series
 from core.jobs import Job, Jobs
+from core.rollups_state import EARLIEST, Due, State, least_of, noted
 from core.status import ACTIVE
 from core.tables import events, rollup_hours, rollups, settings, tickets
 from core.utc_days import (
@@ -32,9 +34,7 @@ from core.utc_days import (
     HOUR,
     Hour,
     day_of,
-    days_from,
     days_of,
-    hour_of,
     hours_of,
     month_of,
     start_of,
@@ -43,108 +43,25 @@ from core.utc_days import (
 
 log = structlog.get_logger(__name__)
 
-DELAY: Final = timedelta(minutes=10)  # after a day's or an hour's end; what comes later is noticed
-SETTLED: Final = timedelta(minutes=1)  # longer than any transaction runs
+SETTLED: Final = timedelta(minutes=1)  # at least, and longer than any transaction runs
+GRACE: Final = timedelta(seconds=10)  # longer than that
 LOOK: Final = 2_000  # events looked at in a turn
 SLICE: Final = 20_000  # events of an hour that are read at once
 TURN: Final = 0.5  # seconds after which a turn begins no further day
-EARLIEST: Final = date(1995, 1, 1)  # a mail can bear any date
 
 Hourly = Mapping[Hour, Mapping[str, Series]]  # by queue
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
-    """How far it has come. `seen`: the highest id when last looked. `first` and `upto`: the days made, both included;
-    of these `added` (something was added to them) and `changed` are to be made anew, and `months` to be added up. The
-    days from `hours_from` on were made with their hours; of those after `upto`, the hours made are `open`."""
-
-    mark: int
-    seen: int
-    seen_at: datetime
-    first: date
-    upto: date
-    checked: date
-    added: frozenset[date] = frozenset()
-    changed: frozenset[date] = frozenset()
-    months: frozenset[str] = frozenset()
-    hours_from: date
-    open: frozenset[Hour] = frozenset()
-
-    def as_json(self) -> dict[str, Any]:
-        """Return it as it's stored."""
-        times = ("first", "upto", "checked", "seen_at", "hours_from")
-        days = {name: getattr(self, name).isoformat() for name in times}
-        lists = {
-            name: sorted(day.isoformat() for day in getattr(self, name)) for name in ("added", "changed")
-        }
-        names = {"months": sorted(self.months), "open": sorted(self.open)}
-        return {"mark": self.mark, "seen": self.seen, **days, **lists, **names}
-
-    @classmethod
-    def of_json(cls, stored: Mapping[str, Any]) -> State:
-        """Return what `as_json` gave, also that of older code, which knew of no hours."""
-        upto = date.fromisoformat(stored["upto"])
-        return cls(
-            mark=stored["mark"],
-            seen=stored["seen"],
-            seen_at=datetime.fromisoformat(stored["seen_at"]),
-            first=date.fromisoformat(stored["first"]),
-            upto=upto,
-            checked=date.fromisoformat(stored["checked"]),
-            added=frozenset(map(date.fromisoformat, stored["added"])),
-            changed=frozenset(map(date.fromisoformat, stored["changed"])),
-            months=frozenset(stored["months"]),
-            hours_from=date.fromisoformat(stored.get("hours_from") or (upto + DAY).isoformat()),
-            open=frozenset(map(Hour, stored.get("open", ()))),
-        )
-
-    def due(self, now: datetime, least: date) -> date | Hour | None:
-        """Return the day or hour to make next: a day to which something was added, the next that is over, an hour of
-        the one after it, a day that changed, and one from `least` on that was made without its hours."""
-        if self.added:
-            return max(self.added)
-        if start_of(self.upto + 2 * DAY) + DELAY <= now:
-            return self.upto + DAY
-        hours = (hour for hour in hours_of(self.upto + DAY) if hour not in self.open)
-        hour = next(hours, None)
-        if hour is not None and start_of_hour(hour) + HOUR + DELAY <= now:
-            return hour
-        if self.changed:
-            return max(self.changed)
-        return self.hours_from - DAY if self.hours_from > max(self.first, least) else None
-
-    def made(self, day: date) -> State:
-        """Return it with a day made, and its hours."""
-        return replace(
-            self,
-            upto=max(self.upto, day),
-            added=self.added - {day},
-            changed=self.changed - {day},
-            months=self.months | {month_of(day)},
-            hours_from=day if day == self.hours_from - DAY else self.hours_from,
-            open=self.open.difference(hours_of(day)),
-        )
-
-    def made_hour(self, hour: Hour) -> State:
-        """Return it with an hour made, of the day that isn't over."""
-        return replace(self, open=self.open | {hour})
-
-    def due_months(self) -> list[str]:
-        """Return the months whose days are all there, and are to be added up."""
-        busy = {month_of(day) for day in self.added | self.changed}
-        return sorted(m for m in self.months - busy if days_of(m)[-1] <= self.upto)
 
 
 async def roll_up(jobs: Jobs) -> bool:
     """Make days for half a second, then the months that they complete. The next slot goes on where this one ends."""
     database = jobs.database
-    least = least_of(jobs.desk.config.retention.closed_tickets, database.clock.now())
-    state = await database.unit(lambda tx: _look(tx, least))
+    config = jobs.desk.config
+    least = least_of(config.retention.closed_tickets, database.clock.now())
+    settled = max(SETTLED, config.database.timeout + GRACE)
+    state = await database.unit(lambda tx: _look(tx, least, settled))
     began = time.monotonic()
     while state is not None and (due := state.due(database.clock.now(), least)) is not None:
-        make = _make_hour(database, state, due) if isinstance(due, str) else _make_day(database, state, due)
-        state = await make
+        state = await _make(database, state, due)
         if time.monotonic() - began > TURN:
             return False
     for month in state.due_months() if state is not None else ():
@@ -152,12 +69,6 @@ async def roll_up(jobs: Jobs) -> bool:
     if state is not None and state.checked < state.upto:
         await _check(database)
     return False
-
-
-def least_of(keep: timedelta, now: datetime) -> date:
-    """Return the first day that may be made: where closed tickets are kept so long, of those before some are gone, and
-    of that day itself some may be."""
-    return day_of(now - keep) + DAY if keep else EARLIEST
 
 
 # -- what is to be done -------------------------------------------------------------------------------------------
@@ -177,34 +88,21 @@ async def _save(tx: Tx, state: State) -> State:
     return state
 
 
-async def _look(tx: Tx, least: date) -> State | None:
+async def _look(tx: Tx, least: date, settled: timedelta = SETTLED) -> State | None:
     """Note which days and hours the newest events belong to. None while there's nothing to begin with."""
     state, now = await _load(tx), await tx.now()
     if state is None:
         await _begin(tx, now)
         return None
-    if timedelta() <= now - state.seen_at < SETTLED:
+    if timedelta() <= now - state.seen_at < settled:
         return state if state.upto >= state.first else None
     rows = await tx.all(
-        select(events.c.id, events.c.at, events.c.kind, events.c.ticket_id)
+        select(events.c.id, events.c.at)
         .where(events.c.id > state.mark, events.c.id <= state.seen)
         .order_by(events.c.id)
         .limit(LOOK)
     )
-    counted = await _counted_of_changed(tx, rows)
-    added = {day for row in rows if least <= (day := day_of(row.at)) <= state.upto}
-    changed = {day for at in counted if max(least, state.first) <= (day := day_of(at)) <= state.upto}
-    touched = {hour_of(at) for at in (*(row.at for row in rows), *counted)}
-    earliest = min(added, default=state.first)
-    if earliest < state.first:  # the days between are there, empty ones too
-        added |= set(days_from(earliest, state.first))
-        state = replace(state, first=earliest)
-    state = replace(
-        state,
-        added=state.added | added,
-        changed=(state.changed | changed) - added,
-        open=state.open - touched,
-    )
+    state = noted(state, least, [row.at for row in rows], await _counted_of_changed(tx, state, rows))
     if len(rows) == LOOK:
         return await _save(tx, replace(state, mark=rows[-1].id))
     highest = int(await tx.scalar(select(func.max(events.c.id))) or 0)
@@ -231,83 +129,119 @@ async def _begin(tx: Tx, now: datetime) -> None:
     await _save(tx, begun)
 
 
-async def _counted_of_changed(tx: Tx, rows: Iterable[Row[Any]]) -> list[datetime]:
-    """When something was counted of the tickets that are something else now."""
-    ids = {row.ticket_id for row in rows if row.kind in CHANGES}
-    found = await tx.all(
-        select(events.c.at).where(events.c.ticket_id.in_(ids), events.c.kind.in_(COUNTED_BY))
-    )
-    return [row.at for row in found]
+async def _counted_of_changed(tx: Tx, state: State, rows: Sequence[Row[Any]]) -> list[datetime]:
+    """When something was counted of the tickets that these events made something else of."""
+    if not rows:
+        return []
+    new = select(events.c.ticket_id).where(events.c.id > state.mark, events.c.id <= rows[-1].id)
+    found = [await tx.all(select(events.c.at).where(*one)) for one in counted_of(new)]
+    return [row.at for some in found for row in some]
 
 
 # -- making -------------------------------------------------------------------------------------------------------
 
 
-async def _make_day(database: Database, state: State, day: date) -> State | None:
-    """Make a day and its hours, also anew. None where somebody has looked at later events meanwhile."""
-    at, hourly = await read_day(database, day)
+async def _make(database: Database, state: State, due: Due) -> State | None:
+    """Make what is due. None where somebody has looked at later events meanwhile."""
+    hours = [due.hour] if due.hour else hours_of(due.day) if due.past else state.to_read(due.day)
+    at, read = await read_hours_of(database, hours)
 
     async def unit(tx: Tx) -> State | None:
         current = await _load(tx)
-        if current is None or current.mark != state.mark:
+        if current is None or not current.is_that_of(state):
             return None
-        await tx.run(delete(rollups).where(rollups.c.day == month_of(day)))
-        await _store(tx, day.isoformat(), _together(hourly), at)
-        await store_hours(tx, hours_of(day), hourly)
-        return await _save(tx, current.made(day))
+        if due.past:
+            bare = not await _adds_up(tx, due.day, read)
+            if not bare:
+                await store_hours(tx, hours, read)
+            return await _save(tx, current.made_past(due.day, bare=bare))
+        await store_hours(tx, hours, read)
+        if due.hour:
+            return await _save(tx, current.made_hour(due.hour))
+        kept = await _kept(tx, [hour for hour in hours_of(due.day) if hour not in hours])
+        await tx.run(delete(rollups).where(rollups.c.day == month_of(due.day)))
+        await _store(tx, due.day.isoformat(), _together([kept, *read.values()]), at)
+        return await _save(tx, current.made(due.day))
 
     return await database.unit(unit)
 
 
-async def _make_hour(database: Database, state: State, hour: Hour) -> State | None:
-    """Make an hour of the day that isn't over; None as for `_make_day`."""
-    begin = start_of_hour(hour)
-    _, hourly = await _read(database, begin, begin + HOUR)
-
-    async def unit(tx: Tx) -> State | None:
-        current = await _load(tx)
-        if current is None or current.mark != state.mark:
-            return None
-        await store_hours(tx, [hour], hourly)
-        return await _save(tx, current.made_hour(hour))
-
-    return await database.unit(unit)
+async def _kept(tx: Tx, hours: Sequence[Hour]) -> dict[str, Series]:
+    """The series of these hours by queue, as they are kept."""
+    found: dict[str, Series] = {}
+    columns = (rollup_hours.c.queue, rollup_hours.c.series)
+    for row in await tx.all(select(*columns).where(rollup_hours.c.hour.in_(hours))) if hours else ():
+        found.setdefault(row.queue, Series()).add(row.series)
+    return found
 
 
-async def read_day(database: Database, day: date) -> tuple[datetime, Hourly]:
-    """Return the series of a day's hours in which something happened, and when they were read."""
-    return await _read(database, start_of(day), start_of(day + DAY))
+async def _adds_up(tx: Tx, day: date, read: Hourly) -> bool:
+    """Does a day have what its hours say now? Some of it may have been deleted since it was made."""
+    columns = (rollups.c.queue, rollups.c.series)
+    rows = await tx.all(select(*columns).where(rollups.c.day == day.isoformat(), rollups.c.queue != WHOLE))
+    made = {row.queue: +Counter(row.series["counts"]) for row in rows}
+    now = {queue: +series.counts for queue, series in _together(read.values()).items()}
+    return {k: v for k, v in made.items() if v} == {k: v for k, v in now.items() if v}
 
 
-async def _read(database: Database, since: datetime, until: datetime) -> tuple[datetime, Hourly]:
-    """Read whole hours, a crowded one in slices, so that no transaction runs long."""
+async def read_hours_of(database: Database, hours: Sequence[Hour]) -> tuple[datetime, Hourly]:
+    """Return the series of these hours, of those in which something happened, and when they were read: some at once, a
+    crowded one in slices, so that no transaction runs long."""
     hour = hour_column()
-    sizes = select(hour, func.count().label("n")).where(*spanning(since, until, None)).group_by(hour)
+    sizes = select(hour, func.count().label("n")).where(*spanning(_spans(hours), None)).group_by(hour)
 
     async def look(tx: Tx) -> tuple[datetime, dict[Hour, int]]:
         return await tx.now(), {hour_named(row.hour): int(row.n) for row in await tx.all(sizes)}
 
     at, counts = await database.read(look)
-    return at, {hour: await _read_hour(database, hour, 1 + n // SLICE) for hour, n in counts.items()}
+    found: dict[Hour, dict[str, Series]] = {}
+    for some in _portions(counts):
+        if counts[some[0]] > SLICE:
+            found[some[0]] = await _read_crowded(database, some[0], 1 + counts[some[0]] // SLICE)
+        else:
+            found |= await database.read(lambda tx, some=some: read_hours(tx, _spans(some)))  # type: ignore[misc]
+    return at, found
 
 
-async def _read_hour(database: Database, hour: Hour, slices: int) -> dict[str, Series]:
+def _portions(counts: Mapping[Hour, int]) -> list[list[Hour]]:
+    """The hours in order, as many together as may be read at once. Pure."""
+    portions: list[list[Hour]] = []
+    room = 0
+    for hour, n in sorted(counts.items()):
+        if n > room:
+            portions.append([])
+            room = SLICE
+        portions[-1].append(hour)
+        room -= n
+    return portions
+
+
+def _spans(hours: Sequence[Hour]) -> list[Span]:
+    """The spans of these hours, which are in order; what follows without a gap is one. Pure."""
+    spans: list[tuple[datetime, datetime]] = []
+    for hour in hours:
+        begin = start_of_hour(hour)
+        if spans and spans[-1][1] == begin:
+            begin = spans.pop()[0]
+        spans.append((begin, start_of_hour(hour) + HOUR))
+    return list(spans)
+
+
+async def _read_crowded(database: Database, hour: Hour, slices: int) -> dict[str, Series]:
     start = start_of_hour(hour)
-    parts: dict[str, Series] = {}
+    parts = []
     for n in range(slices):
-        since, until = start + HOUR * n / slices, start + HOUR * (n + 1) / slices
-        found = await database.read(lambda tx, since=since, until=until: read(tx, since, until))  # type: ignore[misc]
-        for queue, series in found.items():
-            parts.setdefault(queue, Series()).merge(series)
-    return parts
+        span = start + HOUR * n / slices, start + HOUR * (n + 1) / slices
+        parts.append(await database.read(lambda tx, span=span: read(tx, [span])))  # type: ignore[misc]
+    return _together(parts)
 
 
-def _together(hourly: Hourly) -> dict[str, Series]:
-    parts: dict[str, Series] = {}
-    for hour in hourly.values():
-        for queue, series in hour.items():
-            parts.setdefault(queue, Series()).merge(series)
-    return parts
+def _together(parts: Iterable[Mapping[str, Series]]) -> dict[str, Series]:
+    whole: dict[str, Series] = {}
+    for part in parts:
+        for queue, series in part.items():
+            whole.setdefault(queue, Series()).merge(series)
+    return whole
 
 
 async def make_month(tx: Tx, month: str) -> None:

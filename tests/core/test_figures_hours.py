@@ -16,7 +16,8 @@ from core.database import Tx
 from core.figures_days import SCOPE
 from core.figures_hours import AtHand
 from core.jobs import Jobs
-from core.rollups import EARLIEST, State, roll_up
+from core.rollups import roll_up
+from core.rollups_state import EARLIEST, Due, State, noted
 from core.tables import events, rollup_hours, settings
 from core.utc_days import DAY, HOUR, Hour, day_of, hour_of, hours_of, start_of, start_of_hour
 from core.views import Period
@@ -102,7 +103,7 @@ async def test_hours_are_what_is_read(lived: Lived, store: Store) -> None:
     assert len([one for one in said if "group_concat" in one]) == 0
     with statements(lived.desk.database) as said:
         await figures_of(lived, ragged)
-    assert len([one for one in said if "group_concat" in one]) == 4
+    assert len([one for one in said if "group_concat" in one]) == 2
     assert (
         store.execute("DELETE FROM events WHERE at < :at", at=f"{today + 17 * HOUR:%Y-%m-%d %H:%M:%S}") > 50
     )
@@ -131,11 +132,12 @@ async def test_another_priority_counts_at_once(lived: Lived) -> None:
         await lived.desk.database.unit(lambda tx: rollups._look(tx, EARLIEST))
     noticed = await lived.state()
     assert noticed.changed
+    assert noticed.touched
     assert len(noticed.open) < 17
     await lived.check(short(lived, 2))
     state = await lived.roll()
     assert len(state.open) == 17
-    assert not state.changed
+    assert not state.changed | state.touched
     await lived.check(spans(lived, 2))
 
 
@@ -182,13 +184,13 @@ async def test_who_looks_meanwhile_comes_first(lived: Lived, store: Store) -> No
     state = await lived.roll()
     hour = sorted(state.open)[-1]
     made = store.value("SELECT COUNT(*) FROM rollup_hours")
-    older = replace(state, mark=state.mark - 1)
     database = lived.desk.database
-    assert await rollups._make_hour(database, older, hour) is None
-    assert await rollups._make_day(database, older, state.upto) is None
+    for older in (replace(state, mark=state.mark - 1), replace(state, hours_from=state.upto + DAY)):
+        for due in (Due(state.upto + DAY, hour=hour), Due(state.upto), Due(state.first, past=True)):
+            assert await rollups._make(database, older, due) is None
     assert await lived.state() == state
     assert store.value("SELECT COUNT(*) FROM rollup_hours") == made
-    assert await rollups._make_hour(database, state, hour) == state
+    assert await rollups._make(database, state, Due(state.upto + DAY, hour=hour)) == state
 
 
 async def test_a_crowded_hour(lived: Lived, monkeypatch: pytest.MonkeyPatch, store: Store) -> None:
@@ -209,7 +211,8 @@ async def test_a_crowded_hour(lived: Lived, monkeypatch: pytest.MonkeyPatch, sto
 async def _forget_hours(lived: Lived, store: Store) -> None:
     """As older code leaves it: it keeps a state that knows of no hours."""
     state = (await lived.state()).as_json()
-    del state["hours_from"], state["open"]
+    for name in ("hours_from", "open", "touched", "bare"):
+        del state[name]
 
     async def unit(tx: Tx) -> None:
         await tx.run(update(settings).where(settings.c.scope == SCOPE).values(value=state))
@@ -219,30 +222,56 @@ async def _forget_hours(lived: Lived, store: Store) -> None:
 
 
 async def test_days_that_older_code_made(lived: Lived, store: Store) -> None:
-    """They have no hours, and are read; then they're made anew, the newest first."""
+    """They have no hours, and are read; then they get theirs, the newest first, and stay what they were made."""
     whole = await lived.roll()
     await _forget_hours(lived, store)
-    await lived.check(spans(lived, 2))
+    await lived.check(spans(lived, 1))
+    rows = "SELECT day, queue, series, made_at FROM rollups ORDER BY day, queue"
+    before = store.rows(rows)
     lived.desk.clock.offset += 2 * MINUTE
     state = await lived.roll()
-    assert (state.hours_from, len(state.open)) == (whole.first, 17)
+    assert (state.hours_from, len(state.open), state.bare) == (whole.first, 17, frozenset())
     assert await lived.desk.database.read(lambda tx: tx.scalar(STATE)) == state.as_json()
-    await lived.check(spans(lived, 2))
+    assert store.rows(rows) == before
+    await lived.check(spans(lived, 1))
 
 
 async def test_days_of_which_some_was_deleted_stay(lived: Lived, store: Store) -> None:
-    """Where closed tickets are deleted after three days, older days stay as they were made, without hours."""
+    """What was deleted stays counted, and such a day gets no hours; nor do those that are older than what is kept."""
     await lived.roll()
     await _forget_hours(lived, store)
-    object.__setattr__(lived.desk.config, "retention", Retention(closed_tickets=3 * DAY))
     today = day_of(lived.desk.clock.now())
+    cut, gone = today - 3 * DAY, today - 2 * DAY
+    begin = start_of(gone)
+    assert store.execute(
+        "DELETE FROM events WHERE at >= :a AND at < :b AND kind = 'opened'",
+        a=f"{begin:%F}",
+        b=f"{begin + DAY:%F}",
+    )
+    before = store.rows("SELECT day, queue, series, made_at FROM rollups ORDER BY day, queue")
+    object.__setattr__(lived.desk.config, "retention", Retention(closed_tickets=4 * DAY))
     lived.desk.clock.offset += 2 * MINUTE
     for _ in range(5):
         await roll_up(Jobs(lived.desk.desk, lived.desk.database, lived.desk.blobs))
-    assert (await lived.state()).hours_from == today - 2 * DAY
-    first = store.value("SELECT MIN(hour) FROM rollup_hours")
-    assert first >= (today - 2 * DAY).isoformat()
-    await lived.check(spans(lived, 2))
+    state = await lived.state()
+    assert (state.hours_from, state.bare) == (cut, {gone})
+    made = {row["hour"][:10] for row in store.rows("SELECT hour FROM rollup_hours")}
+    assert made == {day.isoformat() for day in (cut, today - DAY, today)}
+    assert store.rows("SELECT day, queue, series, made_at FROM rollups ORDER BY day, queue") == before
+
+
+async def test_older_days_that_are_touched_are_read(lived: Lived) -> None:
+    """Where closed tickets are deleted after three days, nothing older is made anew: its hours aren't used any more."""
+    await lived.roll()
+    object.__setattr__(lived.desk.config, "retention", Retention(closed_tickets=3 * DAY))
+    now = lived.desk.clock.now()
+    lives = [life for life in lived.world.lives if life.created < now - 4 * DAY and life.status == "resolved"]
+    assert lives
+    for life in lives:
+        await change(lived, life, spam=False, at=now)
+    state = await lived.notice()
+    assert day_of(lives[0].created) in state.bare
+    await lived.check(short(lived, 6))
 
 
 # -- which, pure ----------------------------------------------------------------------------------------------------
@@ -264,21 +293,65 @@ def test_what_is_due_next() -> None:
     """Days to which something was added, the next day, hours of the one that isn't over, days that changed, days
     without hours."""
     open_ = frozenset(hours_of(SUNDAY))
-    assert MADE.due(NIGHT, EARLIEST) == "2026-03-29T00"
+    assert MADE.due(NIGHT, EARLIEST) == Due(SUNDAY, hour=Hour("2026-03-29T00"))
     assert replace(MADE, open=open_).due(NIGHT, EARLIEST) is None
     assert replace(MADE, open=open_ - {Hour("2026-03-29T23")}).due(NIGHT, EARLIEST) is None
-    assert replace(MADE, open=open_ - {Hour("2026-03-29T07")}).due(NIGHT, EARLIEST) == "2026-03-29T07"
-    assert MADE.due(NIGHT + MINUTE, EARLIEST) == SUNDAY
+    missing = replace(MADE, open=open_ - {Hour("2026-03-29T07")})
+    assert missing.due(NIGHT, EARLIEST) == Due(SUNDAY, hour=Hour("2026-03-29T07"))
+    assert missing.due(NIGHT + MINUTE, EARLIEST) == Due(SUNDAY)
+    assert missing.to_read(SUNDAY) == ["2026-03-29T07"]
     late = replace(MADE, added=frozenset({SUNDAY - 4 * DAY}), changed=frozenset({SUNDAY - 2 * DAY}))
-    assert late.due(NIGHT + MINUTE, EARLIEST) == SUNDAY - 4 * DAY
-    assert late.made(SUNDAY - 4 * DAY).due(NIGHT, EARLIEST) == "2026-03-29T00"
+    assert late.due(NIGHT + MINUTE, EARLIEST) == Due(SUNDAY - 4 * DAY)
+    assert late.made(SUNDAY - 4 * DAY).due(NIGHT, EARLIEST) == Due(SUNDAY, hour=Hour("2026-03-29T00"))
     changed = replace(late, added=frozenset(), open=open_)
-    assert changed.due(NIGHT, EARLIEST) == SUNDAY - 2 * DAY
+    assert changed.due(NIGHT, EARLIEST) == Due(SUNDAY - 2 * DAY)
     without = replace(MADE, open=open_, hours_from=SUNDAY)
-    assert without.due(NIGHT, EARLIEST) == SUNDAY - DAY
+    assert without.due(NIGHT, EARLIEST) == Due(SUNDAY - DAY, past=True)
     assert without.due(NIGHT, SUNDAY) is None
-    assert without.made(SUNDAY - DAY).hours_from == SUNDAY - DAY
-    assert without.made(SUNDAY - 5 * DAY).hours_from == SUNDAY
+    assert without.made_past(SUNDAY - DAY, bare=True).bare == {SUNDAY - DAY}
+    assert without.made_past(SUNDAY - DAY, bare=False).hours_from == SUNDAY - DAY
+    assert without.made(SUNDAY - DAY).hours_from == SUNDAY
+
+
+def test_what_of_a_day_is_read_anew() -> None:
+    """Its hours that were touched; all of them where it has none."""
+    day, hour = SUNDAY - 2 * DAY, Hour("2026-03-27T05")
+    state = noted(MADE, EARLIEST, [start_of_hour(hour)], [])
+    assert (state.added, state.changed, state.touched, state.bare) == ({day}, set(), {hour}, set())
+    assert state.to_read(day) == [hour]
+    assert state.made(day).touched == set()
+    assert replace(state, hours_from=SUNDAY).to_read(day) == hours_of(day)
+    assert replace(state, bare=frozenset({day})).to_read(day) == hours_of(day)
+    assert replace(state, bare=frozenset({day})).made(day).bare == set()
+
+
+def test_what_is_noted() -> None:
+    """Of days that are made, days before the first, the day that isn't over, and days that nobody makes anew."""
+    day, hour = SUNDAY - 2 * DAY, Hour("2026-03-27T05")
+    changed = noted(MADE, EARLIEST, [], [start_of_hour(hour)])
+    assert (changed.added, changed.changed, changed.touched) == (set(), {day}, {hour})
+    kept = noted(MADE, SUNDAY - DAY, [start_of_hour(hour)], [])
+    assert (kept.added, kept.touched, kept.bare) == (set(), set(), {day})
+    today = replace(MADE, open=frozenset(hours_of(SUNDAY)))
+    assert noted(today, EARLIEST, [start_of(SUNDAY)], []) == replace(
+        today, open=today.open - {hours_of(SUNDAY)[0]}
+    )
+    first = noted(MADE, EARLIEST, [start_of(MADE.first - 2 * DAY)], [])
+    assert first.added == {MADE.first - 2 * DAY, MADE.first - DAY}
+    assert (first.first, first.touched) == (MADE.first - 2 * DAY, set())
+
+
+def test_hours_are_read_together() -> None:
+    """As many as hold so many events, a crowded one alone; without gaps they are one span."""
+    hours = hours_of(SUNDAY)
+    most = rollups.SLICE
+    counts = {hours[0]: most - 1, hours[1]: 1, hours[2]: 1, hours[5]: most + 1, hours[6]: 7}
+    assert rollups._portions(counts) == [hours[:2], [hours[2]], [hours[5]], [hours[6]]]
+    begin = start_of(SUNDAY)
+    assert rollups._spans([hours[0], hours[1], hours[3]]) == [
+        (begin, begin + 2 * HOUR),
+        (begin + 3 * HOUR, begin + 4 * HOUR),
+    ]
 
 
 def test_which_hours_are_within() -> None:
@@ -286,7 +359,7 @@ def test_which_hours_are_within() -> None:
     hand = AtHand(
         first=SUNDAY - DAY,
         upto=SUNDAY,
-        but=frozenset({SUNDAY}),
+        bare=frozenset({SUNDAY}),
         open=frozenset({Hour("2026-03-30T00"), Hour("2026-03-30T01")}),
         stale=frozenset({Hour("2026-03-28T22"), Hour("2026-03-30T00")}),
     )

@@ -56,7 +56,7 @@ async def test_a_list_that_the_server_cut_is_no_figure(
         before = await tx.scalar(text("SELECT @@SESSION.group_concat_max_len"))
         await tx.run(text(f"SET SESSION group_concat_max_len = {most or before}"))
         try:
-            return await read(tx, now - DAY, now + DAY)
+            return await read(tx, [(now - DAY, now + DAY)])
         finally:
             await tx.run(text(f"SET SESSION group_concat_max_len = {before}"))
 

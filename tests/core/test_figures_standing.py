@@ -18,9 +18,10 @@ from core.figures_days import Counting
 from core.report import make
 from core.reporting import Wanted
 from core.reporting import found as page_of
-from core.rollups import read_day
+from core.rollups import read_hours_of
 from core.shapes import Role
 from core.tables import tickets
+from core.utc_days import hours_of
 from core.views import Period
 from tests.core.desk import ANN, TestDesk
 from tests.core.figures_made import nothing
@@ -105,7 +106,7 @@ async def test_too_much_to_count_for_who_waits(desk: TestDesk, monkeypatch: pyte
     for since in (datetime(2000, 1, 1, tzinfo=UTC), now - timedelta(hours=1)):
         with pytest.raises(Unavailable, match="being counted"):
             await desk.manager.analyze_data(ada, Period(since, now))
-    _, hours = await read_day(desk.database, now.date())
+    _, hours = await read_hours_of(desk.database, hours_of(now.date()))
     assert sum(one.counts["opened"] for parts in hours.values() for one in parts.values()) == 4
     monkeypatch.setattr(figures_days, "MOST_READ", 4)
     assert (await desk.manager.analyze_data(ada, Period(now - 9 * DAY, now))).came_in == 4

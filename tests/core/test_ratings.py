@@ -140,12 +140,14 @@ async def test_a_merged_one_is_rated_elsewhere(desk: TestDesk, store: Store) -> 
 
 
 async def test_who_presses_on_and_on_counts_once_in_the_figures(desk: TestDesk, store: Store) -> None:
-    """The last score is kept, where the figures find it."""
+    """The last score is kept, where the figures find it; what changes nothing is no event. The desk hears of some."""
     ticket = await resolved(desk)
-    for score in "1234512":
+    for score in "123451222":
         await pressed(desk, ticket, "rate", score, sender=DAN)
     assert rating(store) == (2, None)
-    assert store.count("events", "kind = 'rated'") == MOST_TOLD
+    assert store.count("events", "kind = 'rated'") == 7
+    rated = "desk = 1 AND kind = 'notice' AND data LIKE '%rated this%'"
+    assert store.count("deliveries", rated) == MOST_TOLD
     joined = (
         "SELECT count(*) FROM ratings JOIN events ON ratings.rated_at = events.at AND events.kind = 'rated'"
     )

@@ -17,7 +17,8 @@ from core.figures import Figures, Spread
 from core.figures_days import SCOPE
 from core.histogram import WITHIN
 from core.jobs import Jobs
-from core.rollups import EARLIEST, JOBS, State, roll_up
+from core.rollups import JOBS, roll_up
+from core.rollups_state import EARLIEST, State
 from core.tables import events, settings, tickets, users
 from core.utc_days import DAY, day_of, start_of
 from core.views import Period

@@ -1,0 +1,166 @@
+"""How far `core.rollups` has come, and what it is to make next. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+
+from core.utc_days import (
+    DAY,
+    HOUR,
+    Hour,
+    day_of,
+    days_from,
+    days_of,
+    hour_of,
+    hours_of,
+    month_of,
+    start_of,
+    start_of_hour,
+)
+
+DELAY: Final = timedelta(minutes=10)  # after a day's or an hour's end; what comes later is noticed
+EARLIEST: Final = date(1995, 1, 1)  # a mail can bear any date
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What to make: a day, an hour of it, or (`past`) the hours alone of a day that is made."""
+
+    day: date
+    hour: Hour | None = None
+    past: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """How far it has come. `seen`: the highest id when last looked. `first` and `upto`: the days made, both included;
+    of these `added` (something was added to them) and `changed` are to be made anew, and `months` to be added up. The
+    days from `hours_from` on have hours, but the `bare` ones; of these hours those are to be read anew that were
+    `touched`. Of days after `upto` the hours made are `open`."""
+
+    mark: int
+    seen: int
+    seen_at: datetime
+    first: date
+    upto: date
+    checked: date
+    added: frozenset[date] = frozenset()
+    changed: frozenset[date] = frozenset()
+    months: frozenset[str] = frozenset()
+    hours_from: date
+    open: frozenset[Hour] = frozenset()
+    touched: frozenset[Hour] = frozenset()
+    bare: frozenset[date] = frozenset()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as it's stored."""
+        times = ("first", "upto", "checked", "seen_at", "hours_from")
+        days = {name: getattr(self, name).isoformat() for name in times}
+        lists = {
+            name: sorted(day.isoformat() for day in getattr(self, name))
+            for name in ("added", "changed", "bare")
+        }
+        names = {name: sorted(getattr(self, name)) for name in ("months", "open", "touched")}
+        return {"mark": self.mark, "seen": self.seen, **days, **lists, **names}
+
+    @classmethod
+    def of_json(cls, stored: Mapping[str, Any]) -> State:
+        """Return what `as_json` gave, also that of older code, which knew of no hours."""
+        upto = date.fromisoformat(stored["upto"])
+        return cls(
+            mark=stored["mark"],
+            seen=stored["seen"],
+            seen_at=datetime.fromisoformat(stored["seen_at"]),
+            first=date.fromisoformat(stored["first"]),
+            upto=upto,
+            checked=date.fromisoformat(stored["checked"]),
+            added=frozenset(map(date.fromisoformat, stored["added"])),
+            changed=frozenset(map(date.fromisoformat, stored["changed"])),
+            months=frozenset(stored["months"]),
+            hours_from=date.fromisoformat(stored.get("hours_from") or (upto + DAY).isoformat()),
+            open=frozenset(map(Hour, stored.get("open", ()))),
+            touched=frozenset(map(Hour, stored.get("touched", ()))),
+            bare=frozenset(map(date.fromisoformat, stored.get("bare", ()))),
+        )
+
+    def due(self, now: datetime, least: date) -> Due | None:
+        """Return what to make next: a day to which something was added, the next that is over, an hour of the one after
+        it, a day that changed, the hours of one from `least` on that was made without."""
+        if self.added:
+            return Due(max(self.added))
+        if start_of(self.upto + 2 * DAY) + DELAY <= now:
+            return Due(self.upto + DAY)
+        hour = next((hour for hour in hours_of(self.upto + DAY) if hour not in self.open), None)
+        if hour is not None and start_of_hour(hour) + HOUR + DELAY <= now:
+            return Due(self.upto + DAY, hour=hour)
+        if self.changed:
+            return Due(max(self.changed))
+        return Due(self.hours_from - DAY, past=True) if self.hours_from > max(self.first, least) else None
+
+    def to_read(self, day: date) -> list[Hour]:
+        """Return which hours of a day are to be read to make it; the others are kept."""
+        hours = hours_of(day)
+        if day > self.upto:
+            return [hour for hour in hours if hour not in self.open]
+        kept = self.hours_from <= day and day not in self.bare
+        return [hour for hour in hours if hour in self.touched] if kept else hours
+
+    def made(self, day: date) -> State:
+        """Return it with a day made, and its hours."""
+        return replace(
+            self,
+            upto=max(self.upto, day),
+            added=self.added - {day},
+            changed=self.changed - {day},
+            months=self.months | {month_of(day)},
+            open=self.open.difference(hours_of(day)),
+            touched=self.touched.difference(hours_of(day)),
+            bare=self.bare - {day},
+        )
+
+    def made_hour(self, hour: Hour) -> State:
+        """Return it with an hour made, of the day that isn't over."""
+        return replace(self, open=self.open | {hour})
+
+    def made_past(self, day: date, *, bare: bool) -> State:
+        """Return it with the hours of a day that was made without."""
+        return replace(self, hours_from=day, bare=self.bare | {day} if bare else self.bare)
+
+    def is_that_of(self, other: State) -> bool:
+        """Has nobody looked at later events since, nor older code made something?"""
+        return (self.mark, self.hours_from) == (other.mark, other.hours_from)
+
+    def due_months(self) -> list[str]:
+        """Return the months whose days are all there, and are to be added up."""
+        busy = {month_of(day) for day in self.added | self.changed}
+        return sorted(m for m in self.months - busy if days_of(m)[-1] <= self.upto)
+
+
+def noted(state: State, least: date, new: Sequence[datetime], changed: Sequence[datetime]) -> State:
+    """Note when there are new events, and when something was counted of tickets that are something else now. Pure."""
+    added = {day for at in new if least <= (day := day_of(at)) <= state.upto}
+    touched = {hour_of(at) for at in (*new, *changed)}
+    other = {day for at in changed if max(least, state.first) <= (day := day_of(at)) <= state.upto}
+    days = {day_of(at) for at in (*new, *changed)}
+    earliest = min(added, default=state.first)
+    if earliest < state.first:  # the days between are there, empty ones too
+        added |= set(days_from(earliest, state.first))
+    again = {hour for hour in touched if state.hours_from <= day_of(start_of_hour(hour)) <= state.upto}
+    return replace(
+        state,
+        first=min(earliest, state.first),
+        added=state.added | added,
+        changed=(state.changed | other) - added,
+        open=state.open - touched,
+        touched=state.touched | {hour for hour in again if day_of(start_of_hour(hour)) >= least},
+        bare=state.bare | {day for day in days if state.hours_from <= day < least},  # never made anew
+    )
+
+
+def least_of(keep: timedelta, now: datetime) -> date:
+    """Return the first day that may be made: where closed tickets are kept so long, of those before some are gone, and
+    of that day itself some may be."""
+    return day_of(now - keep) + DAY if keep else EARLIEST
