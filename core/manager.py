@@ -43,6 +43,7 @@ from core.shown import Mail, Shown
 from core.status import ACTIVE, Status, Ticket
 from core.tables import attachments, links
 from core.units import Desk
+from core.utc_days import FIRST_YEAR, LAST_YEAR, in_reach
 from core.views import Period, TicketCriteria, TicketDetail, TicketPage, Update
 from core.visibility import check_sees, check_staff, sees_message
 
@@ -312,6 +313,9 @@ class TicketManager:
         check_staff(actor, "see figures")
         if period.until <= period.since:
             raise Invalid("until must come after since")
+        for name, moment in (("since", period.since), ("until", period.until)):
+            if not in_reach(moment):
+                raise Invalid(f"{name}: must be in the years {FIRST_YEAR} to {LAST_YEAR}")
         if queue is not None:
             self._desk.queue(queue)
         zone = ZoneInfo(self._desk.config.service.timezone)

@@ -50,9 +50,8 @@ class Until:
             until = now + self.after
         else:
             assert self.moment is not None
-            year = min(
-                max(self.moment.year, 1970), 9000
-            )  # nearer the ends of time there are zones without it
+            # Nearer the ends of time there are zones without it. Both are leap years, for a 29th of February.
+            year = min(max(self.moment.year, 1972), 8000)
             until = self.moment.replace(year=year, tzinfo=ZoneInfo(zone)).astimezone(UTC)
         if until <= now:
             raise Invalid("that has passed already")

@@ -8,8 +8,15 @@ from typing import Final, NewType
 DAY: Final = timedelta(days=1)
 HOUR: Final = timedelta(hours=1)
 HOUR_KEY: Final = len("2026-03-29T13")
+FIRST_YEAR: Final = 1970
+LAST_YEAR: Final = 9000
 
 Hour = NewType("Hour", str)  # its key: "2026-03-29T13"
+
+
+def in_reach(moment: datetime) -> bool:
+    """May somebody ask for this moment? Nearer the ends of time there are zones, and days around it, without it."""
+    return FIRST_YEAR <= moment.year <= LAST_YEAR
 
 
 def day_of(moment: datetime) -> date:

@@ -92,14 +92,18 @@ def moment(text: str, zone: ZoneInfo) -> datetime:
     """Return a time, local where it names no offset; in UTC. Raises `Invalid`."""
     from core.cron import moment_of
     from core.failures import Invalid
+    from core.utc_days import FIRST_YEAR, LAST_YEAR, in_reach
 
     try:
         found = datetime.fromisoformat(text.strip())
-        return found.astimezone(UTC) if found.tzinfo is not None else moment_of(found, zone)
+        found = found.astimezone(UTC) if found.tzinfo is not None else moment_of(found, zone)
     except (ValueError, OverflowError):
         raise Invalid(
             f"'{text[:40]}' is no time; write it like 2026-11-27T08:00:00Z or '2026-11-27 08:00'"
         ) from None
+    if not in_reach(found):
+        raise Invalid(f"'{text[:40]}': must be in the years {FIRST_YEAR} to {LAST_YEAR}")
+    return found
 
 
 def _write(file: Path, html: str, pictures: Mapping[str, bytes]) -> list[Path]:

@@ -71,7 +71,7 @@ _TAGGED: Final = {"headers": {"ETag": {"schema": {"type": "string"}, "descriptio
     "/report-issue",
     status_code=201,
     responses=documented(401, 403, 413, 422, 429, 503),
-    openapi_extra=multipart_of(ReportIn),
+    openapi_extra={**multipart_of(ReportIn), "security": [{}]},  # beside the token's
 )
 async def report_issue(
     report: ReportIn, request: Request, response: Response, actor: Anybody, parts: House, key: Key = None
@@ -223,7 +223,7 @@ async def set_assignee(
     parts: House,
     if_match: IfMatch = None,
 ) -> TicketOut:
-    """Assign a staff member, or nobody."""
+    """Assign a staff member, or nobody. For staff."""
 
     async def change() -> Ticket:
         check = check_of(if_match)
@@ -248,7 +248,7 @@ async def _changed(
 async def analyze_data(
     query: Annotated[PeriodQuery, Query()], actor: Somebody, parts: House
 ) -> dict[str, Any]:
-    """Return the figures of a period, by default the last 24 h."""
+    """Return the figures of a period, by default the last 24 h. For staff."""
     until = query.until or parts.clock.now()
     try:
         since = query.since or until - timedelta(days=1)

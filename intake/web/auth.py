@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import structlog
 from fastapi import Depends, Request, Security
@@ -25,6 +25,16 @@ def scope_of(method: str, path: str) -> str:
     if method in ("GET", "HEAD", "OPTIONS"):
         return "read"
     return "report" if path == "/report-issue" else "write"
+
+
+def say_scopes(document: dict[str, Any]) -> None:
+    """Add to an OpenAPI document which scope a token needs for each request, where it takes one."""
+    for path, methods in document["paths"].items():
+        for method, one in methods.items():
+            if one.get("security"):
+                needed = scope_of(method.upper(), path)
+                needed = "`write`" if needed == "write" else f"`{needed}` or `write`"
+                one["description"] = f"{one['description']} A token that has scopes needs {needed}."
 
 
 def check_scope(scopes: Sequence[str], needed: str) -> None:

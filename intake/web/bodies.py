@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Final
@@ -22,9 +23,15 @@ DRAIN_BYTES: Final = 64 * 1024 * 1024
 DRAIN_TIMEOUT: Final = 5.0
 UPLOADS_AT_ONCE: Final = 64
 UPLOADS_PER_SOURCE: Final = 16  # of these, from one network
+# Bodies of any size and kind that aren't there whole yet: each holds one of the door's connections, of which some must
+# be left for who asks for something.
+BODIES_AT_ONCE: Final = 750
+BODIES_PER_SOURCE: Final = 100  # of these, from one network
+BODIES_OF_LOOPBACK: Final = 500  # everybody's, where a proxy there doesn't say whose they are
 _MINUTE: Final = timedelta(minutes=1)
 UPLOAD_PAUSE: Final = 20.0  # seconds that may pass between two pieces
-UPLOAD_TIMEOUT: Final = 300.0  # for the whole
+UPLOAD_SPEED: Final = 1000  # bytes a second that must come on an average, after the first UPLOAD_PAUSE
+UPLOAD_TIMEOUT: Final = 1800.0  # for the whole: the largest at 20 kB/s
 # Where files are taken. Everywhere else a body is read whole, so it stays small.
 _UPLOADS: Final = re.compile(r"/report-issue|/tickets/\d{1,19}/messages|/ui/tickets/\d{1,19}/reply")
 
@@ -53,6 +60,41 @@ class Places:
                 del self._taken[network]
 
 
+class UnderWay:
+    """The bodies that are waited for."""
+
+    def __init__(
+        self,
+        in_all: int = BODIES_AT_ONCE,
+        each: int = BODIES_PER_SOURCE,
+        loopback: int = BODIES_OF_LOOPBACK,
+    ) -> None:
+        self._in_all, self._each, self._loopback = in_all, each, loopback
+        self._begun: Counter[str] = Counter()
+
+    def begin(self, network: str) -> Callable[[], None]:
+        """Count one more, of a network ("": loopback); call what is returned when it has come or is given up, as often
+        as you like. Raises `TooMany`, `Unavailable`."""
+        if self._begun[network] >= (self._each if network else self._loopback):
+            raise TooMany(
+                "too many requests of your network are only half sent; try again in a minute", _MINUTE
+            )
+        if self._begun.total() >= self._in_all:
+            raise Unavailable("too many bodies at once")
+        self._begun[network] += 1
+        ended = False
+
+        def end() -> None:
+            nonlocal ended
+            if not ended:
+                ended = True
+                self._begun[network] -= 1
+                if not self._begun[network]:
+                    del self._begun[network]
+
+        return end
+
+
 class Gone(Exception):
     """The client hung up while sending."""
 
@@ -62,6 +104,11 @@ def is_upload(scope: Scope) -> bool:
     kind = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
     named = _UPLOADS.fullmatch(scope.get("path", "")) is not None
     return bool(scope["method"] == "POST" and kind == "multipart/form-data" and named)
+
+
+def network_in(scope: Scope) -> str:
+    """Return the network that a request comes from, "" for loopback. Pure."""
+    return network_of(scope["client"][0]) if scope.get("client") else ""
 
 
 def declared(headers: Headers) -> int:
@@ -116,14 +163,22 @@ class Streamed:
     the answer is ready is read on and forgotten (`finish`)."""
 
     def __init__(
-        self, scope: Scope, receive: Receive, limit: int, held: AsyncExitStack, places: Places
+        self,
+        scope: Scope,
+        receive: Receive,
+        limit: int,
+        held: AsyncExitStack,
+        places: Places,
+        end: Callable[[], None],
     ) -> None:
+        """`end` is called when the body is there."""
         self._headers = Headers(scope=scope)
-        self._receive, self._limit = receive, limit
+        self._receive, self._limit, self._end = receive, limit, end
         self._held, self._places = held, places
-        self._network = network_of(scope["client"][0]) if scope.get("client") else ""
+        self._network = network_in(scope)
         self._large = self._done = self._over = False
         self._size = 0
+        self._waited = 0.0  # seconds for its sender
         self._until = asyncio.get_running_loop().time() + UPLOAD_TIMEOUT
 
     async def receive(self) -> Message:
@@ -140,6 +195,8 @@ class Streamed:
             raise Gone
         self._size += len(message.get("body", b""))
         self._done = not message.get("more_body", False)
+        if self._done:
+            self._end()
         if self._size > self._limit:
             self._over = True
             raise TooLarge(self._limit)
@@ -148,12 +205,15 @@ class Streamed:
         return message
 
     async def _next(self) -> Message:
-        loop = asyncio.get_running_loop()
+        began = asyncio.get_running_loop().time()
+        enough = UPLOAD_PAUSE + self._size / UPLOAD_SPEED - self._waited  # until it's slower than it may be
         try:
-            async with asyncio.timeout_at(min(self._until, loop.time() + UPLOAD_PAUSE)):
+            async with asyncio.timeout_at(min(self._until, began + UPLOAD_PAUSE, began + enough)):
                 return await self._receive()
         except TimeoutError:
             raise TooSlow from None
+        finally:
+            self._waited += asyncio.get_running_loop().time() - began
 
     async def _place(self) -> None:
         """So many at once are taken in, so that they share the line and the disk."""

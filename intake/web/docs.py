@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
+from markupsafe import Markup, escape
 from starlette.responses import Response
 
 from intake.web.render import PageRoute, head, page
@@ -56,14 +57,22 @@ def requests_of(document: Mapping[str, Any]) -> list[Asked]:
             method=method.upper(),
             path=path,
             title=str(one.get("summary", "")),
-            text=str(one.get("description", "")),
-            token=bool(one.get("security")),
+            text=_written(one.get("description", "")),
+            token={} not in one.get("security", [{}]),
             named=(*_parameters(document, one), *_fields(document, one)),
             answers=tuple((status, said["description"]) for status, said in sorted(one["responses"].items())),
         )
         for path, methods in document["paths"].items()
         for method, one in methods.items()
     ]
+
+
+def _written(text: str) -> Markup:
+    """The document's text as HTML: what stands between backticks is code."""
+    pieces = text.split("`")
+    if len(pieces) % 2 == 0:  # one stands alone
+        return escape(text)
+    return Markup().join(Markup("<code>{}</code>").format(x) if n % 2 else x for n, x in enumerate(pieces))
 
 
 def _parameters(document: Mapping[str, Any], one: Mapping[str, Any]) -> Iterator[Named]:
@@ -73,7 +82,7 @@ def _parameters(document: Mapping[str, Any], one: Mapping[str, Any]) -> Iterator
             place=parameter["in"],
             needed=bool(parameter.get("required")),
             limits=_limits(document, parameter["schema"]),
-            text=str(parameter.get("description", "")),
+            text=_written(parameter.get("description", "")),
         )
 
 
@@ -90,7 +99,7 @@ def _fields(document: Mapping[str, Any], one: Mapping[str, Any]) -> Iterator[Nam
                     place="body" if kind == "application/json" else kind,
                     needed=name in schema.get("required", ()),
                     limits=_limits(document, about),
-                    text=str(about.get("description", "")),
+                    text=_written(about.get("description", "")),
                 )
 
 

@@ -1,7 +1,8 @@
 """The outermost layer: an id for each request, limits on its body, headers on its answer, one log line.
 
 Bodies are read here, whole, before anything else runs: what is too large or too slow costs no more than its limit,
-and no more than `LARGE_AT_ONCE` large ones are held at a time. Uploads alone are handed on as they come.
+and no more than `LARGE_AT_ONCE` large ones are held at a time. Uploads alone are handed on as they come. Of one network
+a part of all bodies is waited for, however slowly they come.
 """
 
 from __future__ import annotations
@@ -24,10 +25,12 @@ from intake.web.bodies import (
     Gone,
     Places,
     Streamed,
+    UnderWay,
     chunks,
     declared,
     drain,
     is_upload,
+    network_in,
     replay,
 )
 from intake.web.metrics import Metrics
@@ -86,7 +89,7 @@ class Edge:
         self._app, self._metrics = app, metrics
         self._limit, self._upload_limit = min(limit, JSON_LIMIT), limit
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
-        self._uploads = Places()
+        self._uploads, self._bodies = Places(), UnderWay()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -111,17 +114,22 @@ class Edge:
             self._done(exchange, method)
 
     async def _handed_on(self, exchange: Exchange, receive: Receive, held: AsyncExitStack) -> Receive:
-        """Return where the site has the body from. Raises as `_body`."""
-        if not is_upload(exchange.scope):
-            return replay(await self._body(exchange.scope, receive, held), receive)
-        exchange.upload = Streamed(exchange.scope, receive, self._upload_limit, held, self._uploads)
-        return exchange.upload.receive
+        """Return where the site has the body from. Raises `TooMany`, and as `_body`."""
+        scope, headers = exchange.scope, Headers(scope=exchange.scope)
+        upload = is_upload(scope)
+        if not upload and "transfer-encoding" not in headers and headers.get("content-length", "0") == "0":
+            return replay(b"", receive)
+        end = self._bodies.begin(network_in(scope))
+        held.callback(end)
+        if upload:
+            exchange.upload = Streamed(scope, receive, self._upload_limit, held, self._uploads, end)
+            return exchange.upload.receive
+        body = await self._body(headers, receive, held)
+        end()
+        return replay(body, receive)
 
-    async def _body(self, scope: Scope, receive: Receive, held: AsyncExitStack) -> bytes:
+    async def _body(self, headers: Headers, receive: Receive, held: AsyncExitStack) -> bytes:
         """Read the body. Raises `TooLarge`, `TooSlow`, `Unavailable`, `Gone`."""
-        headers = Headers(scope=scope)
-        if "transfer-encoding" not in headers and headers.get("content-length", "0") == "0":
-            return b""
         if declared(headers) > self._limit:
             raise TooLarge(self._limit)
         taken: list[bytes] = []

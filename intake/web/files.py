@@ -18,51 +18,22 @@ from core.file_links import FileLinks
 from core.parts import Parts
 from core.shapes import Attachment
 from intake.web.auth import Somebody
+from intake.web.file_types import SHOWN, served_as
 from intake.web.parts import House
 from intake.web.problems import documented
 from intake.web.schemas import LARGEST_ID
 
 router = APIRouter(tags=["tickets"])
 
-# What a browser may show; anything else is saved, as what TYPES says or as plain bytes.
-SHOWN: Final = {
-    "image/png": "image/png",
-    "image/jpeg": "image/jpeg",
-    "image/gif": "image/gif",
-    "image/webp": "image/webp",
-    "text/plain": "text/plain; charset=utf-8",
-}
-# A file is what its name says, never what its sender says.
-TYPES: Final = {
-    "png": "image/png",
-    "jpg": "image/jpeg",
-    "jpeg": "image/jpeg",
-    "gif": "image/gif",
-    "webp": "image/webp",
-    "txt": "text/plain",
-    "json": "application/json",
-    "pdf": "application/pdf",
-    "zip": "application/zip",
-    "eml": "message/rfc822",
-    "csv": "text/csv",
-    "mp3": "audio/mpeg",
-    "mp4": "video/mp4",
-}
 _UNSAFE: Final = re.compile(r'[\x00-\x1f\x7f"\\/:*?<>|%;]')
-
-
-def type_of(name: str) -> str:
-    """Return the type of a file by its name's ending, "" where our table has none. Pure."""
-    _, dot, ending = name.strip().rpartition(".")
-    return TYPES.get(ending.lower(), "") if dot else ""
 
 
 def how_to_serve(attachment: Attachment) -> tuple[str, str]:
     """Return the content type and the Content-Disposition of an attachment."""
-    kind = type_of(attachment.name)
+    kind = served_as(attachment.name)
     if kind in SHOWN:
         return SHOWN[kind], f"inline; {_filename(attachment.name)}"
-    return kind or "application/octet-stream", f"attachment; {_filename(attachment.name)}"
+    return kind, f"attachment; {_filename(attachment.name)}"
 
 
 def how_to_save(attachment: Attachment) -> tuple[str, str]:

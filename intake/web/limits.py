@@ -18,9 +18,9 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from core.brakes import network_of
 from core.config import Http
 from core.failures import TooMany
+from intake.web.bodies import network_in
 from intake.web.problems import answer_to, problem_of
 
 MINUTE: Final = 60.0
@@ -70,7 +70,7 @@ class Limits:
 
     def _wait(self, scope: Scope) -> float:
         now, token = self._clock(), _token(scope)
-        network = network_of(scope["client"][0]) if scope.get("client") else ""
+        network = network_in(scope)
         wait = self._tokens.take(token, now) if token else 0.0
         if network and not wait:
             wait = self._addresses.take(network, now)

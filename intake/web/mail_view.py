@@ -23,7 +23,7 @@ from core.shapes import Attachment
 from core.shown import Mail
 from intake.web.api import TicketId
 from intake.web.auth import Somebody
-from intake.web.files import SHOWN, type_of
+from intake.web.file_types import SHOWN, type_of
 from intake.web.parts import House
 from intake.web.render import NegotiatedRoute, head, page
 from intake.web.schemas import LARGEST_ID

@@ -203,5 +203,12 @@ class ProblemOut(BaseModel):
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the `responses` of a route that may answer these problems, and those that any may."""
     content = {MEDIA_TYPE: {"schema": ProblemOut.model_json_schema()}}
-    every = sorted({*statuses, *ANYWHERE})
-    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in every}
+    found: dict[int | str, dict[str, Any]] = {}
+    for status in sorted({*statuses, *ANYWHERE}):
+        found[status] = {"description": HTTPStatus(status).phrase, "content": content}
+        if status in (429, 503):
+            found[status]["description"] += " (when to try again is in Retry-After)"
+            found[status]["headers"] = {
+                "Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait."}
+            }
+    return found

@@ -13,6 +13,7 @@ from core.desk import TITLE
 from core.shapes import Attachment, Event, Message, Person, Priority, Visibility
 from core.status import Status, Ticket
 from core.views import TicketDetail
+from intake.web.file_types import served_as
 
 LARGEST_ID: Final = 2**63 - 1
 _ADDRESS: Final = re.compile(r"[^\s@<>()\[\],;:\\\"\x00-\x1f\x7f]+@[^\s@<>()\[\],;:\\\"\x00-\x1f\x7f]+")
@@ -198,7 +199,7 @@ class AuthorOut(BaseModel):
 
 
 class AttachmentOut(BaseModel):
-    """A file of a message."""
+    """A file of a message; of the type that it is served as."""
 
     filename: str
     content_type: str
@@ -210,7 +211,7 @@ class AttachmentOut(BaseModel):
         """Show the attachment; its `url` asks for the same rights as its message."""
         return cls(
             filename=attachment.name,
-            content_type=attachment.content_type,
+            content_type=served_as(attachment.name),
             size=attachment.size,
             url=f"/attachments/{attachment.id}",
         )

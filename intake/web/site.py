@@ -11,11 +11,11 @@ from typing import Any, Final
 import structlog
 import uvicorn
 from fastapi import APIRouter, FastAPI
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from core.parts import Parts
 from intake.web import (
     api,
+    auth,
     confirm,
     desk,
     desk_acts,
@@ -37,11 +37,23 @@ from intake.web.edge import Edge
 from intake.web.health import Look
 from intake.web.limits import Limits
 from intake.web.metrics import Metrics
+from intake.web.protocol import Protocol
 from intake.web.slack_events import SlackEvents, router_for
 
 log = structlog.get_logger()
-CONNECTIONS: Final = 1000
 DRAIN: Final = 4  # seconds for requests in hand when the door closes
+
+
+class _Site(FastAPI):
+    """FastAPI, whose document says what tokens need."""
+
+    def openapi(self) -> dict[str, Any]:
+        """See FastAPI."""
+        made = self.openapi_schema is None
+        document = super().openapi()
+        if made:
+            auth.say_scopes(document)
+        return document
 
 
 def build_site(
@@ -52,7 +64,7 @@ def build_site(
     metrics: Metrics | None = None,
 ) -> FastAPI:
     """Return the site. `readiness` looks at the neighbours; `slack_events` takes Slack's events over HTTP."""
-    site = FastAPI(
+    site = _Site(
         title="relaydesk",
         summary="Report issues, follow tickets, read the figures.",
         version="1",
@@ -112,43 +124,6 @@ class _Server(uvicorn.Server):
         yield
 
 
-class _Impatient(H11Protocol):
-    """uvicorn's protocol, which also hangs up on who says nothing after connecting, or doesn't come to the end of a
-    request's head: such connections count."""
-
-    _late: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self.timeout_keep_alive_task = self.loop.call_later(
-            self.timeout_keep_alive, self.timeout_keep_alive_handler
-        )
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self._at_work():
-            self._in_time()
-        elif self._late is None:  # more bytes of the head give no more time
-            self._late = self.loop.call_later(self.timeout_keep_alive, self._too_late)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._in_time()
-        super().connection_lost(exc)
-
-    def _at_work(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
-
-    def _in_time(self) -> None:
-        if self._late is not None:
-            self._late.cancel()
-            self._late = None
-
-    def _too_late(self) -> None:
-        self._late = None
-        if not self._at_work() and not self.transport.is_closing():
-            self.transport.close()
-
-
 class WebDoor:
     """Serves a site on a socket of its own, from `start` to `stop`."""
 
@@ -159,13 +134,13 @@ class WebDoor:
             uvicorn.Config(
                 site,
                 lifespan="off",
-                http=_Impatient,
+                http=Protocol,
                 ws="none",
                 log_config=None,
                 log_level="warning",
                 access_log=False,
                 server_header=False,
-                limit_concurrency=CONNECTIONS,
+                limit_concurrency=None,  # the protocol's own
                 timeout_keep_alive=15,
                 timeout_graceful_shutdown=DRAIN,
             )

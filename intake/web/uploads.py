@@ -7,11 +7,13 @@ are words about it: they never name anything of ours.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
+from urllib.parse import unquote_to_bytes
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -28,9 +30,15 @@ from intake.web.sizes import size
 MOST_FILES: Final = 10
 EACH_BYTES: Final = 25_000_000
 MOST_FIELDS: Final = 30
+# Empty ones too, and whatever else looks like the line before a part: each costs time.
+MOST_PARTS: Final = 100
 FIELD_BYTES: Final = 1024 * 1024
 FILES: Final = "files"
 _NAME: Final = 255
+_QUOTED: Final = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_EXTENDED: Final = re.compile(
+    rb";[ \t]*filename\*[ \t]*=[ \t]*(utf-8|iso-8859-1)'[^';]*'([^;\s]*)", re.IGNORECASE
+)
 
 
 class FilesTooLarge(TooLarge):
@@ -77,7 +85,7 @@ class _Reader:
         self._blobs, self._may_store, self._room = blobs, may_store, room
         self._part = _Part()
         self._header, self._value = bytearray(), bytearray()
-        self._fields = 0
+        self._fields = self._parts = 0
 
     def callbacks(self) -> Any:
         """What the parser calls."""
@@ -93,6 +101,9 @@ class _Reader:
         }
 
     def _begin(self) -> None:
+        self._parts += 1
+        if self._parts > MOST_PARTS:
+            raise _crowded()
         self._part = _Part()
 
     def _ended(self) -> None:
@@ -105,11 +116,13 @@ class _Reader:
 
     def _named(self) -> None:
         part = self._part
-        _, options = parse_options_header(part.headers.get(b"content-disposition", b""))
+        disposition = part.headers.get(b"content-disposition", b"")
+        _, options = parse_options_header(disposition)
         part.name = options.get(b"name", b"").decode("utf-8", "replace")
-        part.is_file = b"filename" in options
-        if part.is_file:
-            part.filename = _plain(options[b"filename"].decode("utf-8", "replace"))
+        filename = options.get(b"filename", _extended(disposition))
+        part.is_file = filename is not None
+        if filename is not None:
+            part.filename = _plain(filename.decode("utf-8", "replace"))
             if part.name != FILES and part.filename:
                 raise Invalid(f"files come in a field named {FILES}")
             return
@@ -185,6 +198,20 @@ class _Reader:
             )
 
 
+def _crowded() -> Invalid:
+    return Invalid(f"the form has too many parts: it may have {MOST_FIELDS} fields and {MOST_FILES} files")
+
+
+def _extended(disposition: bytes) -> bytes | None:
+    """A file's name as RFC 5987 writes it, in UTF-8; None where there's none. RFC 7578 forbids that in forms, but
+    clients that are much used (urllib3 before 2) write names so that aren't ASCII."""
+    found = _EXTENDED.search(_QUOTED.sub(b'""', disposition))
+    if found is None:
+        return None
+    name = unquote_to_bytes(found[2])
+    return name.decode("latin-1").encode() if found[1].lower() == b"iso-8859-1" else name
+
+
 def _plain(name: str) -> str:
     """A file's own name, without the folders that some clients send and what isn't printable."""
     last = name.replace("\\", "/").rpartition("/")[2]
@@ -217,9 +244,17 @@ async def received(request: Request, blobs: Blobs, may_store: MayStore) -> Async
 
 async def _read(request: Request, reader: _Reader) -> None:
     _, options = parse_options_header(request.headers.get("content-type", ""))
+    boundary, lines = options.get(b"boundary", b""), 0
+    if not boundary:
+        raise Invalid("this is no form")
     try:
-        parser = MultipartParser(options.get(b"boundary", b""), reader.callbacks())
+        parser = MultipartParser(boundary, reader.callbacks())
         async for piece in request.stream():
+            lines += piece.count(
+                b"\r\n--" + boundary
+            )  # where one goes on otherwise, the parser goes byte by byte
+            if lines > MOST_PARTS:
+                raise _crowded()
             parser.write(piece)
         parser.finalize()
         if not reader.ended:

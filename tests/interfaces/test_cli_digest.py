@@ -117,7 +117,7 @@ def test_a_time_without_an_offset_is_local() -> None:
     for text in ("2026-11-27 08:00", "2026-11-27T08:00:00+01:00", "2026-11-27T07:00:00Z"):
         assert moment(text, berlin) == at
     assert moment("2026-11-27", berlin) == at - timedelta(hours=8)
-    for text in ("", "8", "2026-13-01", "0001-01-01T00:00:00+23:59"):
+    for text in ("", "8", "2026-13-01", "0001-01-01T00:00:00+23:59", "0001-01-02", "9999-12-31"):
         with pytest.raises(Invalid):
             moment(text, berlin)
 

@@ -276,12 +276,28 @@ async def test_figures_of_a_period(desk: Counter) -> None:
         "queue=sales",
         "colour=red",
         "until=0001-01-01T00:00:00Z",
+        "since=2026-01-01T00:00:00Z&until=9999-12-31T23:59:59Z",
+        "since=0001-01-01T00:00:00Z",
+        "since=9999-12-30T00:00:00Z&until=9999-12-31T23:59:59Z",
+        "since=1800-01-01&until=1899-12-31",
+        "since=1969-12-31T23:59:59Z",
     ],
 )
 @on_sqlite
 async def test_periods_that_make_no_sense(desk: Counter, query: str) -> None:
     """422."""
     assert (await desk.ada.get(f"/analyze-data?{query}")).status_code == 422
+
+
+@on_sqlite
+async def test_the_longest_period(desk: Counter) -> None:
+    """Also where days are rolled up already, around which others are looked at."""
+    await desk.opened()
+    sql = "INSERT INTO rollups (day, queue, series, made_at) VALUES ('2020-01', '', :series, '2026-01-01 00:00:00')"
+    desk.store.execute(sql, series='{"effect": {}}')
+    asked = {"since": "1970-01-01", "until": "9000-12-31T23:59:59.999999Z"}
+    answer = await desk.ada.get("/analyze-data", params=asked)
+    assert (answer.status_code, answer.json()["came_in"]) == (200, 1)
 
 
 async def test_a_key_makes_once(desk: Counter) -> None:
@@ -324,7 +340,7 @@ async def test_files_are_served_byte_for_byte(desk: Counter) -> None:
     ]
     assert open_one == {
         "filename": "Übung;x.html",
-        "content_type": "text/html",
+        "content_type": "application/octet-stream",
         "size": len(content),
         "url": open_one["url"],
     }

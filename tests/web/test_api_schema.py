@@ -23,6 +23,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from core.shapes import File, Visibility
+from intake.web.auth import scope_of
 from tests.conftest import CI
 from tests.interfaces.counter import Counter, counter_on, on_sqlite
 from tests.stores import Store
@@ -34,6 +35,12 @@ CHECKS = [
     content_type_conformance,
     response_headers_conformance,
     response_schema_conformance,
+]
+ENDS = [  # of time, and of what is taken of it
+    ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"),
+    ("2026-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"),
+    ("1970-01-01T00:00:00Z", "9000-12-31T23:59:59Z"),
+    ("0001-01-01T00:00:00+14:00", "0001-01-01T00:00:01-12:00"),
 ]
 # The scrape of a monitor is text, and the document of itself is any object: asked like the others.
 OPEN = {"/healthz", "/readyz", "/metrics", "/openapi.json"}
@@ -67,15 +74,21 @@ async def test_every_answer_is_as_the_document_says(desk: Counter, who: str) -> 
 
 @on_sqlite
 async def test_the_document_names_what_needs_a_token(desk: Counter) -> None:
-    """All but the report of a stranger and what monitors ask."""
+    """All but the report of a stranger and what monitors ask; and which scope it must have."""
     document = (await desk.nobody.get("/openapi.json")).json()
-    free = {
-        (method, path)
-        for path, methods in document["paths"].items()
-        for method, one in methods.items()
-        if not one.get("security")
+    asked = {
+        (method, path): one for path, methods in document["paths"].items() for method, one in methods.items()
     }
+    free = {key for key, one in asked.items() if not one.get("security")}
     assert free == {("get", path) for path in OPEN}
+    either = {key for key, one in asked.items() if {} in one.get("security", ())}
+    assert either == {("post", "/report-issue")}
+    for (method, path), one in asked.items():
+        said = "needs" in one["description"]
+        assert said is ((method, path) not in free)
+        if said:
+            assert f"`{scope_of(method.upper(), path)}`" in one["description"]
+            assert "Retry-After" in one["responses"]["429"]["headers"]
 
 
 def _ask_all(document: dict[str, Any], url: str, headers: dict[str, str]) -> set[int]:
@@ -87,7 +100,7 @@ def _ask_all(document: dict[str, Any], url: str, headers: dict[str, str]) -> set
         for result in schema.get_all_operations():
             operation = result.ok()
             for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
-                for fixed in _ids(operation.path):
+                for fixed in _fixed(operation.path):
                     _ask(operation, mode, fixed, url, headers, got)
     return got
 
@@ -102,16 +115,24 @@ def _without_tokens(document: dict[str, Any]) -> dict[str, Any]:
     return dict(kept)
 
 
-def _ids(path: str) -> Iterator[dict[str, Any] | None]:
-    yield None
+def _fixed(path: str) -> Iterator[dict[str, Any]]:
+    """Parts of a request that no chance would find."""
+    yield {}
     if "{id}" in path:
-        yield {"id": 1}
+        yield {"path_parameters": {"id": 1}}
+    if path == "/analyze-data":
+        yield from ({"query": dict(zip(("since", "until"), ends, strict=True))} for ends in ENDS)
 
 
 def _ask(
-    operation: Any, mode: GenerationMode, fixed: Any, url: str, headers: dict[str, str], got: set[int]
+    operation: Any,
+    mode: GenerationMode,
+    fixed: dict[str, Any],
+    url: str,
+    headers: dict[str, str],
+    got: set[int],
 ) -> None:
-    @given(case=operation.as_strategy(mode, path_parameters=fixed))
+    @given(case=operation.as_strategy(mode, **fixed))
     @settings(
         max_examples=EXAMPLES,
         deadline=None,

@@ -26,6 +26,12 @@ async def test_every_request_is_on_the_page() -> None:
             for parameter in one.get("parameters", ()):
                 assert parameter["name"] in page.text
     assert len(page.content) < 100_000
+    shown = page.text.partition("<main")[2]
+    assert "`" not in shown
+    assert (
+        "mailed to <code>email</code> was followed. A token that has scopes needs <code>report</code>"
+        in shown
+    )
 
 
 async def test_what_a_request_takes_is_said() -> None:
@@ -37,6 +43,7 @@ async def test_what_a_request_takes_is_said() -> None:
     assert "at most 255 characters" in fields["title"].limits
     assert "low, normal, high, urgent" in fields["priority"].limits
     assert fields["Idempotency-Key"].place == "header"
+    assert not report.token, "strangers report, too"
     assert {"201", "422", "429"} <= {status for status, _ in report.answers}
     assert len({one.id for one in asked}) == len(asked)
 

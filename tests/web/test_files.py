@@ -6,6 +6,7 @@ import pytest
 
 from core.shapes import Attachment
 from intake.web.files import how_to_save, how_to_serve
+from intake.web.schemas import AttachmentOut
 
 
 def _file(name: str, content_type: str) -> Attachment:
@@ -51,3 +52,10 @@ def test_names_can_t_break_out(name: str, ascii_name: str, whole: str) -> None:
     """Of the header, of the quotes, of the folder."""
     disposition = how_to_save(_file(name, "application/zip"))[1]
     assert disposition == f"attachment; filename=\"{ascii_name}\"; filename*=UTF-8''{whole}"
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.txt", "a.PDF", "a.html", "a", ""])
+def test_what_json_says_is_what_is_served(name: str) -> None:
+    """Whatever the sender said."""
+    file = _file(name, "text/html")
+    assert AttachmentOut.of(file).content_type == how_to_serve(file)[0].partition(";")[0]

@@ -239,6 +239,9 @@ async def test_nobody_else_does(desk: Counter) -> None:
         "?queue=%3Cb%3E",
         "?period=own",
         "?period=own&from=2026-02-30&to=x",
+        "?period=own&from=0001-01-01&to=9999-12-31",
+        "?period=own&from=2026-01-01&to=9999-12-31",
+        "?period=own&from=1899-01-01&to=1899-01-02",
         "?from=%00&period=own",
     ],
 )
