@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from bot.markup import brief, escape, fallback, messages
 from bot.pieces import SECTIONS
+from core.blank import is_blank
 from core.shapes import Attachment
 from core.status import Ticket
 
@@ -162,7 +163,7 @@ def page_of(ticket: Ticket, look: Look) -> str:
 
 def titled(ticket: Ticket) -> str:
     """Return number and title on one line, not escaped."""
-    return f"#{ticket.id} {brief(ticket.title, TITLE - 12) or '(no title)'}"
+    return f"#{ticket.id} {'(no title)' if is_blank(ticket.title) else brief(ticket.title, TITLE - 12)}"
 
 
 def first_words(ticket: Ticket, most: int) -> str:

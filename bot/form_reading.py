@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from bot import markup
 from bot.home import Home, place_of
+from core.blank import is_blank
 from core.desk import TITLE as LONGEST_TITLE
 from core.durations import parse_duration
 from core.shapes import Auth, File, Ignored, Inbound, NewMessage, Person, Priority, Ref, StaffCommand
@@ -248,7 +249,7 @@ def _ticket(
     requester, made_by = sender, None
     if (other := text_of(view, "for")) and other != sender.address.rpartition("/")[2]:
         requester, made_by = _person(other, home, people), sender
-    if not words and (quoted := quoted_of(view)):
+    if is_blank(words) and (quoted := quoted_of(view)):
         author = people.get(about(view).author)
         words = quote(author.name if author else "", quoted)
     return NewMessage(
@@ -259,8 +260,8 @@ def _ticket(
         auth=Auth.VERIFIED,
         source_time=at,
         subject=title,
-        text=words or title,
-        visible=words or title,
+        text=title if is_blank(words) else words,
+        visible=title if is_blank(words) else words,
         files=files,
         priority=priority_of(view),
         made_by=made_by,
@@ -308,5 +309,5 @@ def _person(user: str, home: Home, people: Mapping[str, Person]) -> Person:
 
 def subject_of(text: str, files: tuple[File, ...] = (), limit: int = 120) -> str:
     """Make a title of the first line, or of the first file's name where there are no words."""
-    line = next((line for line in text.splitlines() if line.strip()), "")
+    line = next((line for line in text.splitlines() if not is_blank(line)), "")
     return markup.brief(line or (files[0].name if files else ""), limit)

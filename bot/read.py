@@ -18,6 +18,7 @@ from bot.form_reading import subject_of
 from bot.found import Found, Side, What
 from bot.home import EPOCH, Home, place_of, ref_of, time_of
 from bot.sift import sift
+from core.blank import is_blank
 from core.shapes import (
     Auth,
     Evidence,
@@ -109,10 +110,10 @@ def _new(found: Found, home: Home, people: Mapping[str, Person], files: tuple[Fi
             ref=found.ref,
             place=place_of(found.team, found.channel, found.root),
         )
-    if not text.strip() and not files:
+    if is_blank(text) and not files:
         return ONLY_MENTION if found.mention else Ignored(reason="an empty message")
     message = _message(found, home, people, text, files)
-    return message if message.text or files else Ignored(reason="a note without words")
+    return message if files or not is_blank(message.text) else Ignored(reason="a note without words")
 
 
 def _alone(found: Found, command: bang.Bang) -> bool:
@@ -128,7 +129,7 @@ def _edited(found: Found, home: Home, people: Mapping[str, Person], files: tuple
         if command.verb != "note" or not rest:
             return replace(_as_edited(found, people, None), text=whole, command=command.verb)
         whole = f"note: {rest}"
-    as_new = _message(found, home, people, whole, files) if whole.strip() or files else None
+    as_new = _message(found, home, people, whole, files) if files or not is_blank(whole) else None
     if as_new is not None:
         as_new = replace(as_new, edited_at=time_of(found.at))
     return _as_edited(found, people, as_new)

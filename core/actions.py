@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from core import describing, snoozing, targets, units, views
 from core.audience import Happened, Scene
+from core.blank import is_blank
 from core.brakes import allow
 from core.database import Rerun, Tx
 from core.desk import TITLE
@@ -103,7 +104,7 @@ async def as_known(tx: Tx, actor: Actor) -> Known:
 async def write(tx: Tx, desk: Desk, actor: Actor, ticket_id: int, written: Written) -> tuple[Ticket, int]:
     """Write a message: staff's answer or note, or the words of somebody who takes part."""
     check_writes(actor, written.visibility)
-    if not written.text.strip() and not written.files:
+    if is_blank(written.text) and not written.files:
         raise Invalid("the message is empty")
     ticket, part = await locked(tx, actor, ticket_id, adds=1)
     if written.from_thread and written.place and not in_thread(desk, ticket, written.place):
@@ -375,7 +376,7 @@ async def set_title(
     """Give a ticket another title. Raises `Invalid`."""
     check_staff(actor, "change titles")
     words = " ".join("".join(c if c.isprintable() else " " for c in title).split())
-    if not words or len(words) > TITLE:
+    if is_blank(words) or len(words) > TITLE:
         raise Invalid(f"a title has 1 to {TITLE} characters")
     ticket, _ = await locked(tx, actor, ticket_id)
     _check_goes_on(ticket, "change that one's title")

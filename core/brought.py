@@ -14,6 +14,7 @@ from sqlalchemy import select, update
 
 from core import units
 from core.audience import thread_of
+from core.blank import is_blank
 from core.database import Tx
 from core.decide import MENTION
 from core.outbox import PER_UNIT, Noted, enqueue, on_hold
@@ -48,7 +49,7 @@ def in_order(prepared: Prepared, brought: Sequence[Prepared]) -> list[Prepared]:
 
 def titling(prepared: Prepared, lines: Sequence[Prepared]) -> Prepared:
     """Return whose words the ticket shows as its own: the opening message's, else those of the thread's root."""
-    return prepared if (prepared.new.visible or prepared.new.text).strip() else lines[0]
+    return lines[0] if is_blank(prepared.new.visible or prepared.new.text) else prepared
 
 
 async def written(
@@ -66,7 +67,9 @@ async def written(
                 await units.join(tx, ticket.id, key, "cc", one.new.sender.place, seq)
         staff = one.sender.staff and one.sender.user_id != requester
         words = words_of(one, addresses[key], staff=staff, visibility=Visibility.PUBLIC, outsider=False)
-        ids.append(await units.add_message(tx, desk, ticket, seq, words if words.text else _silent(words)))
+        ids.append(
+            await units.add_message(tx, desk, ticket, seq, _silent(words) if is_blank(words.text) else words)
+        )
     await _claim(tx, ticket, prepared, lines, ids, names)
     return ids
 

@@ -7,7 +7,8 @@ from typing import Any
 import structlog
 from sqlalchemy import Row, select, update
 
-from core import actions, editing, rich, undelivered, units, views
+from core import actions, confirming, editing, rich, undelivered, units, views
+from core.blank import is_blank
 from core.database import Rerun, Tx
 from core.desk_texts import Phrase, phrase, said
 from core.evidence import settled_root
@@ -62,7 +63,7 @@ async def edited(tx: Tx, desk: Desk, new: MessageEdited, sender: Known) -> Recei
         asked, text = _asked(desk, new, message, ticket)
     if asked is Visibility.NOTE and message.visibility is Visibility.PUBLIC:
         return await _became_note(tx, desk, new, sender, message, text)
-    if not text.strip() and not message.attachments:
+    if is_blank(text) and not message.attachments:
         return await _did_nothing(tx, desk, new, message, "told_no_words")
     actor = actor_of(sender, new.channel, Auth.VERIFIED)
     formatted = new.rich if text == new.text else rich.ending(new.rich, text) if new.rich else None
@@ -211,6 +212,8 @@ async def _carried_out(asked: Asked, command: StaffCommand, about: Ticket) -> st
         into = select(tickets.c.merged_into).where(tickets.c.id == about.id)
         if await asked.tx.scalar(into) is not None:  # merged away since we looked
             raise Rerun
+    if not asked.actor.staff:
+        await confirming.by_act(asked.tx, asked.desk, asked.actor, about)
     return answer
 
 

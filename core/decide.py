@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from core import units, views
+from core.blank import is_blank
 from core.database import Tx
 from core.evidence import heir_of, target
 from core.people import Known
@@ -36,7 +37,7 @@ def known_already(new: NewMessage, known: KnownLinks) -> Receipt | None:
     """
     own = known.links.get(new.ref.name)
     unique = new.ref.ours in (None, new.ref.name)
-    if own is not None and own.kind == MENTION and (new.visible or new.text).strip():
+    if own is not None and own.kind == MENTION and not is_blank(new.visible or new.text):
         return None  # a mention that was edited: now it says something
     if own is None or not (own.kind in ("sent", "card") or (unique and own.kind != "referenced")):
         return None

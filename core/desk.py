@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from core.blank import is_blank
 from core.channel import ChannelSpec
 from core.config import Config, Queue
 from core.failures import Invalid
@@ -72,13 +73,17 @@ _PREFIX = re.compile(
 
 def title_of(subject: str, text: str, *, answers: int | None = None) -> str:
     """Return a ticket's title: the subject without Re: and the tag of the ticket that it answers, else the first
-    words. Other tags stay: by them the other side's help desk finds its own ticket again."""
+    words; of what nobody can see there are none. Other tags stay: by them the other side's help desk finds its own
+    ticket again."""
     title = _PREFIX.sub("", subject)
     if answers is not None:
         title = _PREFIX.sub("", " ".join(title.replace(f"[#{answers}]", " ").split()))
-    title = title.strip()
-    if not title:
-        first = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    title = _printable(title)
+    if is_blank(title):
+        first = next((line for line in map(_printable, text.splitlines()) if not is_blank(line)), "")
         title = first if len(first) <= 80 else first[:79].rsplit(" ", 1)[0] + "…"
-    title = "".join(c if c.isprintable() else " " for c in title)
     return title[:TITLE] or "(no subject)"
+
+
+def _printable(line: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in line).strip()

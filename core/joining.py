@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from core import actions, rich, units, views
 from core.actions import Written
 from core.audience import Happened
+from core.blank import is_blank
 from core.database import Rerun, Tx
 from core.desk_texts import said
 from core.opening import claimed_staff, tell_claim
@@ -51,7 +52,7 @@ async def joined(
     elif sender.staff:
         actor = replace(actor, role=Role.REQUESTER)
     written = Written(
-        text=text if text.strip() or prepared.files else NO_TEXT,
+        text=text if prepared.files or not is_blank(text) else NO_TEXT,
         visibility=visibility,
         channel=new.channel,
         source_time=new.source_time,

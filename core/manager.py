@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import structlog
 from sqlalchemy import select
 
-from core import actions, figures, membership, merging, ratings, shown, units, views
+from core import actions, confirming, figures, membership, merging, ratings, shown, units, views
 from core.actions import Written
 from core.audience import Told
 from core.blobs import Blobs
@@ -133,6 +133,16 @@ class TicketManager:
         """The mailed link was followed: that report is theirs, and what waited for it goes out. Works once."""
         return await self._reports.confirm(token)
 
+    async def confirm_own(self, actor: Actor, ticket_id: int) -> Ticket:
+        """Who is signed in says of a report under their name that it was them, as the mailed link would. Raises
+        `NotAllowed` for anybody but its requester, `NotFound`."""
+
+        async def unit(tx: Tx) -> Ticket:
+            ticket = await self._seen(tx, actor, ticket_id)
+            return await confirming.by_requester(tx, self._desk, actor, ticket)
+
+        return views.ticket_for(actor, await self._unit(unit))
+
     async def view_tickets(self, actor: Actor, criteria: TicketCriteria) -> TicketPage:
         """Return a page of the tickets that the actor may see, newest activity first. Raises `Invalid`."""
         return await self._database.read(lambda tx: views.list_tickets(tx, actor, criteria))
@@ -210,7 +220,9 @@ class TicketManager:
             )
             if row is None:
                 await shown.check_goes_on(tx, self._desk, actor, ticket_id)
-                _, message_id = await actions.write(tx, self._desk, actor, ticket_id, written)
+                ticket, message_id = await actions.write(tx, self._desk, actor, ticket_id, written)
+                if visibility is Visibility.PUBLIC:
+                    await confirming.by_act(tx, self._desk, actor, ticket)
             else:
                 check_same(row.remote, mark)
                 message_id = int(row.message_id)
@@ -230,7 +242,10 @@ class TicketManager:
             await self._check(tx, actor, ticket_id, check)
             if status in ACTIVE:
                 await shown.check_goes_on(tx, self._desk, actor, ticket_id)
-            return await actions.set_status(tx, self._desk, actor, ticket_id, status)
+            ticket = await actions.set_status(tx, self._desk, actor, ticket_id, status)
+            if actor.staff:  # which they do to anybody's
+                return ticket
+            return await confirming.by_act(tx, self._desk, actor, ticket)
 
         return views.ticket_for(actor, await self._unit(unit))
 
@@ -239,8 +254,9 @@ class TicketManager:
         `NotFound`, `TooMany`."""
 
         async def unit(tx: Tx) -> None:
-            await self._seen(tx, actor, ticket_id)
+            ticket = await self._seen(tx, actor, ticket_id)
             await ratings.rate(tx, self._desk, actor, ticket_id, score, comment)
+            await confirming.by_act(tx, self._desk, actor, ticket)
 
         await self._unit(unit)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from core.blank import is_blank
 from core.people import Known
 from core.shapes import File, NewMessage, Visibility
 from core.units import Words
@@ -38,7 +39,7 @@ class Prepared:
     @property
     def empty(self) -> bool:
         """Whether it has no words and no files: a mention alone."""
-        return not (self.new.visible or self.new.text).strip() and not self.files
+        return is_blank(self.new.visible or self.new.text) and not self.files
 
 
 def words_of(

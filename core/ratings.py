@@ -10,6 +10,7 @@ from sqlalchemy import Row, select
 
 from core import desk_texts, units
 from core.audience import Happened, thanked
+from core.blank import is_blank
 from core.brakes import allow
 from core.database import Tx
 from core.failures import Conflict, Invalid, NotAllowed, TooMany
@@ -50,7 +51,7 @@ async def rate(
     ticket = await units.lock(tx, ticket_id)
     if actor.user_id is None or ticket.requester_id != actor.user_id:
         raise NotAllowed("only the requester can rate a ticket")
-    comment = comment.strip()
+    comment = "" if is_blank(comment) else comment.strip()
     if len(comment) > MOST_COMMENT:
         raise Invalid(f"a comment has at most {MOST_COMMENT} characters")
     row = await of(tx, ticket_id)

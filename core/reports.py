@@ -7,21 +7,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
-from core import units, views
+from core import confirming, units, views
 from core.audience import Happened, Told
+from core.blank import is_blank
 from core.brakes import allow, network_of
 from core.database import Database, Tx
 from core.failures import Invalid, TooMany
 from core.matching import find
 from core.once import as_opened, check_same
-from core.outbox import Noted, enqueue, release_held
+from core.outbox import Noted, enqueue
 from core.people import Known, ensure, token_hash
 from core.shapes import Actor, Auth, File, Kind, Person, Priority, Role, Visibility, key_of
 from core.status import Ticket
 from core.strangers_files import brake_files
-from core.tables import links, tokens
+from core.tables import links, tickets, tokens
 from core.units import CARD_WORDS, Desk, Words
 
 CONFIRMATION_LIVES = timedelta(days=7)
@@ -141,16 +142,8 @@ class Reports:
     ) -> None:
         """Mail the one link, within the brakes; everything else that is automatic waits."""
         brakes, day = self._desk.config.brakes, timedelta(days=1)
-        waits = await tx.scalar(
-            select(tokens.c.created_at).where(
-                tokens.c.user_id == known.user_id,
-                tokens.c.purpose == "confirm",
-                tokens.c.used_at.is_(None),
-                tokens.c.created_at > await tx.now() - day,
-            )
-        )
         allowed = (
-            waits is None  # a link that was mailed and not followed yet is enough
+            not await _waits(tx, known)
             and await allow(tx, f"confirm:{person.address}", brakes.confirmations_per_address, day)
             and await allow(tx, f"confirm-from:{network_of(source)}", brakes.confirmations_per_source, day)
             and await allow(tx, "confirm:all", brakes.confirmations_in_all, day, spread=True)
@@ -185,36 +178,22 @@ class Reports:
 
     async def confirm(self, token: str) -> Ticket | None:
         """The mailed link was followed: that report is theirs, and what waited for it goes out. Works once."""
-        wanted = token_hash(token)
+        return await self._database.unit(lambda tx: confirming.by_link(tx, self._desk, token))
 
-        async def unit(tx: Tx) -> Ticket | None:
-            now = await tx.now()
-            row = await tx.first(
-                select(tokens).where(
-                    tokens.c.hash == wanted,
-                    tokens.c.purpose == "confirm",
-                    tokens.c.expires_at > now,
-                    tokens.c.used_at.is_(None),
-                )
-            )
-            if row is None:
-                return None
-            unused = update(tokens).where(tokens.c.hash == wanted, tokens.c.used_at.is_(None))
-            if not await tx.changed(unused.values(used_at=now)):  # a second click came first
-                return None
-            # This report alone: what else came under the address may be anybody's.
-            ticket = await units.lock(tx, int(row.scopes[0]))
-            if ticket.unconfirmed:
-                confirmed = await units.save(tx, ticket, replace(ticket, unconfirmed=False), public=False)
-                await units.add_event(tx, ticket, "confirmed", None, public=False)
-                await release_held(tx, ticket.id)
-                scene = await units.scene(tx, self._desk, confirmed, None)
-                await units.note(tx, self._desk, Happened.CHANGED, scene)
-                ticket = confirmed
-            tx.after_commit.append(self._desk.signals.outbox.set)
-            return ticket
 
-        return await self._database.unit(unit)
+async def _waits(tx: Tx, known: Known) -> bool:
+    """Was a link mailed to them within a day whose report nobody confirmed yet? That one is enough."""
+    rows = await tx.all(
+        select(tokens.c.scopes).where(
+            tokens.c.user_id == known.user_id,
+            tokens.c.purpose == "confirm",
+            tokens.c.used_at.is_(None),
+            tokens.c.created_at > await tx.now() - timedelta(days=1),
+        )
+    )
+    mailed_for = [int(row.scopes[0]) for row in rows]
+    waiting = select(tickets.c.id).where(tickets.c.id.in_(mailed_for), tickets.c.unconfirmed.is_(True))
+    return bool(mailed_for) and await tx.scalar(waiting.limit(1)) is not None
 
 
 async def _as_told(tx: Tx, person: Person, actor: Actor | None) -> Person:
@@ -233,7 +212,7 @@ async def _by_key(tx: Tx, link: str, mark: str) -> Ticket | None:
 
 
 def _check_words(text: str, what: str, longest: int) -> None:
-    if not text.strip():
+    if is_blank(text):
         raise Invalid(f"the {what} is empty")
     if len(text) > longest:
         raise Invalid(f"the {what} has at most {longest} characters")

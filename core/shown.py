@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from core import ratings, units, views
+from core import confirming, ratings, units, views
 from core.database import Tx
 from core.failures import Conflict, NotFound
 from core.shapes import Actor, Attachment, Message
@@ -29,11 +29,13 @@ class Rating:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """A ticket's page. `mails`: the messages whose mail can be shown as it came. `own`: the viewer is its requester.
-    `ended_for_good`: it was closed longer ago than its queue reopens."""
+    `asked`: whether it was them who sent it without signing in. `ended_for_good`: it was closed longer ago than its
+    queue reopens."""
 
     detail: TicketDetail
     mails: frozenset[int]
     own: bool
+    asked: bool
     rating: Rating | None
     ended_for_good: bool
     may_write: bool
@@ -65,6 +67,7 @@ async def shown(tx: Tx, desk: Desk, actor: Actor, detail: TicketDetail) -> Shown
         detail=detail,
         mails=await _mails(tx, actor, ticket.id),
         own=own,
+        asked=confirming.is_asked(actor, ticket),
         rating=rating,
         ended_for_good=too_long,
         may_write=actor.staff or (part and not too_long),

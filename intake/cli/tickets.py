@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from core.blank import is_blank
 from core.status import Status
 from intake.cli.options import NUMBER, acting, as_json, username
 from intake.cli.out import (
@@ -258,7 +259,7 @@ def note(terminal: Terminal, ticket_id: int, text: str, as_json: bool) -> None:
 
 def _write(terminal: Terminal, ticket_id: int, text: str, visibility: Visibility, as_json: bool) -> None:
     words = sys.stdin.read() if text == "-" else text
-    if not words.strip():
+    if is_blank(words):
         raise click.UsageError("TEXT is empty", click.get_current_context())
     if any(0xD800 <= ord(char) <= 0xDFFF for char in words):
         raise click.UsageError("TEXT is not UTF-8", click.get_current_context())

@@ -1,4 +1,5 @@
-"""What people do on a ticket's page: write, resolve, reopen, rate. Each is a form's POST and a call of `TicketManager`.
+"""What people do on a ticket's page: write, resolve, reopen, rate, say that a report was theirs. Each is a form's POST
+and a call of `TicketManager`.
 
 What is refused comes back as the ticket's page with the reason and with what was typed.
 """
@@ -79,6 +80,28 @@ async def rate(id: TicketId, request: Request, parts: House) -> Response:
         return f"/tickets/{id}#rating"
 
     return await _done(request, parts, id, do)
+
+
+@router.post("/ui/tickets/{id}/confirm")
+async def confirm(id: TicketId, request: Request, parts: House) -> Response:
+    """Say that it was oneself who sent it without signing in."""
+
+    async def do(actor: Actor, form: Form) -> str:
+        await parts.manager.confirm_own(actor, id)
+        return f"/tickets/{id}"
+
+    return await _done(request, parts, id, do)
+
+
+@router.get("/ui/tickets/{id}/reply")
+@router.get("/ui/tickets/{id}/status")
+@router.get("/ui/tickets/{id}/rate")
+@router.get("/ui/tickets/{id}/confirm")
+@router.get("/ui/tickets/{id}/canned")
+@router.get("/ui/tickets/{id}/desk/{name}")
+async def opened_anew(id: TicketId) -> Response:
+    """Lead to the ticket who opens the address of an act, where its refusal was shown."""
+    return see_other(f"/tickets/{id}")
 
 
 async def _done(request: Request, parts: Parts, ticket_id: int, do: Do) -> Response:

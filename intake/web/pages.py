@@ -18,7 +18,7 @@ from intake.web.api import TicketId
 from intake.web.auth import Somebody
 from intake.web.parts import House
 from intake.web.render import ASSETS, NegotiatedRoute, PageRoute, head, page
-from intake.web.ticket_page import ticket_page
+from intake.web.ticket_page import message_page, ticket_page
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 negotiated = APIRouter(include_in_schema=False, route_class=NegotiatedRoute)
@@ -76,6 +76,14 @@ async def _list(request: Request, actor: Actor, parts: Parts) -> Response:
 async def ticket(id: TicketId, request: Request, actor: Somebody, parts: House) -> Response:
     """Show a ticket with its conversation; to staff with its history."""
     return await ticket_page(request, parts, actor, id)
+
+
+@negotiated.get("/tickets/{id}/messages/{message_id}")
+async def message(
+    id: TicketId, message_id: mail_view.MessageId, request: Request, actor: Somebody, parts: House
+) -> Response:
+    """Show one message whole: of a long one, its ticket's page has the beginning."""
+    return await message_page(request, parts, actor, id, message_id)
 
 
 @router.get("/static/{name}")

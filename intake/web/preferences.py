@@ -21,7 +21,7 @@ from core.shapes import Actor
 from intake.web.auth import Somebody
 from intake.web.forms import fields_of
 from intake.web.parts import House, parts_of
-from intake.web.render import PageRoute, head, message, page, see_other, to_sign_in
+from intake.web.render import SAME_PAGE, PageRoute, head, message, page, see_other, to_sign_in
 from intake.web.sessions import cookies_of, is_csrf_of, session_actor
 
 log = structlog.get_logger()
@@ -47,7 +47,8 @@ async def choose(request: Request, parts: House) -> Response:
         return to_sign_in(request)
     user_id = _whose(actor)
     if not is_csrf_of(cookies.read(request, cookies.session), fields.get("token", "")):
-        return message(request, "That didn't work", "The form was too old. Nothing was changed.", 403)
+        text = "The form was too old. Nothing was changed."
+        return message(request, "That didn't work", text, 403, back=SAME_PAGE)
     try:
         chosen = _read(fields)
     except Invalid as exc:

@@ -180,7 +180,19 @@ def in_words(problem: Problem, request_id: str) -> str:
 _WORDS: Final = {404: "there is no such page", 405: "this page takes no such request"}
 
 
+def _in_a_browser(request: Request) -> bool:
+    """Whether somebody opened an address of ours in a browser, who may sign in and come back. Pure."""
+    from intake.web.render import wants_html
+
+    opened = request.method in ("GET", "HEAD") and "authorization" not in request.headers
+    return opened and wants_html(request.scope)
+
+
 async def _answer(request: Request, exc: Exception) -> Response:
+    if isinstance(exc, NotSignedIn) and _in_a_browser(request):
+        from intake.web.render import to_sign_in
+
+        return to_sign_in(request)
     return answer_to(request, problem_of(exc))
 
 

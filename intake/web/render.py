@@ -26,6 +26,7 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from core import rich
+from core.blank import is_blank
 from core.desk_view import version_of
 from core.failures import NotAllowed, NotFound, TooMany, Unavailable
 from core.shapes import Actor
@@ -71,7 +72,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(size=size, formatted=formatted, version=version_of)
+    environment.filters.update(size=size, formatted=formatted, version=version_of, named=named, titled=titled)
     environment.globals["css"] = CSS_URL
     return environment
 
@@ -80,6 +81,16 @@ def formatted(html: str) -> Markup:
     """Return a message's formatting as the page shows it: written anew by `core.rich`, whatever was kept."""
     written = rich.clean(html).replace("<a href=", '<a rel="nofollow noopener noreferrer" href=')
     return Markup(written)  # noqa: S704  # `rich.clean` escapes all text and knows no other attribute
+
+
+def named(title: str) -> str:
+    """Return a ticket's title, so that what shows nothing is still something to click on. Pure."""
+    return "(no title)" if is_blank(title) else title
+
+
+def titled(title: str, number: int) -> Markup:
+    """Return number and title for a line; whichever way the title is written, the number stays before it. Pure."""
+    return Markup("#{} <bdi>{}</bdi>").format(number, named(title))
 
 
 def head(request: Request, actor: Actor | None) -> dict[str, Any]:
@@ -129,9 +140,14 @@ def to_sign_in(request: Request) -> RedirectResponse:
     return see_other(f"/sign-in?next={quote(request.url.path + query, safe='/')}")
 
 
-def message(request: Request, title: str, text: str, status: int) -> HTMLResponse:
-    """Return a page that says one thing."""
-    return page(request, "message", status, title=title, text=text)
+def message(
+    request: Request, title: str, text: str, status: int, *, back: tuple[str, str] | None = None
+) -> HTMLResponse:
+    """Return a page that says one thing. `back`: where a link leads from it, and what that is called."""
+    return page(request, "message", status, title=title, text=text, back=back)
+
+
+SAME_PAGE: Final = ("", "Open the page again")  # by GET, whatever its address: that isn't repeated
 
 
 def wants_html(scope: Scope) -> bool:

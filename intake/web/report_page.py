@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from pydantic import ValidationError
 from starlette.responses import Response
 
+from core.blank import is_blank
 from core.failures import Invalid, NotAllowed, Refused
 from core.once import mark_of
 from core.parts import Parts
@@ -144,7 +145,7 @@ def _read(form: Form) -> ReportIn:
         if not fields.get(name, "").strip():
             fields.pop(name, None)
     fields["description"] = form.words("description")
-    if not fields["description"].strip():
+    if is_blank(fields["description"]):
         raise Invalid("description: please write something")
     try:
         return ReportIn.model_validate(fields)

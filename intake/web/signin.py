@@ -21,7 +21,7 @@ from core.parts import Parts
 from core.sessions import Refusal, safe_path
 from intake.web.forms import fields_of
 from intake.web.parts import House, parts_of
-from intake.web.render import PageRoute, message, page, see_other
+from intake.web.render import SAME_PAGE, PageRoute, message, page, see_other
 from intake.web.sessions import Cookies, cookies_of, csrf_of, is_csrf_of, session_actor
 from intake.web.slack_oidc import offered
 
@@ -109,7 +109,7 @@ async def enter(token: Token, request: Request, parts: House) -> Response:
     fields, cookies = await fields_of(request), cookies_of(request)
     nonce = cookies.read(request, cookies.form)
     if not is_csrf_of(nonce, fields.get("token", "")):
-        return message(request, "That didn't work", _FORGED, 403)
+        return message(request, "That didn't work", _FORGED, 403, back=SAME_PAGE)
     code = "".join(fields.get("code", "").split())[:20]
     entered = await parts.sessions.sign_in(token, nonce, code)
     if entered is Refusal.GONE:
@@ -130,7 +130,7 @@ async def sign_out(request: Request, parts: House) -> Response:
     cookies = cookies_of(request)
     session = cookies.read(request, cookies.session)
     if not is_csrf_of(session, (await fields_of(request)).get("token", "")):
-        return message(request, "That didn't work", _FORGED, 403)
+        return message(request, "That didn't work", _FORGED, 403, back=("/", "Back to the tickets"))
     await _end(request, parts, cookies)
     response = see_other("/sign-in")
     cookies.drop(response, cookies.session)

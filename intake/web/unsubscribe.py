@@ -7,15 +7,14 @@ Mail scanners follow links, so a GET changes nothing; the token in the path is t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 from typing import Annotated, Final
 
 import structlog
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import HTMLResponse
+from markupsafe import Markup
 
 from core import unsubscribing
-from core.parts import Parts
 from core.preferences import LIST
 from intake.web.confirm import page
 from intake.web.parts import House
@@ -28,18 +27,20 @@ Token = Annotated[str, Path(max_length=unsubscribing.LONGEST)]
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What the pages say: the question, that it's done, that it's taken back. HTML."""
+    """What the pages say: the question, that it's done, that it's taken back."""
 
-    question: str
-    done: str
-    again: str
+    question: Markup
+    done: Markup
+    again: Markup
 
 
 NEWS: Final = _Said(
-    question="<p>Do you want no more mails with news of your tickets?</p>",
-    done="<p>News of your tickets are not mailed to you any more. What couldn't be delivered still is, and what "
-    f'reaches you in Slack stays as it is. <a href="{PATH}">Choose what you are told of</a>.</p>',
-    again="<p>News of your tickets are mailed to you again.</p>",
+    question=Markup("<p>Do you want no more mails with news of your tickets?</p>"),
+    done=Markup(
+        "<p>News of your tickets are not mailed to you any more. What couldn't be delivered still is, and what "
+        'reaches you in Slack stays as it is. <a href="{}">Choose what you are told of</a>.</p>'
+    ).format(PATH),
+    again=Markup("<p>News of your tickets are mailed to you again.</p>"),
 )
 
 
@@ -47,57 +48,58 @@ def _said(name: str) -> _Said:
     """Return the words for a digest, or for the news."""
     if name == LIST:
         return NEWS
-    shown = f"<strong>{escape(name)}</strong>"
+    shown = Markup('<strong dir="auto">{}</strong>').format(name)
     return _Said(
-        question=f"<p>Do you want no more mails of the digest {shown}?</p>",
-        done=f"<p>The digest {shown} is not mailed to you any more.</p>",
-        again=f"<p>The digest {shown} comes to you again.</p>",
+        question=Markup("<p>Do you want no more mails of the digest {}?</p>").format(shown),
+        done=Markup("<p>The digest {} is not mailed to you any more.</p>").format(shown),
+        again=Markup("<p>The digest {} comes to you again.</p>").format(shown),
     )
 
 
 @router.get("/unsubscribe/{token}")
-async def ask(token: Token, parts: House) -> HTMLResponse:
+async def ask(token: Token, request: Request, parts: House) -> HTMLResponse:
     """Ask for the click."""
     found = unsubscribing.links_of(parts.config).read(token)
     if found is None:
-        return _unknown(parts)
+        return _unknown(request)
     name, key = found
     if await parts.database.read(lambda tx: unsubscribing.is_stopped(tx, key)):
-        return _stopped(parts, name, token)
-    body = f'{_said(name).question}<form method="post"><button>Unsubscribe</button></form>'
-    return page(parts.config.service.name, "Unsubscribe", body)
+        return _stopped(request, name, token)
+    body = _said(name).question + Markup('<form method="post"><button>Unsubscribe</button></form>')
+    return page(request, "Unsubscribe", body)
 
 
 @router.post("/unsubscribe/{token}")
-async def unsubscribe(token: Token, parts: House) -> HTMLResponse:
+async def unsubscribe(token: Token, request: Request, parts: House) -> HTMLResponse:
     """Stop these mails for the address that the link was made for."""
     found = unsubscribing.links_of(parts.config).read(token)
     if found is None:
-        return _unknown(parts)
+        return _unknown(request)
     name, key = found
     await parts.database.unit(lambda tx: unsubscribing.stop(tx, name, key))
     log.info("digest_unsubscribed", digest=name)
-    return _stopped(parts, name, token)
+    return _stopped(request, name, token)
 
 
 @router.post("/unsubscribe/{token}/undo")
-async def undo(token: Token, parts: House) -> HTMLResponse:
+async def undo(token: Token, request: Request, parts: House) -> HTMLResponse:
     """Send these mails to that address again."""
     found = unsubscribing.links_of(parts.config).read(token)
     if found is None:
-        return _unknown(parts)
+        return _unknown(request)
     name, key = found
     await parts.database.unit(lambda tx: unsubscribing.resume(tx, key))
     log.info("digest_subscribed", digest=name)
-    return page(parts.config.service.name, "You get them again", _said(name).again)
+    return page(request, "You get them again", _said(name).again)
 
 
-def _stopped(parts: Parts, name: str, token: str) -> HTMLResponse:
-    undo = f'<form method="post" action="{escape(token)}/undo"><button>Send them again</button></form>'
-    body = f"{_said(name).done}{undo}"
-    return page(parts.config.service.name, "You are unsubscribed", body)
+def _stopped(request: Request, name: str, token: str) -> HTMLResponse:
+    undo = Markup('<form method="post" action="{}/undo"><button>Send them again</button></form>').format(
+        token
+    )
+    return page(request, "You are unsubscribed", _said(name).done + undo)
 
 
-def _unknown(parts: Parts) -> HTMLResponse:
-    body = "<p>It isn't one of ours, or was cut off on its way.</p>"
-    return page(parts.config.service.name, "This link doesn't work", body, 404)
+def _unknown(request: Request) -> HTMLResponse:
+    body = Markup("<p>It isn't one of ours, or was cut off on its way.</p>")
+    return page(request, "This link doesn't work", body, 404)

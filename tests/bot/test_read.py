@@ -50,6 +50,14 @@ def new(payload: dict[str, Any], files: tuple[File, ...] = ()) -> NewMessage:
     return inbound
 
 
+@pytest.mark.parametrize("text", [" ", "\u200b", "\u2060\ufeff"])
+def test_what_nobody_sees_is_no_message(text: str) -> None:
+    """A file alone says enough; its name is the title."""
+    assert isinstance(read_event(event(text), HOME, PEOPLE), Ignored)
+    assert new(event(text), (FILE,)).subject == "a.txt"
+    assert new(event(f"{text}\nReally.")).subject == "Really."
+
+
 # -- direct messages ---------------------------------------------------------------------------------------------
 
 

@@ -99,6 +99,7 @@ async def _happen(crowd: Crowd) -> None:
     shown = await manager.view_ticket(ada, crowd.ticket)
     crowd.ids = {
         "message": shown.messages[0].id,
+        "note": noted.id,
         "file": said.attachments[0].id,
         "note file": noted.attachments[0].id,
         "inbox": await _unread(desk),

@@ -184,6 +184,27 @@ async def test_a_draft_stays_what_it_is(desk: Counter) -> None:
         assert await box.input_value() == ""
 
 
+@pytest.mark.parametrize("leaves_from", ["/", "/status"])
+async def test_a_draft_is_its_writers_alone(desk: Counter, leaves_from: str) -> None:
+    """Who signs in after them in the same tab doesn't find it, wherever they signed out; nor is it kept for later."""
+    number = (await desk.opened())["id"]
+    async with at_the_desk(desk) as page, browser(desk) as http:
+        await page.goto(f"/tickets/{number}")
+        box = page.get_by_label("Reply", exact=True)
+        await box.fill("What grace thinks")
+        await page.goto(leaves_from)
+        await page.goto(f"/tickets/{number}")
+        assert await box.input_value() == "What grace thinks"
+        await page.goto(leaves_from)
+        await page.get_by_role("button", name="Sign out").click()
+        await page.get_by_role("heading", name="Sign in").wait_for()
+        await signs_in(desk, http, "ada@example.com")
+        await page.context.add_cookies(await cookies_of(http, desk.url))
+        await page.goto(f"/tickets/{number}")
+        assert await box.input_value() == ""
+        assert await page.evaluate("() => Object.keys(sessionStorage)") == []
+
+
 async def test_looking_rests(desk: Counter) -> None:
     """Not while the page is hidden; ever more rarely while the server is away; never again once one is signed out."""
     number = (await desk.opened())["id"]

@@ -91,6 +91,44 @@ async def test_a_long_one_begins_with_the_newest(desk: Counter) -> None:
     assert "earlier" not in whole
 
 
+@on_sqlite
+async def test_long_messages_stand_on_pages_of_their_own(desk: Counter) -> None:
+    """The ticket's page has how they begin, and stays small; what is short stands there whole."""
+    number = (await desk.opened(description="<begins> " + "a" * 190_000 + " the end"))["id"]
+    path = f"/tickets/{number}"
+    for length in (199_000, 19_000, 19_000, 19_000, 19_000, 2_000):
+        text = f"{length} <b> " + "b" * length + " the end"
+        await desk.parts.manager.exchange_messages(await desk.staff(), number, text)
+    ids = [one["id"] for one in (await desk.shown(number))["messages"]]
+    for who in (desk.ann, desk.ada):
+        shown = (await who.get(path, headers=HTML)).text
+        assert len(shown.encode()) < 100_000
+        assert "&lt;begins&gt; aaa" in shown
+        whole = [one for one in ids if f'href="{path}/messages/{one}"' not in shown]
+        assert (shown.count("the end"), len(whole)) == (4, 4), "the newest, as many as there is room for"
+        assert whole == ids[-4:]
+        for one in ids:
+            alone = await who.get(f"{path}/messages/{one}", headers=HTML)
+            headers_are_right(alone)
+            assert "the end</p>" in alone.text
+            assert f'href="{path}#message-{one}"' in alone.text
+    assert (await desk.ben.get(f"{path}/messages/{ids[0]}", headers=HTML)).status_code == 404
+    other = (await desk.opened())["id"]
+    assert (await desk.ann.get(f"/tickets/{other}/messages/{ids[0]}", headers=HTML)).status_code == 404
+    assert len((await desk.shown(number))["messages"][0]["text"]) > 190_000, "JSON has it all"
+
+
+@on_sqlite
+async def test_whoever_has_no_name_is_called_somebody(desk: Counter) -> None:
+    """As in mails and in Slack: others don't see their address."""
+    number = (await desk.opened(desk.nobody, email="zoe@customer.example"))["id"]
+    await desk.parts.manager.admit(await desk.staff(), number, ANN)
+    seen = (await desk.ann.get(f"/tickets/{number}", headers=HTML)).text
+    assert '<strong dir="auto">somebody</strong>' in seen
+    assert '<dd dir="auto">somebody' in seen
+    assert "zoe@" not in seen
+
+
 async def test_missing_and_forbidden_look_alike(desk: Counter) -> None:
     ticket = await desk.opened()
     async with browser(desk) as http:
@@ -142,6 +180,30 @@ async def test_what_people_write_is_text(desk: Counter, evil: str) -> None:
     async with browser(desk) as http:
         for query in ({"next": evil}, {"next": f"/{evil}"}):
             headers_are_right(await http.get("/sign-in", params=query))
+
+
+@on_sqlite
+async def test_titles_that_show_nothing_and_those_from_right_to_left(desk: Counter) -> None:
+    """The one has words to click on, the other leaves the number where it stands: wherever both are in one line."""
+    number = (await desk.opened(title="T"))["id"]
+    old = await desk.opened(title="U")
+    desk.store.execute("UPDATE tickets SET title = :t WHERE id = :id", t="\u200b", id=old["id"])
+    desk.store.execute(
+        "UPDATE tickets SET title = :t WHERE id = :id", t="\u05e9\u05dc\u05d5\u05dd", id=number
+    )
+    line = f'<a href="/tickets/{number}">#{number} <bdi>\u05e9\u05dc\u05d5\u05dd</bdi></a>'
+    reports = (await desk.ada.get("/reports", headers=HTML)).text
+    assert line in reports
+    assert f'<a href="/tickets/{old["id"]}">#{old["id"]} <bdi>(no title)</bdi></a>' in reports
+    for who in (desk.ada, desk.ann):
+        listed = (await who.get("/view-tickets", headers=HTML)).text
+        assert ">(no title)</a>" in listed
+        shown = (await who.get(f"/tickets/{number}", headers=HTML)).text
+        assert f"#{number}</span> <bdi>\u05e9" in shown
+        assert "<bdi>(no title)</bdi>" in (await who.get(f"/tickets/{old['id']}", headers=HTML)).text
+    for title, description in (("\u2060", "d"), ("t", "\ufeff")):
+        refused = await desk.ann.post("/report-issue", json={"title": title, "description": description})
+        assert refused.status_code == 422
 
 
 def test_formatting_is_the_subset_alone() -> None:

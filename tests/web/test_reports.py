@@ -18,6 +18,7 @@ from core.report_shapes import Chart, Line, Row, TableOf
 from core.reporting import MOST_DAYS, PERIODS, SENDS, Wanted, spans
 from intake.web import csv
 from intake.web.charts import COLUMNS, drawn
+from intake.web.reports_page import led
 from tests.interfaces.counter import ANN, Counter, counter_on, on_sqlite
 from tests.stores import Store
 from tests.web.browser import HTML, browser, field, signs_in
@@ -274,6 +275,18 @@ async def test_csv_of_everything_and_of_a_table(desk: Counter) -> None:
         table = await desk.ada.get(link.replace("&amp;", "&"))
         assert len(cells(table.content)) > 1, link
     assert (await desk.ada.get("/reports.csv?table=%0d%0aX: 1", headers=HTML)).status_code == 404
+
+
+@on_sqlite
+async def test_what_failed_is_a_link_away(desk: Counter) -> None:
+    """On the page, in place of the command that digests name; other texts stay as they are."""
+    ticket = await desk.opened()
+    await desk.ada.put(f"/tickets/{ticket['id']}/assignee", json={"username": "ada"})
+    desk.store.execute("UPDATE events SET kind = 'delivery_failed' WHERE kind = 'assigned'")
+    page = (await reports(desk)).text
+    assert '<a href="/desk/failed">Undelivered and unread</a> shows them' in page
+    assert "relaydesk outbox" not in page
+    assert led("<b> & nothing") == "&lt;b&gt; &amp; nothing"
 
 
 async def test_a_digest_goes_to_who_asks_alone(desk: Counter) -> None:

@@ -22,7 +22,20 @@
   // -- the box in which one writes ----------------------------------------------------------------------------------
 
   const box = () => one("textarea[name=message]");
-  const draft = `draft:${location.pathname}`;
+  const mine = `draft:${one(".who")?.dataset.user || ""}:`; // the next one to sign in here is shown none of them
+  const draft = mine + location.pathname;
+
+  function forgetDrafts(whose) {
+    try {
+      const names = Object.keys(session()).filter((name) => name.startsWith("draft:") && whose(name));
+      for (const name of names) session().removeItem(name);
+    } catch { /* nothing was remembered */ }
+  }
+
+  function keepDraftsOwn() {
+    forgetDrafts((name) => !name.startsWith(mine));
+    for (const form of all("form[action='/ui/sign-out']")) form.addEventListener("submit", () => forgetDrafts(() => true));
+  }
 
   const note = () => one("input[name=visibility][value=note]");
 
@@ -210,6 +223,7 @@
     document.addEventListener("visibilitychange", () => { if (!document.hidden) look(); else clearTimeout(timer); });
     again();
   }
+  keepDraftsOwn();
   keepDraft();
   keysDialog();
 })();
