@@ -44,7 +44,7 @@ class DkimSigner:
         from dkim.crypto import UnparsableKeyError, parse_pem_private_key
 
         try:
-            self._domain = ascii_domain(domain.strip().lower()).encode()
+            self._domain = ascii_domain(domain.strip().lower()).encode("idna")  # looks at its labels
             self._selector = selector.strip().encode("ascii")
         except UnicodeError as exc:
             raise ConfigError("email.outbound.dkim_domain or dkim_selector is no name") from exc
