@@ -9,7 +9,7 @@ it was made (an archive that was read in), is counted from its hours (`core.figu
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -22,6 +22,7 @@ from core.figures_hours import AtHand, at_hand
 from core.figures_read import ACTED, Queues, Span, counted, read, spanning
 from core.figures_series import Series
 from core.figures_shapes import EFFECT
+from core.rollups_state import State
 from core.tables import events, rollup_hours, rollups, settings
 from core.utc_days import DAY, HOUR, Hour, day_of, days_from, days_of, month_of, start_of, start_of_hour
 
@@ -157,7 +158,7 @@ class Rolled:
         self._bounds: tuple[date, date] | None = None
         self._late: frozenset[date] = frozenset()
         self._at_hand: AtHand | None = None
-        self._state: dict[str, Any] | None = None
+        self._state: State | None = None
         self._noted: set[str] = set()
         self._made: dict[str, bool] = {}
 
@@ -182,11 +183,12 @@ class Rolled:
             self._at_hand = await at_hand(self._tx, state)
         return self._at_hand
 
-    async def state(self) -> dict[str, Any] | None:
+    async def state(self) -> State | None:
         """How far `core.rollups` has come."""
         if self._first("state"):
             stored = select(settings.c.value).where(settings.c.scope == SCOPE, settings.c.key == STATE)
-            self._state = await self._tx.scalar(stored)
+            found = await self._tx.scalar(stored)
+            self._state = None if found is None else State.of_json(found)
         return self._state
 
     def _first(self, what: str) -> bool:
@@ -253,14 +255,12 @@ async def _stored(rolled: Rolled, first: date, end: date) -> tuple[list[str], li
     return keys + alone, sorted(held + [single[key] for key in alone])
 
 
-async def _late(tx: Tx, state: Mapping[str, Any]) -> frozenset[date]:
-    end = date.fromisoformat(state["upto"]) + DAY
+async def _late(tx: Tx, state: State) -> frozenset[date]:
     day = func.date(events.c.at)  # text on SQLite
     # Compared by its day, so that no index of times is taken for it: by that all that ever happened would be read.
-    new = select(day.label("day")).where(events.c.id > state["mark"], day < end.isoformat())
-    rows = await tx.all(new.distinct())
-    added = (*(row.day for row in rows), *state["added"])
-    return frozenset(date.fromisoformat(str(found)) for found in added)
+    made = day < (state.upto + DAY).isoformat()
+    rows = await tx.all(select(day.label("day")).where(events.c.id > state.mark, made).distinct())
+    return state.added.union(date.fromisoformat(str(row.day)) for row in rows)
 
 
 def _rest(since: datetime, until: datetime | None, held: Iterable[Held]) -> list[Span]:

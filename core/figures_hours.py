@@ -9,7 +9,6 @@ priority, assignee or tag, was merged, rated or found to be spam. `core.rollups`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -18,6 +17,7 @@ from sqlalchemy import Select, func, select, union
 
 from core.database import Tx
 from core.figures_read import ACTED, hour_column, hour_named
+from core.rollups_state import State
 from core.tables import events
 from core.utc_days import DAY, HOUR, Hour, day_of, days_from, hours_of, start_of_hour
 
@@ -56,21 +56,19 @@ def _is_in(hour: Hour, since: datetime, until: datetime) -> bool:
     return since <= begin and begin + HOUR <= until
 
 
-async def at_hand(tx: Tx, state: Mapping[str, Any]) -> AtHand | None:
+async def at_hand(tx: Tx, state: State) -> AtHand | None:
     """Return which hours are there, by the state of `core.rollups`. None are, too, while there's much to look at."""
-    upto = date.fromisoformat(state["upto"])
-    first = date.fromisoformat(state.get("hours_from") or (upto + DAY).isoformat())
-    if first > upto and not state.get("open"):
+    if state.hours_from > state.upto and not state.open:
         return None
     newest = int(await tx.scalar(select(func.max(events.c.id))) or 0)
-    if newest - state["mark"] > MOST_NEW:
+    if newest - state.mark > MOST_NEW:
         return None
     return AtHand(
-        first=first,
-        upto=upto,
-        bare=frozenset(date.fromisoformat(day) for day in state.get("bare", ())),
-        open=frozenset(Hour(hour) for hour in state.get("open", ())),
-        stale=await _stale(tx, state["mark"]) | {Hour(hour) for hour in state.get("touched", ())},
+        first=state.hours_from,
+        upto=state.upto,
+        bare=state.bare,
+        open=state.open,
+        stale=await _stale(tx, state.mark) | state.touched,
     )
 
 

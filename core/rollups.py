@@ -168,9 +168,13 @@ async def _make(database: Database, state: State, due: Due) -> State | None:
 
 async def _kept(tx: Tx, hours: Sequence[Hour]) -> dict[str, Series]:
     """The series of these hours by queue, as they are kept."""
-    found: dict[str, Series] = {}
     columns = (rollup_hours.c.queue, rollup_hours.c.series)
-    for row in await tx.all(select(*columns).where(rollup_hours.c.hour.in_(hours))) if hours else ():
+    return _added_up(await tx.all(select(*columns).where(rollup_hours.c.hour.in_(hours))) if hours else ())
+
+
+def _added_up(rows: Iterable[Row[Any]]) -> dict[str, Series]:
+    found: dict[str, Series] = {}
+    for row in rows:
         found.setdefault(row.queue, Series()).add(row.series)
     return found
 
@@ -253,11 +257,8 @@ async def make_month(tx: Tx, month: str) -> None:
     rows = await tx.all(
         select(rollups.c.queue, rollups.c.series).where(rollups.c.day.in_(keys), rollups.c.queue != WHOLE)
     )
-    parts: dict[str, Series] = {}
-    for row in rows:
-        parts.setdefault(row.queue, Series()).add(row.series)
     # A month that the first day is in lacks the days before: nothing happened on them.
-    await _store(tx, month, parts, await tx.now())
+    await _store(tx, month, _added_up(rows), await tx.now())
     await _save(tx, replace(state, months=state.months - {month}))
 
 

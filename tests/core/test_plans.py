@@ -17,6 +17,7 @@ from core.figures_days import SCOPE, STATE, WHOLE
 from core.home_lists import Tab
 from core.people import actor_of
 from core.queue_lists import NOBODY, Sort, Wanted, listed
+from core.rollups_state import State
 from core.shapes import Auth
 from core.status import Status
 from core.tables import rollups, settings
@@ -192,7 +193,9 @@ async def test_figures_read_no_events_of_all_time(desk: TestDesk) -> None:
     now = desk.clock.now()
     await desk.write()
     today = now.date().isoformat()
-    state = {"mark": 0, "upto": today, "added": [], "changed": [], "hours_from": today}
+    day = now.date()
+    made = State(mark=0, seen=0, seen_at=now, first=day, upto=day, checked=day, hours_from=day)
+    state = made.as_json()
     values = {"scope": SCOPE, "key": STATE, "value": state}
     await desk.database.unit(lambda tx: tx.run(tx.upsert(settings, values, {"value": state})))
     await desk.database.unit(lambda tx: tx.run(_a_day_is_there(today, now)))
