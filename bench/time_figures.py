@@ -28,10 +28,10 @@ from core.figures_series import Series
 from core.figures_shapes import spread
 from core.histogram import WITHIN, Histogram
 from core.people import People
-from core.rollups import make_month, read_hours_of, store_hours
+from core.rollups import add_up, read_hours_of, store_hours
 from core.rollups_state import State
 from core.tables import events, rollups, settings, tickets, users
-from core.utc_days import DAY, days_of, hours_of, month_of, start_of
+from core.utc_days import DAY, days_of, hours_of, start_of, sums_of
 from core.views import Period
 from tests.mariadb import Run
 from tests.stores import MariaDbStores, SqliteStores, Store
@@ -72,7 +72,7 @@ def _on_day(made: dict[str, Any], day: str) -> dict[str, Any]:
 
 
 async def make_year(database: Database, end: datetime, dice: random.Random) -> datetime:
-    """A year of rollups that ends on a day; its months are added up by the job's own code."""
+    """A year of rollups that ends on a day; its weeks and months are added up by the job's own code."""
     days = [(end - (n + 1) * DAY).date() for n in range(365)]
     alike = [series(dice, A_DAY // len(QUEUES), end).as_json() for _ in range(ALIKE)]
     rows: list[dict[str, Any]] = []
@@ -83,7 +83,7 @@ async def make_year(database: Database, end: datetime, dice: random.Random) -> d
         for queue in QUEUES:
             made = dice.choice(alike)
             rows.append({"day": key, "queue": queue, "series": _on_day(made, key), "made_at": end})
-    months = {month_of(day) for day in days if all(d in days for d in days_of(month_of(day)))}
+    sums = {key for day in days for key in sums_of(day) if all(d in days for d in days_of(key))}
     upto = days[0]
     state = State(
         mark=10**9,
@@ -92,7 +92,7 @@ async def make_year(database: Database, end: datetime, dice: random.Random) -> d
         first=days[-1],
         upto=upto,
         checked=upto,
-        months=frozenset(months),
+        sums=frozenset(sums),
         hours_from=upto + DAY,
     )
 
@@ -102,8 +102,8 @@ async def make_year(database: Database, end: datetime, dice: random.Random) -> d
         await tx.run(insert(settings).values(scope=SCOPE, key=STATE, value=state.as_json()))
 
     await database.unit(unit)
-    for month in sorted(months):
-        await database.unit(lambda tx, month=month: make_month(tx, month))  # type: ignore[misc]
+    for key in sorted(sums):
+        await database.unit(lambda tx, key=key: add_up(tx, key))  # type: ignore[misc]
     return start_of(days[-1])
 
 

@@ -1,15 +1,15 @@
-"""A span put together: whole months, days and hours of UTC as they were rolled up, what is left from the tables.
+"""A span put together: whole months, weeks, days and hours of UTC as they were rolled up, what is left from the tables.
 
-A row of `rollups` is a day ("2026-03-29") or a month ("2026-03") of one queue; the one whose queue is "" says that the
-day is there, and by how much each queue's backlog grew. A day that isn't there, or to which something was added since
-it was made (an archive that was read in), is counted from its hours (`core.figures_hours`) and from the tables until
-`core.rollups` has made it.
+A row of `rollups` is a day ("2026-03-29"), a week ("2026-W13") or a month ("2026-03") of one queue; the one whose queue
+is "" says that the day is there, and by how much each queue's backlog grew. A day that isn't there, or to which
+something was added since it was made (an archive that was read in), is counted from its hours (`core.figures_hours`)
+and from the tables until `core.rollups` has made it.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -18,13 +18,25 @@ from sqlalchemy import func, null, select
 
 from core.database import Tx
 from core.failures import Unavailable
-from core.figures_hours import AtHand, at_hand
+from core.figures_hours import AtHand, at_hand, keys_of
 from core.figures_read import ACTED, Queues, Span, counted, read, spanning
 from core.figures_series import Series
 from core.figures_shapes import EFFECT
 from core.rollups_state import State
 from core.tables import events, rollup_hours, rollups, settings
-from core.utc_days import DAY, HOUR, Hour, day_of, days_from, days_of, month_of, start_of, start_of_hour
+from core.utc_days import (
+    DAY,
+    HOUR,
+    Hour,
+    day_of,
+    days_from,
+    days_of,
+    month_of,
+    start_of,
+    start_of_hour,
+    sums_of,
+    week_of,
+)
 
 SCOPE: Final = "rollups"  # settings: how far `core.rollups` has come
 STATE: Final = "state"
@@ -68,7 +80,7 @@ async def _put_together(tx: Tx, plan: Plan, queues: Queues, *, exact: bool = Fal
     conditions = [rollups.c.queue != WHOLE] if queues is None else [rollups.c.queue.in_(queues)]
     for row in await _rows(tx, plan.keys, conditions):
         found[row.queue].add(row.series)
-    for row in await _hours(tx, plan.hours, queues, exact=exact):
+    for row in await _hours(tx, keys_of(plan.hours), queues, exact=exact):
         found[row.queue].add(row.series, row.durations)
     for some in _together(plan.spans):
         for queue, series in (await read(tx, some, queues)).items():
@@ -127,10 +139,10 @@ async def _rows(tx: Tx, keys: list[str], conditions: list[Any]) -> Any:
     return await tx.all(select(*columns).where(rollups.c.day.in_(keys), *conditions))
 
 
-async def _hours(tx: Tx, hours: Sequence[Hour], queues: Queues, *, exact: bool) -> Any:
-    if not hours:
+async def _hours(tx: Tx, keys: Sequence[str], queues: Queues, *, exact: bool) -> Any:
+    if not keys:
         return ()
-    conditions = [rollup_hours.c.hour.in_(hours)]
+    conditions = [rollup_hours.c.hour.in_(keys)]
     if queues is not None:
         conditions.append(rollup_hours.c.queue.in_(queues))
     durations = rollup_hours.c.durations if exact else null().label("durations")
@@ -155,7 +167,6 @@ class Rolled:
 
     def __init__(self, tx: Tx) -> None:
         self._tx = tx
-        self._bounds: tuple[date, date] | None = None
         self._late: frozenset[date] = frozenset()
         self._at_hand: AtHand | None = None
         self._state: State | None = None
@@ -163,13 +174,12 @@ class Rolled:
         self._made: dict[str, bool] = {}
 
     async def bounds(self) -> tuple[date, date] | None:
-        """From which day to which (excluded) there may be rows; None where there are none."""
-        if self._first("bounds"):
-            ends: list[Any] = [select(end(rollups.c.day)).scalar_subquery() for end in (func.min, func.max)]
-            row: Any = await self._tx.first(select(*ends))
-            if row is not None and row[0] is not None:
-                self._bounds = date.fromisoformat(f"{row[0][:7]}-01"), days_of(row[1][:7])[-1] + DAY
-        return self._bounds
+        """From which day to which (excluded) there may be rows; None where there are none. A month or a week that the
+        first day is in has its days before, too."""
+        state = await self.state()
+        if state is None or state.upto < state.first:
+            return None
+        return min(days_of(key)[0] for key in sums_of(state.first)), state.upto + DAY
 
     async def late(self) -> frozenset[date]:
         """The days that something was added to, since `core.rollups` looked last."""
@@ -198,7 +208,7 @@ class Rolled:
         return not known
 
     async def made(self, keys: Iterable[str]) -> set[str]:
-        """Those of these days and months that are there."""
+        """Those of these days, weeks and months that are there."""
         wanted = list(keys)
         if unknown := [key for key in wanted if key not in self._made]:
             there = rollups.c.day.in_(unknown), rollups.c.queue == WHOLE
@@ -240,19 +250,29 @@ async def _with_hours(rolled: Rolled, plan: Plan) -> Plan:
 
 
 async def _stored(rolled: Rolled, first: date, end: date) -> tuple[list[str], list[date]]:
-    """The keys that hold these days, a month's where it's there, and the days that they hold."""
-    late, days = await rolled.late(), days_from(first, end)
-    months = dict.fromkeys(month_of(day) for day in days)
-    whole = {m: held for m in months if (held := days_of(m))[0] >= first and held[-1] < end}
-    usable = {m: held for m, held in whole.items() if late.isdisjoint(held)}
+    """The keys that hold these days, a month's or a week's where it's there, and the days that they hold."""
+    state, late, days = await rolled.state(), await rolled.late(), days_from(first, end)
+    assert state is not None
+    months = _whole(days, month_of)
+    beside = set(days).difference(*months.values())
+    sums = months | _whole(sorted(beside), week_of)
+    usable = {key: held for key, held in sums.items() if key not in state.sums and late.isdisjoint(held)}
     made = await rolled.made(usable)
-    keys = [m for m in usable if m in made]
-    held = [day for m in keys for day in usable[m]]
+    keys = [key for key in usable if key in made]
+    held = [day for key in keys for day in usable[key]]
     taken = late.union(held)
     single = {day.isoformat(): day for day in days if day not in taken}
-    made = await rolled.made(single)  # few beside the months: those that no month holds
+    made = await rolled.made(single)  # few beside the others
     alone = [key for key in single if key in made]
     return keys + alone, sorted(held + [single[key] for key in alone])
+
+
+def _whole(days: Iterable[date], sum_of: Callable[[date], str]) -> dict[str, list[date]]:
+    """The months or weeks all of whose days are among these, which are in order. Pure."""
+    found: dict[str, list[date]] = {}
+    for day in days:
+        found.setdefault(sum_of(day), []).append(day)
+    return {key: some for key, some in found.items() if some == days_of(key)}
 
 
 async def _late(tx: Tx, state: State) -> frozenset[date]:

@@ -1,5 +1,5 @@
 """Whole hours of UTC, kept in `rollup_hours` beside the days: of a span that begins or ends within a day they leave
-minutes to be read.
+minutes to be read. Six that are one of a day's blocks are kept together, too.
 
 Their durations are kept as they were read, too, so what they make up is exact. An hour isn't used while something in it
 may be other than when it was made: an event was added, or a ticket of which something is counted there got another
@@ -9,6 +9,8 @@ priority, assignee or tag, was merged, rated or found to be spam. `core.rollups`
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -19,7 +21,7 @@ from core.database import Tx
 from core.figures_read import ACTED, hour_column, hour_named
 from core.rollups_state import State
 from core.tables import events
-from core.utc_days import DAY, HOUR, Hour, day_of, days_from, hours_of, start_of_hour
+from core.utc_days import BLOCK_HOURS, DAY, HOUR, Hour, block_of, day_of, days_from, hours_of, start_of_hour
 
 # What makes something else of a ticket by which what happened (`ACTED`) was counted; a rating: by which it was rated.
 CHANGES: Final = frozenset(
@@ -49,6 +51,14 @@ class AtHand:
         hours = [hour for day in days if day not in self.bare for hour in hours_of(day)]
         hours += sorted(self.open)
         return [hour for hour in hours if hour not in self.stale and _is_in(hour, since, until)]
+
+
+def keys_of(hours: Sequence[Hour]) -> list[str]:
+    """Return the keys that hold these hours, those of blocks where all of one are among them. Pure."""
+    counts = Counter(map(block_of, hours))
+    return list(
+        dict.fromkeys(block if counts[block := block_of(hour)] == BLOCK_HOURS else hour for hour in hours)
+    )
 
 
 def _is_in(hour: Hour, since: datetime, until: datetime) -> bool:

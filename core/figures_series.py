@@ -144,6 +144,17 @@ class Series:
         return {name: " ".join(map(_written, seconds)) for name, seconds in self.exact.items() if seconds}
 
 
+def joined(parts: Iterable[Mapping[str, str] | None]) -> dict[str, str] | None:
+    """Return together what `as_read` gave of some series; None where one was kept in buckets alone."""
+    found: dict[str, list[str]] = {}
+    for part in parts:
+        if part is None:
+            return None
+        for name, seconds in part.items():
+            found.setdefault(name, []).append(seconds)
+    return {name: " ".join(some) for name, some in found.items()}
+
+
 def _written(seconds: float) -> str:
     return str(int(seconds)) if seconds.is_integer() else repr(seconds)
 

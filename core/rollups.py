@@ -1,5 +1,5 @@
-"""Each hour's series, made once it is over by the code that counts exactly, kept in `rollup_hours`; added up by day and
-by month in `rollups`.
+"""Each hour's series, made once it is over by the code that counts exactly, kept in `rollup_hours`; added up by day,
+by week and month in `rollups`, and by block of six in `rollup_hours`.
 
 What changes a day afterwards is noticed by the ids of events: those above `mark` are looked at a minute after they were
 first seen, when no transaction that wrote one below them is left. An hour to which one was added is read anew, and so
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -24,7 +24,7 @@ from core.database import Database, Tx
 from core.figures_days import SCOPE, STATE, WHOLE, flow
 from core.figures_hours import counted_of
 from core.figures_read import Span, hour_column, hour_named, read, read_hours, spanning
-from core.figures_series import Series
+from core.figures_series import Series, joined
 from core.jobs import Job, Jobs
 from core.rollups_state import EARLIEST, Due, State, least_of, noted
 from core.status import ACTIVE
@@ -32,13 +32,16 @@ from core.tables import events, rollup_hours, rollups, settings, tickets
 from core.utc_days import (
     DAY,
     HOUR,
+    Block,
     Hour,
+    block_of,
     day_of,
     days_of,
     hours_of,
-    month_of,
+    hours_of_block,
     start_of,
     start_of_hour,
+    sums_of,
 )
 
 log = structlog.get_logger(__name__)
@@ -53,7 +56,8 @@ Hourly = Mapping[Hour, Mapping[str, Series]]  # by queue
 
 
 async def roll_up(jobs: Jobs) -> bool:
-    """Make days for half a second, then the months that they complete. The next slot goes on where this one ends."""
+    """Make days for half a second, then the weeks and months that they complete. The next slot goes on where this one
+    ends."""
     database = jobs.database
     config = jobs.desk.config
     least = least_of(config.retention.closed_tickets, database.clock.now())
@@ -64,8 +68,8 @@ async def roll_up(jobs: Jobs) -> bool:
         state = await _make(database, state, due)
         if time.monotonic() - began > TURN:
             return False
-    for month in state.due_months() if state is not None else ():
-        await database.unit(lambda tx, month=month: make_month(tx, month))  # type: ignore[misc]
+    for key in state.due_sums() if state is not None else ():
+        await database.unit(lambda tx, key=key: add_up(tx, key))  # type: ignore[misc]
     if state is not None and state.checked < state.upto:
         await _check(database)
     return False
@@ -159,7 +163,7 @@ async def _make(database: Database, state: State, due: Due) -> State | None:
         if due.hour:
             return await _save(tx, current.made_hour(due.hour))
         kept = await _kept(tx, [hour for hour in hours_of(due.day) if hour not in hours])
-        await tx.run(delete(rollups).where(rollups.c.day == month_of(due.day)))
+        await tx.run(delete(rollups).where(rollups.c.day.in_(sums_of(due.day))))
         await _store(tx, due.day.isoformat(), _together([kept, *read.values()]), at)
         return await _save(tx, current.made(due.day))
 
@@ -248,22 +252,23 @@ def _together(parts: Iterable[Mapping[str, Series]]) -> dict[str, Series]:
     return whole
 
 
-async def make_month(tx: Tx, month: str) -> None:
-    """Add a month's days up, where none of them is to be made first."""
+async def add_up(tx: Tx, key: str) -> None:
+    """Add the days of a month or a week up, where none of them is to be made first."""
     state = await _load(tx)
-    if state is None or month not in state.due_months():
+    if state is None or key not in state.due_sums():
         return
-    keys = [day.isoformat() for day in days_of(month)]
+    keys = [day.isoformat() for day in days_of(key)]
     rows = await tx.all(
         select(rollups.c.queue, rollups.c.series).where(rollups.c.day.in_(keys), rollups.c.queue != WHOLE)
     )
-    # A month that the first day is in lacks the days before: nothing happened on them.
-    await _store(tx, month, _added_up(rows), await tx.now())
-    await _save(tx, replace(state, months=state.months - {month}))
+    # What the first day is in lacks the days before: nothing happened on them.
+    await _store(tx, key, _added_up(rows), await tx.now())
+    await _save(tx, replace(state, sums=state.sums - {key}))
 
 
 async def store_hours(tx: Tx, hours: Sequence[Hour], hourly: Hourly) -> None:
-    """Store what was read of these hours: of a crowded one the durations in buckets alone, as its row would be long."""
+    """Store what was read of these hours, and add up their blocks. Of a crowded hour the durations are stored in
+    buckets alone, as its row would be long."""
     await tx.run(delete(rollup_hours).where(rollup_hours.c.hour.in_(hours)))
     rows = [
         {
@@ -274,6 +279,31 @@ async def store_hours(tx: Tx, hours: Sequence[Hour], hourly: Hourly) -> None:
         }
         for hour, parts in sorted(hourly.items())
         for queue, series in sorted(parts.items())
+    ]
+    if rows:
+        await tx.run(insert(rollup_hours), rows)
+    await _store_blocks(tx, {block_of(hour) for hour in hours})
+
+
+async def _store_blocks(tx: Tx, blocks: Collection[Block]) -> None:
+    """Add up the hours of each that are there. What lacks an hour isn't used."""
+    table = rollup_hours.c
+    await tx.run(delete(rollup_hours).where(table.hour.in_(blocks)))
+    block_by = {hour: block for block in blocks for hour in hours_of_block(block)}
+    columns = (table.hour, table.queue, table.series, table.durations)
+    parts: dict[tuple[Block, str], list[Row[Any]]] = {}
+    for row in await tx.all(
+        select(*columns).where(table.hour.in_(block_by)).order_by(table.hour, table.queue)
+    ):
+        parts.setdefault((block_by[row.hour], row.queue), []).append(row)
+    rows = [
+        {
+            "hour": block,
+            "queue": queue,
+            "series": _added_up(some)[queue].as_json(),
+            "durations": joined(row.durations for row in some),
+        }
+        for (block, queue), some in parts.items()
     ]
     if rows:
         await tx.run(insert(rollup_hours), rows)

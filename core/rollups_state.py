@@ -16,9 +16,11 @@ from core.utc_days import (
     days_of,
     hour_of,
     hours_of,
-    month_of,
+    is_week,
     start_of,
     start_of_hour,
+    sums_of,
+    week_of,
 )
 
 DELAY: Final = timedelta(minutes=10)  # after a day's or an hour's end; what comes later is noticed
@@ -37,9 +39,9 @@ class Due:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     """How far it has come. `seen`: the highest id when last looked. `first` and `upto`: the days made, both included;
-    of these `added` (something was added to them) and `changed` are to be made anew, and `months` to be added up. The
-    days from `hours_from` on have hours, but the `bare` ones; of these hours those are to be read anew that were
-    `touched`. Of days after `upto` the hours made are `open`."""
+    of these `added` (something was added to them) and `changed` are to be made anew, and of months and weeks `sums` are
+    to be added up. The days from `hours_from` on have hours, but the `bare` ones; of these hours those are to be read
+    anew that were `touched`. Of days after `upto` the hours made are `open`."""
 
     mark: int
     seen: int
@@ -49,7 +51,7 @@ class State:
     checked: date
     added: frozenset[date] = frozenset()
     changed: frozenset[date] = frozenset()
-    months: frozenset[str] = frozenset()
+    sums: frozenset[str] = frozenset()
     hours_from: date
     open: frozenset[Hour] = frozenset()
     touched: frozenset[Hour] = frozenset()
@@ -63,27 +65,34 @@ class State:
             name: sorted(day.isoformat() for day in getattr(self, name))
             for name in ("added", "changed", "bare")
         }
-        names = {name: sorted(getattr(self, name)) for name in ("months", "open", "touched")}
-        return {"mark": self.mark, "seen": self.seen, **days, **lists, **names}
+        names = {name: sorted(getattr(self, name)) for name in ("open", "touched")}
+        sums = {
+            "months": sorted(k for k in self.sums if not is_week(k)),
+            "weeks": sorted(filter(is_week, self.sums)),
+        }
+        return {"mark": self.mark, "seen": self.seen, **days, **lists, **names, **sums, "blocks": True}
 
     @classmethod
     def of_json(cls, stored: Mapping[str, Any]) -> State:
-        """Return what `as_json` gave, also that of older code, which knew of no hours."""
-        upto = date.fromisoformat(stored["upto"])
+        """Return what `as_json` gave, also that of older code, which knew of no weeks, and of hours without their
+        blocks, or of none."""
+        first, upto = (date.fromisoformat(stored[name]) for name in ("first", "upto"))
+        weeks = stored["weeks"] if "weeks" in stored else map(week_of, days_from(first, upto + DAY))
+        hours = stored if "blocks" in stored else {}
         return cls(
             mark=stored["mark"],
             seen=stored["seen"],
             seen_at=datetime.fromisoformat(stored["seen_at"]),
-            first=date.fromisoformat(stored["first"]),
+            first=first,
             upto=upto,
             checked=date.fromisoformat(stored["checked"]),
             added=frozenset(map(date.fromisoformat, stored["added"])),
             changed=frozenset(map(date.fromisoformat, stored["changed"])),
-            months=frozenset(stored["months"]),
-            hours_from=date.fromisoformat(stored.get("hours_from") or (upto + DAY).isoformat()),
-            open=frozenset(map(Hour, stored.get("open", ()))),
-            touched=frozenset(map(Hour, stored.get("touched", ()))),
-            bare=frozenset(map(date.fromisoformat, stored.get("bare", ()))),
+            sums=frozenset((*stored["months"], *weeks)),
+            hours_from=date.fromisoformat(hours.get("hours_from") or (upto + DAY).isoformat()),
+            open=frozenset(map(Hour, hours.get("open", ()))),
+            touched=frozenset(map(Hour, hours.get("touched", ()))),
+            bare=frozenset(map(date.fromisoformat, hours.get("bare", ()))),
         )
 
     def due(self, now: datetime, least: date) -> Due | None:
@@ -115,7 +124,7 @@ class State:
             upto=max(self.upto, day),
             added=self.added - {day},
             changed=self.changed - {day},
-            months=self.months | {month_of(day)},
+            sums=self.sums.union(sums_of(day)),
             open=self.open.difference(hours_of(day)),
             touched=self.touched.difference(hours_of(day)),
             bare=self.bare - {day},
@@ -133,10 +142,10 @@ class State:
         """Has nobody looked at later events since, nor older code made something?"""
         return (self.mark, self.hours_from) == (other.mark, other.hours_from)
 
-    def due_months(self) -> list[str]:
-        """Return the months whose days are all there, and are to be added up."""
-        busy = {month_of(day) for day in self.added | self.changed}
-        return sorted(m for m in self.months - busy if days_of(m)[-1] <= self.upto)
+    def due_sums(self) -> list[str]:
+        """Return the months and weeks whose days are all there, and are to be added up."""
+        busy = {key for day in self.added | self.changed for key in sums_of(day)}
+        return sorted(key for key in self.sums - busy if days_of(key)[-1] <= self.upto)
 
 
 def noted(state: State, least: date, new: Sequence[datetime], changed: Sequence[datetime]) -> State:

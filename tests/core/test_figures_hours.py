@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -14,12 +14,24 @@ from core import figures, figures_days, figures_hours, rollups
 from core.config_time import Retention
 from core.database import Tx
 from core.figures_days import SCOPE
-from core.figures_hours import AtHand
+from core.figures_hours import AtHand, keys_of
 from core.jobs import Jobs
 from core.rollups import roll_up
 from core.rollups_state import EARLIEST, Due, State, noted
 from core.tables import events, rollup_hours, settings
-from core.utc_days import DAY, HOUR, Hour, day_of, hour_of, hours_of, start_of, start_of_hour
+from core.utc_days import (
+    DAY,
+    HOUR,
+    Block,
+    Hour,
+    block_of,
+    day_of,
+    hour_of,
+    hours_of,
+    hours_of_block,
+    start_of,
+    start_of_hour,
+)
 from core.views import Period
 from tests.core.figures_world import Event
 from tests.core.test_figures_read import statements
@@ -201,12 +213,55 @@ async def test_many_late_hours_are_read_in_one_go(lived: Lived, monkeypatch: pyt
 
 
 async def test_an_hour_in_which_nothing_is_left(lived: Lived, store: Store) -> None:
-    """It has no rows, either."""
+    """It has no rows, either; its block has what the others have."""
     state = await lived.roll()
-    hours = [row["hour"] for row in store.rows("SELECT DISTINCT hour FROM rollup_hours ORDER BY hour")]
-    await lived.desk.database.unit(lambda tx: rollups.store_hours(tx, [Hour(hours[0])], {}))
-    assert store.count("rollup_hours", f"hour = '{hours[0]}'") == 0
+    sql = "SELECT DISTINCT hour FROM rollup_hours WHERE hour LIKE '%T%' ORDER BY hour"
+    hours = [Hour(row["hour"]) for row in store.rows(sql)]
+    block = block_of(hours[0])
+    for hour in hours_of_block(block):
+        before = await _opened(lived, [block])
+        gone = await _opened(lived, [hour])
+        await lived.desk.database.unit(lambda tx, h=hour: rollups.store_hours(tx, [h], {}))  # type: ignore[misc]
+        assert store.count("rollup_hours", f"hour = '{hour}'") == 0
+        assert await _opened(lived, [block]) == before - gone
+    assert store.count("rollup_hours", f"hour = '{block}'") == 0
     assert state.hours_from == state.first
+
+
+async def _opened(lived: Lived, keys: Sequence[str]) -> int:
+    where = rollup_hours.c.hour.in_(keys)
+    rows = await lived.desk.database.read(lambda tx: tx.all(select(rollup_hours.c.series).where(where)))
+    return sum(row.series["counts"].get("opened", 0) for row in rows)
+
+
+async def test_blocks_are_read_in_place_of_their_hours(lived: Lived) -> None:
+    """Where all six may be used. A change to a ticket leaves one out until it's made anew with its hour."""
+    await lived.roll()
+    now = lived.desk.clock.now()
+    today = start_of(day_of(now))
+    period = Period(today - DAY + HOUR, today + 12 * HOUR)  # 5 hours, and 5 blocks
+    rows: list[str] = []
+    whole = figures_days._hours
+
+    async def noted(tx: Tx, keys: Sequence[str], queues: Any, *, exact: bool) -> Any:
+        rows.extend(keys)
+        return await whole(tx, keys, queues, exact=exact)
+
+    async def used() -> list[int]:
+        rows.clear()
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(figures_days, "_hours", noted)
+            await figures_of(lived, period)
+        return [sum(sign in key for key in rows) for sign in "TB"]
+
+    assert await used() == [5, 5]
+    await happen(lived, "message", today + 7 * HOUR)
+    lived.desk.clock.offset += MINUTE
+    assert await used() == [5 + 5, 4]
+    await lived.check([period])
+    await lived.notice()
+    assert await used() == [5, 5]
+    await lived.check([period])
 
 
 async def test_who_looks_meanwhile_comes_first(lived: Lived, store: Store) -> None:
@@ -238,31 +293,45 @@ async def test_a_crowded_hour(lived: Lived, monkeypatch: pytest.MonkeyPatch, sto
 # -- from older code ------------------------------------------------------------------------------------------------
 
 
-async def _forget_hours(lived: Lived, store: Store) -> None:
-    """As older code leaves it: it keeps a state that knows of no hours."""
+NO_HOURS = ("hours_from", "open", "touched", "bare", "blocks", "weeks")
+
+
+async def _forget_hours(lived: Lived, store: Store, names: Sequence[str] = NO_HOURS) -> None:
+    """As older code leaves it: it keeps a state that knows of no hours, or (`names`) of none of these."""
     state = (await lived.state()).as_json()
-    for name in ("hours_from", "open", "touched", "bare"):
+    for name in names:
         del state[name]
 
     async def unit(tx: Tx) -> None:
         await tx.run(update(settings).where(settings.c.scope == SCOPE).values(value=state))
 
     await lived.desk.database.unit(unit)
-    store.execute("DELETE FROM rollup_hours")
+    store.execute(
+        "DELETE FROM rollup_hours WHERE hour LIKE :like", like="%" if "hours_from" in names else "%B%"
+    )
+    store.execute("DELETE FROM rollups WHERE day LIKE '%W%'")
 
 
-async def test_days_that_older_code_made(lived: Lived, store: Store) -> None:
-    """They have no hours, and are read; then they get theirs, the newest first, and stay what they were made."""
+@pytest.mark.parametrize("names", [NO_HOURS, ("blocks", "weeks"), ("hours_from", "open", "touched", "bare")])
+async def test_days_that_older_code_made(lived: Lived, store: Store, names: Sequence[str]) -> None:
+    """They have no hours, or these no blocks, and are read; then they get theirs, the newest first, and stay what they
+    were made. Weeks are added up anew."""
     whole = await lived.roll()
-    await _forget_hours(lived, store)
+    weeks = store.count("rollups", "day LIKE '%W%'")
+    assert weeks or whole.upto - whole.first < 13 * DAY
+    await _forget_hours(lived, store, names)
+    state = await lived.state()
+    assert (state.hours_from, state.open) == (state.upto + DAY, frozenset())
+    assert bool(state.due_sums()) == ("weeks" in names and weeks > 0)
     await lived.check(spans(lived, 1))
-    rows = "SELECT day, queue, series, made_at FROM rollups ORDER BY day, queue"
+    rows = "SELECT day, queue, series, made_at FROM rollups WHERE LENGTH(day) = 10 ORDER BY day, queue"
     before = store.rows(rows)
     lived.desk.clock.offset += 2 * MINUTE
     state = await lived.roll()
     assert (state.hours_from, len(state.open), state.bare) == (whole.first, 17, frozenset())
     assert await lived.desk.database.read(lambda tx: tx.scalar(STATE)) == state.as_json()
     assert store.rows(rows) == before
+    assert bool(store.count("rollups", "day LIKE '%W%'")) == ("weeks" in names and weeks > 0)
     await lived.check(spans(lived, 1))
 
 
@@ -278,7 +347,8 @@ async def test_days_of_which_some_was_deleted_stay(lived: Lived, store: Store) -
         a=f"{begin:%F}",
         b=f"{begin + DAY:%F}",
     )
-    before = store.rows("SELECT day, queue, series, made_at FROM rollups ORDER BY day, queue")
+    rows = "SELECT day, queue, series, made_at FROM rollups WHERE LENGTH(day) = 10 ORDER BY day, queue"
+    before = store.rows(rows)
     object.__setattr__(lived.desk.config, "retention", Retention(closed_tickets=4 * DAY))
     lived.desk.clock.offset += 2 * MINUTE
     for _ in range(5):
@@ -287,7 +357,7 @@ async def test_days_of_which_some_was_deleted_stay(lived: Lived, store: Store) -
     assert (state.hours_from, state.bare) == (cut, {gone})
     made = {row["hour"][:10] for row in store.rows("SELECT hour FROM rollup_hours")}
     assert made == {day.isoformat() for day in (cut, today - DAY, today)}
-    assert store.rows("SELECT day, queue, series, made_at FROM rollups ORDER BY day, queue") == before
+    assert store.rows(rows) == before
 
 
 async def test_older_days_that_are_touched_are_read(lived: Lived) -> None:
@@ -400,6 +470,16 @@ def test_which_hours_are_within() -> None:
     assert hand.within(begin + 21 * HOUR, begin + 22 * HOUR - MINUTE) == []
     everything = hand.within(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
     assert len(everything) == 23 + 1
+
+
+def test_which_keys_hold_hours() -> None:
+    """A block's, where all of its hours are wanted."""
+    hours = hours_of(SUNDAY)
+    assert keys_of(hours) == [f"2026-03-29B{n}" for n in range(4)]
+    assert keys_of(hours[1:13]) == [*hours[1:6], "2026-03-29B1", hours[12]]
+    assert keys_of([]) == []
+    assert [block_of(hour) for hour in hours_of_block(Block("2026-03-29B3"))] == ["2026-03-29B3"] * 6
+    assert hours_of_block(Block("2026-03-29B3")) == hours[18:]
 
 
 def test_keys_of_hours() -> None:

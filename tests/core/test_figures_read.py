@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,11 +14,12 @@ from sqlalchemy import event, insert, text
 from core import figures
 from core.database import Database, Tx
 from core.failures import Unavailable
-from core.figures_days import WHOLE, Rolled, flow
+from core.figures_days import SCOPE, STATE, WHOLE, Rolled, flow
 from core.figures_read import read
 from core.figures_series import week
-from core.tables import rollups
-from core.utc_days import DAY
+from core.rollups_state import State
+from core.tables import rollups, settings
+from core.utc_days import DAY, start_of
 from core.views import Period
 from tests.core.desk import TestDesk
 from tests.core.test_rollups import Lived
@@ -85,27 +86,59 @@ async def test_two_periods_ask_once_what_is_rolled_up(store: Store) -> None:
                 lambda tx: figures.beside(tx, period, before, None, zone=zone)
             )
         assert list(both) == alone
-        for what in ("min(rollups.day)", "FROM settings", "date(events.at)", "past_target"):
+        for what in ("FROM settings", "date(events.at)", "past_target"):
             assert len([one for one in said if what in one]) == 1, what
     finally:
         await lived.desk.close()
 
 
-async def test_of_whole_months_no_day_is_asked_for(desk: TestDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However long ago they were: days that no month holds are."""
-    asked: list[str] = []
+@pytest.mark.parametrize(
+    ("since", "until", "due", "asked"),
+    [
+        # All of a month, whose weeks aren't looked for; days beside it.
+        ("01-30", "03-03", "", ["2026-02", "2026-01-30", "2026-01-31", "2026-03-01"]),
+        # Weeks, and days that are in none; the last of the days, which isn't there, is none.
+        ("02-01", "02-11", "", ["2026-W06", "2026-02-01", "2026-02-09", "2026-02-10"]),
+        # One that is to be added up anew.
+        ("02-01", "02-10", "2026-W06", ["2026-02-01", *(f"2026-02-0{n}" for n in range(2, 10))]),
+        ("02-01", "03-01", "2026-02", ["2026-02-01", *(f"2026-02-{n:02}" for n in range(2, 29))]),
+    ],
+)
+async def test_of_whole_months_and_weeks_no_day_is_asked_for(
+    desk: TestDesk, monkeypatch: pytest.MonkeyPatch, since: str, until: str, due: str, asked: list[str]
+) -> None:
+    """However long ago they were: days that neither holds are."""
+    wanted: list[str] = []
     made = Rolled.made
 
     async def noted(self: Rolled, keys: Iterable[str]) -> set[str]:
-        wanted = list(keys)
-        asked.extend(wanted)
-        return await made(self, wanted)
+        some = list(keys)
+        wanted.extend(some)
+        return await made(self, some)
 
     monkeypatch.setattr(Rolled, "made", noted)
     at = datetime(2026, 3, 1, tzinfo=UTC)
-    row = {"queue": WHOLE, "series": {"effect": {"support": 1}}, "made_at": at}
-    keys = ["2026-01-30", "2026-01-31", "2026-02", *(f"2026-02-{n:02}" for n in range(1, 29)), "2026-03-01"]
-    await desk.database.unit(lambda tx: tx.run(insert(rollups), [row | {"day": key} for key in keys]))
-    since, until = datetime(2026, 1, 30, tzinfo=UTC), datetime(2026, 3, 3, tzinfo=UTC)
-    assert await desk.database.read(lambda tx: flow(tx, since, until)) == {"support": 4}
-    assert asked == ["2026-02", "2026-01-30", "2026-01-31", "2026-03-01", "2026-03-02"]
+    days = [*("2026-01-30", "2026-01-31"), *(f"2026-02-{n:02}" for n in range(1, 29)), "2026-03-01"]
+    counts = dict.fromkeys(days, 1) | {f"2026-W0{n}": 7 for n in (6, 7, 8)} | {"2026-02": 28}
+    rows = [
+        {"day": key, "queue": WHOLE, "series": {"effect": {"support": n}}, "made_at": at}
+        for key, n in counts.items()
+    ]
+    first, upto = date(2026, 1, 30), date(2026, 3, 1)
+    state = State(
+        mark=0,
+        seen=0,
+        seen_at=at,
+        first=first,
+        upto=upto,
+        checked=upto,
+        hours_from=upto + DAY,
+        sums=frozenset({due} if due else ()),
+    )
+    await desk.database.unit(lambda tx: tx.run(insert(rollups), rows))
+    stored = {"scope": SCOPE, "key": STATE, "value": state.as_json()}
+    await desk.database.unit(lambda tx: tx.run(insert(settings).values(**stored)))
+    span = [datetime.fromisoformat(f"2026-{day}T00:00Z") for day in (since, until)]
+    found = await desk.database.read(lambda tx: flow(tx, *span))
+    assert found == {"support": (min(span[1], start_of(upto + DAY)) - span[0]).days}
+    assert wanted == asked

@@ -67,7 +67,7 @@ class Lived:
         for _ in range(300):
             await roll_up(jobs)
             state = await self.state()
-            if state.due(self.desk.clock.now(), EARLIEST) is None and not state.due_months():
+            if state.due(self.desk.clock.now(), EARLIEST) is None and not state.due_sums():
                 return state
         raise AssertionError("it never ends")
 
