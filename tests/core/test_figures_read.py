@@ -17,12 +17,12 @@ from core.failures import Unavailable
 from core.figures_days import SCOPE, STATE, WHOLE, Rolled, flow
 from core.figures_read import read
 from core.figures_series import week
-from core.rollups_state import State
 from core.tables import rollups, settings
 from core.utc_days import DAY, start_of
 from core.views import Period
 from tests.core.desk import TestDesk
 from tests.core.test_rollups import Lived
+from tests.rolled import state_of
 from tests.stores import Store
 
 
@@ -124,17 +124,8 @@ async def test_of_whole_months_and_weeks_no_day_is_asked_for(
         {"day": key, "queue": WHOLE, "series": {"effect": {"support": n}}, "made_at": at}
         for key, n in counts.items()
     ]
-    first, upto = date(2026, 1, 30), date(2026, 3, 1)
-    state = State(
-        mark=0,
-        seen=0,
-        seen_at=at,
-        first=first,
-        upto=upto,
-        checked=upto,
-        hours_from=upto + DAY,
-        sums=frozenset({due} if due else ()),
-    )
+    upto = date(2026, 3, 1)
+    state = state_of(date(2026, 1, 30), upto, sums=frozenset({due} if due else ()))
     await desk.database.unit(lambda tx: tx.run(insert(rollups), rows))
     stored = {"scope": SCOPE, "key": STATE, "value": state.as_json()}
     await desk.database.unit(lambda tx: tx.run(insert(settings).values(**stored)))

@@ -6,7 +6,7 @@ import base64
 import re
 import time
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 
 from core.shapes import File, Visibility
 from tests.interfaces.counter import ANN, REPORT, Counter, counter_on, on_sqlite
+from tests.rolled import rolled_up
 from tests.stores import Store
 from tests.web.browser import presses
 
@@ -295,6 +296,7 @@ async def test_the_longest_period(desk: Counter) -> None:
     await desk.opened()
     sql = "INSERT INTO rollups (day, queue, series, made_at) VALUES ('2020-01', '', :series, '2026-01-01 00:00:00')"
     desk.store.execute(sql, series='{"effect": {}}')
+    rolled_up(desk.store, date(2019, 12, 30), date(2020, 2, 2))
     asked = {"since": "1970-01-01", "until": "9000-12-31T23:59:59.999999Z"}
     answer = await desk.ada.get("/analyze-data", params=asked)
     assert (answer.status_code, answer.json()["came_in"]) == (200, 1)

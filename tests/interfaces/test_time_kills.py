@@ -21,6 +21,7 @@ from sandbox import Sandbox
 from tests.conftest import Houses
 from tests.core.desk import TestDesk
 from tests.house import House
+from tests.rolled import rolled_up
 from tests.stores import Store
 
 RECIPIENTS = ["boss@example.com", "cfo@example.com", "ceo@example.com"]
@@ -219,7 +220,9 @@ async def test_a_job_that_fails_is_told_and_stops_no_other(
     weekly, _ = fired(timedelta(minutes=2), "weekly", period="7d")
     hourly, _ = fired(timedelta(minutes=2), "hourly", period="1h")
     await known(store, weekly, hourly)
-    day = (datetime.now(UTC) - timedelta(days=3)).date().isoformat()
+    damaged = (datetime.now(UTC) - timedelta(days=3)).date()
+    rolled_up(store, damaged, damaged + timedelta(days=2), hours=True)
+    day = damaged.isoformat()
     for queue, series in (("", '{"effect": {}}'), ("support", '{"counts": {"opened"')):
         store.execute(
             "INSERT INTO rollups (day, queue, series, made_at) VALUES (:day, :queue, :series, :at)",
