@@ -2,7 +2,7 @@
 
 Of fifty-three tickets one is open: nobody's, ada's, grace's or somebody else's, some put aside, some late. Of the days
 with which periods of reports begin and end all events are there, of the other days each ticket's first. Messages and
-deliveries are those of the latest tickets. A dozen tickets of the last day have just got another assignee.
+deliveries are those of the latest tickets. Three tickets of the last day have just got another assignee.
 """
 
 from __future__ import annotations
@@ -120,9 +120,9 @@ async def _hours(database: Database, now: datetime) -> None:
 
 
 def _just_now(count: int, now: datetime, dice: random.Random) -> Iterator[dict[str, Any]]:
-    """What a busy desk does in the two minutes that the job hasn't looked at: the hours of these tickets are read."""
+    """What a busy desk does in the ten seconds that the job hasn't looked at: the hours of these tickets are read."""
     hours, day = count * 2 // (365 * 24), count // 365
-    for n in (*dice.choices(range(count - hours, count), k=8), *dice.choices(range(count - day, count), k=4)):
+    for n in (*dice.choices(range(count - hours, count), k=2), *dice.choices(range(count - day, count), k=1)):
         change = {"kind": "assigned", "public": False, "data": {"from": "ada", "to": "grace"}}
         yield {
             "ticket_id": n,

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
-from sqlalchemy import func, null, select
+from sqlalchemy import Row, func, null, select
 
 from core.database import Tx
 from core.failures import Unavailable
-from core.figures_hours import AtHand, at_hand, keys_of
+from core.figures_hours import AtHand, at_hand, keys_of, unseen
 from core.figures_read import ACTED, Queues, Span, counted, read, spanning
 from core.figures_series import Series
 from core.figures_shapes import EFFECT
@@ -170,6 +170,7 @@ class Rolled:
         self._late: frozenset[date] = frozenset()
         self._at_hand: AtHand | None = None
         self._state: State | None = None
+        self._new: Sequence[Row[Any]] | None = None
         self._noted: set[str] = set()
         self._made: dict[str, bool] = {}
 
@@ -184,14 +185,21 @@ class Rolled:
     async def late(self) -> frozenset[date]:
         """The days that something was added to, since `core.rollups` looked last."""
         if self._first("late") and (state := await self.state()) is not None:
-            self._late = await _late(self._tx, state)
+            new = await self._unseen(state)
+            days = await _days_after(self._tx, state) if new is None else {day_of(row.at) for row in new}
+            self._late = state.added.union(day for day in days if day <= state.upto)
         return self._late
 
     async def at_hand(self) -> AtHand | None:
         """Which hours are there."""
         if self._first("hours") and (state := await self.state()) is not None:
-            self._at_hand = await at_hand(self._tx, state)
+            self._at_hand = await at_hand(self._tx, state, await self._unseen(state))
         return self._at_hand
+
+    async def _unseen(self, state: State) -> Sequence[Row[Any]] | None:
+        if self._first("unseen"):
+            self._new = await unseen(self._tx, state)
+        return self._new
 
     async def state(self) -> State | None:
         """How far `core.rollups` has come."""
@@ -275,12 +283,13 @@ def _whole(days: Iterable[date], sum_of: Callable[[date], str]) -> dict[str, lis
     return {key: some for key, some in found.items() if some == days_of(key)}
 
 
-async def _late(tx: Tx, state: State) -> frozenset[date]:
+async def _days_after(tx: Tx, state: State) -> set[date]:
+    """The days of all events that are new, of those that are made."""
     day = func.date(events.c.at)  # text on SQLite
     # Compared by its day, so that no index of times is taken for it: by that all that ever happened would be read.
     made = day < (state.upto + DAY).isoformat()
     rows = await tx.all(select(day.label("day")).where(events.c.id > state.mark, made).distinct())
-    return state.added.union(date.fromisoformat(str(row.day)) for row in rows)
+    return {date.fromisoformat(str(row.day)) for row in rows}
 
 
 def _rest(since: datetime, until: datetime | None, held: Iterable[Held]) -> list[Span]:

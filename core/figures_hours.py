@@ -15,13 +15,24 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
-from sqlalchemy import Select, func, select, union
+from sqlalchemy import Row, select
 
 from core.database import Tx
-from core.figures_read import ACTED, hour_column, hour_named
+from core.figures_read import ACTED
 from core.rollups_state import State
 from core.tables import events
-from core.utc_days import BLOCK_HOURS, DAY, HOUR, Hour, block_of, day_of, days_from, hours_of, start_of_hour
+from core.utc_days import (
+    BLOCK_HOURS,
+    DAY,
+    HOUR,
+    Hour,
+    block_of,
+    day_of,
+    days_from,
+    hour_of,
+    hours_of,
+    start_of_hour,
+)
 
 # What makes something else of a ticket by which what happened (`ACTED`) was counted; a rating: by which it was rated.
 CHANGES: Final = frozenset(
@@ -31,7 +42,7 @@ CHANGES: Final = frozenset(
     )
 )
 RATED: Final = "rated"
-MOST_NEW: Final = 2_000  # ids of events that nobody has looked at yet; of more, no hour is used
+MOST_NEW: Final = 2_000  # events above the mark that are looked at one by one; of more, no hour is used
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,36 +77,37 @@ def _is_in(hour: Hour, since: datetime, until: datetime) -> bool:
     return since <= begin and begin + HOUR <= until
 
 
-async def at_hand(tx: Tx, state: State) -> AtHand | None:
-    """Return which hours are there, by the state of `core.rollups`. None are, too, while there's much to look at."""
-    if state.hours_from > state.upto and not state.open:
+async def unseen(tx: Tx, state: State) -> Sequence[Row[Any]] | None:
+    """Return the events that `core.rollups` hasn't looked at, by their ids. None where so much is new that nobody is to
+    look at each."""
+    columns = (events.c.id, events.c.at, events.c.ticket_id, events.c.kind)
+    new = select(*columns).where(events.c.id > state.mark).order_by(events.c.id).limit(MOST_NEW + 1)
+    rows = await tx.all(new)
+    return None if len(rows) > MOST_NEW else [row for row in rows if row.id not in state.looked]
+
+
+async def at_hand(tx: Tx, state: State, new: Sequence[Row[Any]] | None) -> AtHand | None:
+    """Return which hours are there, by the state of `core.rollups` and what it hasn't looked at. None are, too, while
+    that is much."""
+    if new is None or (state.hours_from > state.upto and not state.open):
         return None
-    newest = int(await tx.scalar(select(func.max(events.c.id))) or 0)
-    if newest - state.mark > MOST_NEW:
-        return None
+    times = [row.at for row in new] + await counted_of_changed(tx, new)
     return AtHand(
         first=state.hours_from,
         upto=state.upto,
         bare=state.bare,
         open=state.open,
-        stale=await _stale(tx, state.mark) | state.touched,
+        stale=state.touched.union(map(hour_of, times)),
     )
 
 
-async def _stale(tx: Tx, mark: int) -> frozenset[Hour]:
-    """The hours that the events after `mark` touch."""
-    new = events.c.id > mark
-    touched = union(
-        select(hour_column()).where(new),
-        *(select(hour_column()).where(*one) for one in counted_of(select(events.c.ticket_id).where(new))),
-    )
-    return frozenset(hour_named(row.hour) for row in await tx.all(touched))
-
-
-def counted_of(changed: Select[tuple[int]]) -> tuple[tuple[Any, ...], ...]:
-    """Return the conditions on events that are counted by what a ticket is, of tickets that became something else.
-    `changed`: the ids of events' tickets; of these events those count that changed something."""
-    kinds = events.c.kind
-    by_ticket = changed.where(kinds.in_(sorted(CHANGES))), kinds.in_(ACTED)
-    by_rating = changed.where(kinds == RATED), kinds == RATED
-    return tuple((events.c.ticket_id.in_(ids), counted) for ids, counted in (by_ticket, by_rating))
+async def counted_of_changed(tx: Tx, new: Sequence[Row[Any]]) -> list[datetime]:
+    """Return when something was counted of the tickets that these events made something else of: by what a ticket is,
+    or by how it was rated."""
+    found: list[datetime] = []
+    for changes, counted in ((CHANGES, ACTED), ((RATED,), (RATED,))):
+        changed = {row.ticket_id for row in new if row.kind in changes}
+        if changed:
+            where = events.c.ticket_id.in_(changed), events.c.kind.in_(counted)
+            found += [row.at for row in await tx.all(select(events.c.at).where(*where))]
+    return found

@@ -1,28 +1,28 @@
 """Each hour's series, made once it is over by the code that counts exactly, kept in `rollup_hours`; added up by day,
 by week and month in `rollups`, and by block of six in `rollup_hours`.
 
-What changes a day afterwards is noticed by the ids of events: those above `mark` are looked at a minute after they were
-first seen, when no transaction that wrote one below them is left. An hour to which one was added is read anew, and so
-are those of a ticket whose priority, assignee, tags or rating changed, or that was merged or found to be spam: the
-figures go by what it is now. Where closed tickets are deleted, days of which some may be gone stay as they are. Days
-that were made before there were hours get theirs, the newest first, when there's nothing else to do.
+What changes a day afterwards is noticed by the ids of events: those above `mark` are looked at, each once, and `mark`
+follows a minute later, when no transaction that wrote one below it is left. An hour to which one was added is read
+anew, and so are those of a ticket whose priority, assignee, tags or rating changed, or that was merged or found to be
+spam: the figures go by what it is now. Where closed tickets are deleted, days of which some may be gone stay as they
+are. Days that were made before there were hours get theirs, the newest first, when there's nothing else to do.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 import structlog
 from sqlalchemy import Row, delete, func, insert, select
 
 from core.database import Database, Tx
 from core.figures_days import SCOPE, STATE, WHOLE, flow
-from core.figures_hours import counted_of
+from core.figures_hours import counted_of_changed, unseen
 from core.figures_read import Span, hour_column, hour_named, read, read_hours, spanning
 from core.figures_series import Series, joined
 from core.jobs import Job, Jobs
@@ -52,6 +52,7 @@ LOOK: Final = 2_000  # events looked at in a turn
 SLICE: Final = 20_000  # events of an hour that are read at once
 TURN: Final = 0.5  # seconds after which a turn begins no further day
 
+T = TypeVar("T")
 Hourly = Mapping[Hour, Mapping[str, Series]]  # by queue
 
 
@@ -98,19 +99,35 @@ async def _look(tx: Tx, least: date, settled: timedelta = SETTLED) -> State | No
     if state is None:
         await _begin(tx, now)
         return None
-    if timedelta() <= now - state.seen_at < settled:
-        return state if state.upto >= state.first else None
-    rows = await tx.all(
-        select(events.c.id, events.c.at)
-        .where(events.c.id > state.mark, events.c.id <= state.seen)
-        .order_by(events.c.id)
-        .limit(LOOK)
-    )
-    state = noted(state, least, [row.at for row in rows], await _counted_of_changed(tx, state, rows))
-    if len(rows) == LOOK:
-        return await _save(tx, replace(state, mark=rows[-1].id))
+    begun = state.upto >= state.first
+    waits = timedelta() <= now - state.seen_at < settled
+    if waits and not begun:
+        return None
+    new = await unseen(tx, state)
+    if new:
+        state = await _noted(tx, state, least, new)
+        state = replace(state, looked=state.looked.union(row.id for row in new))
+    if waits:
+        return await _save(tx, state) if new else state
+    if new is None:  # an archive that is read in
+        rows = await _settled(tx, state)
+        state = await _noted(tx, state, least, [row for row in rows if row.id not in state.looked])
+        if len(rows) == LOOK:
+            return await _save(tx, state.moved_on(rows[-1].id))
     highest = int(await tx.scalar(select(func.max(events.c.id))) or 0)
-    return await _save(tx, replace(state, mark=state.seen, seen=highest, seen_at=now))
+    return await _save(tx, replace(state.moved_on(state.seen), seen=highest, seen_at=now))
+
+
+async def _settled(tx: Tx, state: State) -> Sequence[Row[Any]]:
+    """The first of the events that no other one comes before."""
+    columns = (events.c.id, events.c.at, events.c.ticket_id, events.c.kind)
+    ids = events.c.id
+    some = select(*columns).where(ids > state.mark, ids <= state.seen).order_by(ids).limit(LOOK)
+    return await tx.all(some)
+
+
+async def _noted(tx: Tx, state: State, least: date, rows: Sequence[Row[Any]]) -> State:
+    return noted(state, least, [row.at for row in rows], await counted_of_changed(tx, rows))
 
 
 async def _begin(tx: Tx, now: datetime) -> None:
@@ -133,22 +150,17 @@ async def _begin(tx: Tx, now: datetime) -> None:
     await _save(tx, begun)
 
 
-async def _counted_of_changed(tx: Tx, state: State, rows: Sequence[Row[Any]]) -> list[datetime]:
-    """When something was counted of the tickets that these events made something else of."""
-    if not rows:
-        return []
-    new = select(events.c.ticket_id).where(events.c.id > state.mark, events.c.id <= rows[-1].id)
-    found = [await tx.all(select(events.c.at).where(*one)) for one in counted_of(new)]
-    return [row.at for some in found for row in some]
-
-
 # -- making -------------------------------------------------------------------------------------------------------
 
 
 async def _make(database: Database, state: State, due: Due) -> State | None:
-    """Make what is due. None where somebody has looked at later events meanwhile."""
+    """Make what is due. None where somebody has looked at later events meanwhile, or where the node of a cluster that
+    was asked lacks some of those that were looked at."""
     hours = [due.hour] if due.hour else hours_of(due.day) if due.past else state.to_read(due.day)
-    at, read = await read_hours_of(database, hours)
+    try:
+        at, read = await read_hours_of(database, hours, state.looked)
+    except Behind:
+        return None
 
     async def unit(tx: Tx) -> State | None:
         current = await _load(tx)
@@ -192,22 +204,43 @@ async def _adds_up(tx: Tx, day: date, read: Hourly) -> bool:
     return {k: v for k, v in made.items() if v} == {k: v for k, v in now.items() if v}
 
 
-async def read_hours_of(database: Database, hours: Sequence[Hour]) -> tuple[datetime, Hourly]:
+class Behind(Exception):
+    """A node of a cluster lacks events that another one had."""
+
+
+class _ReadIn(Protocol):
+    async def __call__(self, work: Callable[[Tx], Awaitable[T]]) -> T:
+        """Run `work` in a reading transaction."""
+
+
+async def read_hours_of(
+    database: Database, hours: Sequence[Hour], looked: Collection[int] = ()
+) -> tuple[datetime, Hourly]:
     """Return the series of these hours, of those in which something happened, and when they were read: some at once, a
-    crowded one in slices, so that no transaction runs long."""
+    crowded one in slices, so that no transaction runs long. `looked`: events that must be there. Raises `Behind`."""
     hour = hour_column()
+    there = select(func.count()).where(events.c.id.in_(looked))
+
+    async def read_in(work: Callable[[Tx], Awaitable[T]]) -> T:
+        async def checked(tx: Tx) -> T:
+            if looked and await tx.scalar(there) != len(looked):
+                raise Behind
+            return await work(tx)
+
+        return await database.read(checked)
+
     sizes = select(hour, func.count().label("n")).where(*spanning(_spans(hours), None)).group_by(hour)
 
     async def look(tx: Tx) -> tuple[datetime, dict[Hour, int]]:
         return await tx.now(), {hour_named(row.hour): int(row.n) for row in await tx.all(sizes)}
 
-    at, counts = await database.read(look)
+    at, counts = await read_in(look)
     found: dict[Hour, dict[str, Series]] = {}
     for some in _portions(counts):
         if counts[some[0]] > SLICE:
-            found[some[0]] = await _read_crowded(database, some[0], 1 + counts[some[0]] // SLICE)
+            found[some[0]] = await _read_crowded(read_in, some[0], 1 + counts[some[0]] // SLICE)
         else:
-            found |= await database.read(lambda tx, some=some: read_hours(tx, _spans(some)))  # type: ignore[misc]
+            found |= await read_in(lambda tx, some=some: read_hours(tx, _spans(some)))  # type: ignore[misc]
     return at, found
 
 
@@ -235,12 +268,12 @@ def _spans(hours: Sequence[Hour]) -> list[Span]:
     return list(spans)
 
 
-async def _read_crowded(database: Database, hour: Hour, slices: int) -> dict[str, Series]:
+async def _read_crowded(read_in: _ReadIn, hour: Hour, slices: int) -> dict[str, Series]:
     start = start_of_hour(hour)
     parts = []
     for n in range(slices):
         span = start + HOUR * n / slices, start + HOUR * (n + 1) / slices
-        parts.append(await database.read(lambda tx, span=span: read(tx, [span])))  # type: ignore[misc]
+        parts.append(await read_in(lambda tx, span=span: read(tx, [span])))  # type: ignore[misc]
     return _together(parts)
 
 

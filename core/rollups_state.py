@@ -38,12 +38,14 @@ class Due:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """How far it has come. `seen`: the highest id when last looked. `first` and `upto`: the days made, both included;
+    """How far it has come. `looked`: the events above `mark` that it looked at already. `seen`: the highest id when
+    `mark` was moved on, at `seen_at`. `first` and `upto`: the days made, both included;
     of these `added` (something was added to them) and `changed` are to be made anew, and of months and weeks `sums` are
     to be added up. The days from `hours_from` on have hours, but the `bare` ones; of these hours those are to be read
     anew that were `touched`. Of days after `upto` the hours made are `open`."""
 
     mark: int
+    looked: frozenset[int] = frozenset()
     seen: int
     seen_at: datetime
     first: date
@@ -70,7 +72,16 @@ class State:
             "months": sorted(k for k in self.sums if not is_week(k)),
             "weeks": sorted(filter(is_week, self.sums)),
         }
-        return {"mark": self.mark, "seen": self.seen, **days, **lists, **names, **sums, "blocks": True}
+        return {
+            "mark": self.mark,
+            "looked": sorted(self.looked),
+            "seen": self.seen,
+            **days,
+            **lists,
+            **names,
+            **sums,
+            "blocks": True,
+        }
 
     @classmethod
     def of_json(cls, stored: Mapping[str, Any]) -> State:
@@ -81,6 +92,7 @@ class State:
         hours = stored if "blocks" in stored else {}
         return cls(
             mark=stored["mark"],
+            looked=frozenset(stored.get("looked", ())),
             seen=stored["seen"],
             seen_at=datetime.fromisoformat(stored["seen_at"]),
             first=first,
@@ -140,7 +152,11 @@ class State:
 
     def is_that_of(self, other: State) -> bool:
         """Has nobody looked at later events since, nor older code made something?"""
-        return (self.mark, self.hours_from) == (other.mark, other.hours_from)
+        return (self.mark, self.looked, self.hours_from) == (other.mark, other.looked, other.hours_from)
+
+    def moved_on(self, mark: int) -> State:
+        """Return it with a higher mark: no event up to that one comes any more."""
+        return replace(self, mark=mark, looked=frozenset(id_ for id_ in self.looked if id_ > mark))
 
     def due_sums(self) -> list[str]:
         """Return the months and weeks whose days are all there, and are to be added up."""

@@ -71,11 +71,12 @@ async def figures_of(lived: Lived, period: Period) -> dict[str, Any]:
     return found.as_json()
 
 
-async def happen(lived: Lived, kind: str, at: datetime) -> None:
+async def happen(lived: Lived, kind: str, at: datetime, **more: Any) -> None:
     """Something happens to the first ticket that nothing counts by."""
     life = next(life for life in lived.world.lives if not life.out)
     lived.world.events.append(Event(life, at, kind, life.queue, {}))
     row = {"ticket_id": life.id, "at": at, "kind": kind, "actor_name": "ann", "public": True, "data": {}}
+    row |= more
     await lived.desk.database.unit(lambda tx: tx.run(events.insert().values(**row, queue=life.queue)))
 
 
@@ -151,6 +152,61 @@ async def test_another_priority_counts_at_once(lived: Lived) -> None:
     assert len(state.open) == 17
     assert not state.changed | state.touched
     await lived.check(spans(lived, 1))
+
+
+async def test_it_is_made_anew_at_once(lived: Lived) -> None:
+    """At the next slot, ten seconds later, before it is certain that nothing comes before what happened."""
+    before = await lived.roll()
+    now = lived.desk.clock.now()
+    life = next(one for one in lived.world.lives if one.created > now - DAY and one.status == "resolved")
+    await change(lived, life, spam=False, at=now)
+    touched = hour_of(life.created)
+    period = Period(start_of_hour(touched), start_of_hour(touched) + HOUR)
+
+    async def one_by_one() -> int:
+        with statements(lived.desk.database) as said:
+            await figures_of(lived, period)
+        return len([one for one in said if "group_concat" in one])
+
+    lived.desk.clock.offset += timedelta(seconds=1)
+    assert await one_by_one() == 2
+    lived.desk.clock.offset += timedelta(seconds=9)
+    await roll_up(Jobs(lived.desk.desk, lived.desk.database, lived.desk.blobs))
+    state = await lived.state()
+    assert (state.mark, len(state.looked), state.touched) == (before.mark, 1, frozenset())
+    assert await one_by_one() == 0
+    await lived.check([period, *spans(lived, 1)])
+    assert not (await lived.notice()).looked
+
+
+async def test_what_is_written_below_what_was_looked_at(lived: Lived) -> None:
+    """A transaction that began before others ended after they were looked at: its events have lower ids."""
+    before = await lived.roll()
+    at = lived.desk.clock.now() - 3 * HOUR
+    for number in (before.mark + 9, before.mark + 5, before.mark + 7):
+        await happen(lived, "message", at, id=number)
+        lived.desk.clock.offset += timedelta(seconds=10)
+        state = await lived.roll()
+        assert number in state.looked
+        assert hour_of(at) in state.open
+        await lived.check([Period(at - HOUR, at + HOUR)])
+    assert state.mark == before.mark
+    state = await lived.notice()
+    assert (state.mark, state.looked) == (before.mark + 9, frozenset())
+
+
+async def test_a_node_that_lacks_what_was_looked_at(lived: Lived) -> None:
+    """In a cluster the next transaction may be at another node, which has it later: nothing is made of less."""
+    state = await lived.roll()
+    hour = sorted(state.open)[-1]
+    ahead = replace(state, looked=frozenset({state.mark + 1}))
+    await lived.desk.database.unit(lambda tx: rollups._save(tx, ahead))
+    database = lived.desk.database
+    assert await rollups._make(database, ahead, Due(state.upto + DAY, hour=hour)) is None
+    with pytest.raises(rollups.Behind):
+        await rollups.read_hours_of(database, [hour], ahead.looked)
+    await happen(lived, "message", lived.desk.clock.now(), id=state.mark + 1)
+    assert await rollups._make(database, ahead, Due(state.upto + DAY, hour=hour)) == ahead
 
 
 @pytest.mark.parametrize("ago", [3 * HOUR, 30 * HOUR])
@@ -270,7 +326,8 @@ async def test_who_looks_meanwhile_comes_first(lived: Lived, store: Store) -> No
     hour = sorted(state.open)[-1]
     made = store.value("SELECT COUNT(*) FROM rollup_hours")
     database = lived.desk.database
-    for older in (replace(state, mark=state.mark - 1), replace(state, hours_from=state.upto + DAY)):
+    others = {"mark": state.mark - 1}, {"hours_from": state.upto + DAY}, {"looked": frozenset({state.mark})}
+    for older in (replace(state, **other) for other in others):
         for due in (Due(state.upto + DAY, hour=hour), Due(state.upto), Due(state.first, past=True)):
             assert await rollups._make(database, older, due) is None
     assert await lived.state() == state

@@ -86,7 +86,7 @@ async def test_two_periods_ask_once_what_is_rolled_up(store: Store) -> None:
                 lambda tx: figures.beside(tx, period, before, None, zone=zone)
             )
         assert list(both) == alone
-        for what in ("FROM settings", "date(events.at)", "past_target"):
+        for what in ("FROM settings", "WHERE events.id >", "past_target"):
             assert len([one for one in said if what in one]) == 1, what
     finally:
         await lived.desk.close()
