@@ -85,9 +85,11 @@ class Tx:
         """Execute a statement."""
         return await self.connection.execute(statement, parameters)
 
-    async def all(self, statement: Executable) -> Sequence[Row[Any]]:
-        """Return all rows."""
-        return (await self.connection.execute(statement)).all()
+    async def all(
+        self, statement: Executable, parameters: Mapping[str, Any] | None = None
+    ) -> Sequence[Row[Any]]:
+        """Return all rows. `parameters`: what a statement that is kept has names for."""
+        return (await self.connection.execute(statement, parameters)).all()
 
     async def first(self, statement: Executable) -> Row[Any] | None:
         """Return the first row, or None."""

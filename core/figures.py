@@ -23,7 +23,7 @@ from sqlalchemy import case, func, or_, select, union_all
 
 from core.database import Tx
 from core.figures_days import Rolled, exactly, flow, gathered
-from core.figures_read import Queues
+from core.figures_rows import Queues
 from core.figures_series import DIMENSIONS, Series, share, total, week
 from core.figures_shapes import EFFECT as EFFECT
 from core.figures_shapes import Figures as Figures

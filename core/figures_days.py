@@ -19,7 +19,8 @@ from sqlalchemy import Row, func, null, select
 from core.database import Tx
 from core.failures import Unavailable
 from core.figures_hours import AtHand, at_hand, keys_of, unseen
-from core.figures_read import ACTED, Queues, Span, counted, read, spanning
+from core.figures_read import read
+from core.figures_rows import ACTED, Queues, Span, counted, spanning
 from core.figures_series import Series
 from core.figures_shapes import EFFECT
 from core.rollups_state import State

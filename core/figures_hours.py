@@ -18,7 +18,7 @@ from typing import Any, Final
 from sqlalchemy import Row, select
 
 from core.database import Tx
-from core.figures_read import ACTED
+from core.figures_rows import ACTED
 from core.rollups_state import State
 from core.tables import events
 from core.utc_days import (

@@ -23,7 +23,8 @@ from sqlalchemy import Row, delete, func, insert, select
 from core.database import Database, Tx
 from core.figures_days import SCOPE, STATE, WHOLE, flow
 from core.figures_hours import counted_of_changed, unseen
-from core.figures_read import Span, hour_column, hour_named, read, read_hours, spanning
+from core.figures_read import read, read_hours
+from core.figures_rows import Span, hour_column, hour_named, spanning
 from core.figures_series import Series, joined
 from core.jobs import Job, Jobs
 from core.rollups_state import EARLIEST, Due, State, least_of, noted

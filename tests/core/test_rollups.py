@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import select, update
 
-from core import figures, figures_read
+from core import figures, figures_rows
 from core.config_time import Retention
 from core.figures import Figures, Spread
 from core.figures_days import SCOPE
@@ -178,7 +178,7 @@ async def test_events_come_in_rows_of_any_size(
     lived: Lived, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     """Those of like tickets come as one row, or as several."""
-    monkeypatch.setattr(figures_read, "_GROUP", size)
+    monkeypatch.setattr(figures_rows, "_GROUP", size)
     await lived.check(lived.periods(1))
 
 
