@@ -12,19 +12,20 @@ between the first event and now is looked at once a day (`core.rollups`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import structlog
-from sqlalchemy import case, func, or_, select, union_all
+from sqlalchemy import func, select
 
+from core import figures_standing
 from core.database import Tx
 from core.figures_days import Rolled, exactly, flow, gathered
 from core.figures_rows import Queues
-from core.figures_series import DIMENSIONS, Series, share, total, week
+from core.figures_series import DIMENSIONS, Counts, Series, share, total, week
 from core.figures_shapes import EFFECT as EFFECT
 from core.figures_shapes import Figures as Figures
 from core.figures_shapes import Group as Group
@@ -35,11 +36,12 @@ from core.figures_shapes import Spread as Spread
 from core.figures_shapes import Targets as Targets
 from core.figures_shapes import Waiting as Waiting
 from core.figures_shapes import spread as spread
+from core.figures_standing import OF_THESE, STANDING, Standing, summed
+from core.figures_standing import now as now
 from core.histogram import WITHIN
 from core.shapes import Actor, Priority, Role
-from core.status import ACTIVE, Status
 from core.tables import inbox, tickets, users
-from core.views import Period, unsought
+from core.views import Period
 
 log = structlog.get_logger(__name__)
 
@@ -80,8 +82,9 @@ async def _of(
     }
     whole = total(parts.values())
     counts: dict[str, Any] = _counts(whole, sum(ends.values()))
-    counts |= _summed(standing, (*_STANDING, *_OF_THESE))
-    groups = await _groups(tx, whole)
+    counts |= summed(standing, (*STANDING, *OF_THESE))
+    by = {dimension: whole.by(dimension) for dimension in DIMENSIONS}
+    groups = _groups(by, await stands.names(by["assignee"]))
     found = Figures(
         period=period,
         queue=queue if isinstance(queue, str) else None,
@@ -184,12 +187,8 @@ def _by_queue(parts: Mapping[str, Series], ends: Mapping[str, int]) -> tuple[Gro
     return tuple(groups)
 
 
-async def _groups(tx: Tx, whole: Series) -> dict[str, tuple[Group, ...]]:
-    """By each dimension: priorities the most pressing first, the others by how much they did."""
-    by = {dimension: whole.by(dimension) for dimension in DIMENSIONS}
-    ids = [int(key) for key in by["assignee"] if key]
-    rows = await tx.all(select(users.c.id, users.c.username, users.c.name).where(users.c.id.in_(ids)))
-    names = {str(row.id): row.username or row.name for row in rows}
+def _groups(by: Mapping[str, Mapping[str, Counts]], names: Mapping[str, str]) -> dict[str, tuple[Group, ...]]:
+    """By each dimension: priorities the most pressing first, the others by how much they did. `names`: assignees'."""
     found: dict[str, tuple[Group, ...]] = {}
     for dimension, counted in by.items():
         groups = [
@@ -215,7 +214,8 @@ class _Stands:
         self._tx = tx
         self.rolled = Rolled(tx)
         self.known: dict[datetime, dict[str, int]] = {}
-        self._seen: tuple[dict[str, dict[str, int]], tuple[Waiting, ...]] | None = None
+        self._names: dict[str, str] = {}
+        self._seen: tuple[Standing, tuple[Waiting, ...]] | None = None
 
     async def later(self, since: datetime, queues: Queues) -> dict[str, int]:
         """Return by how much each queue's backlog grew since then. Raises `Counting`."""
@@ -227,111 +227,20 @@ class _Stands:
             self.known[since] = dict(grown)
         return self.known[since]
 
-    async def seen(self, queues: Queues) -> tuple[dict[str, dict[str, int]], tuple[Waiting, ...]]:
-        """Return what `_standing` and `_oldest` say."""
+    async def seen(self, queues: Queues) -> tuple[Standing, tuple[Waiting, ...]]:
+        """Return what `standing` and `oldest` say."""
         if self._seen is None:
-            self._seen = await _standing(self._tx, queues), await _oldest(self._tx, queues)
+            found = await figures_standing.standing(self._tx, queues)
+            self._seen = found, await figures_standing.oldest(self._tx, queues)
         return self._seen
 
-
-_STANDING: Final = ("unassigned", "waiting_for_staff", "waiting_for_customer")
-_OF_THESE: Final = ("unassigned_aside", "waiting_aside", "past_target")
-
-
-def _aside(moment: datetime) -> Any:
-    """What nobody is to look at yet: a stranger's report that they haven't confirmed, and what is put aside."""
-    snoozed = tickets.c.snoozed_until.is_not(None) & (tickets.c.snoozed_until > moment)
-    return or_(tickets.c.unconfirmed, snoozed)
-
-
-_NOBODY: Final = tickets.c.assignee_id.is_(None)
-_PENDING: Final = tickets.c.status == Status.PENDING
-_WAITS: Final = ~_PENDING & tickets.c.waiting_since.is_not(None)
-_STRANGE: Final = tickets.c.unconfirmed
-
-
-async def _standing(tx: Tx, queues: Queues) -> dict[str, dict[str, int]]:
-    """How many tickets of each queue are open (`active`), and how many of these are what the names above say. What is
-    put aside, which is little, is read by an index of its own."""
-    columns, moment = tickets.c, await tx.now()
-    found = await _open(tx, queues)
-    aside = [unsought(columns.status).in_(ACTIVE), columns.snoozed_until > moment, ~_STRANGE]
-    if queues is not None:
-        aside.append(unsought(columns.queue).in_(queues))
-    put_aside = {"unassigned_aside": _NOBODY, "waiting_aside": _WAITS}
-    snoozed = await _sums(tx, put_aside, aside)
-    for queue in found.keys() & snoozed.keys():
-        for name in put_aside:
-            found[queue][name] += snoozed[queue][name]
-    return found
-
-
-async def _open(tx: Tx, queues: Queues) -> dict[str, dict[str, int]]:
-    """What `_standing` says, of what is aside only strangers' reports. Read from an index alone."""
-    columns, moment = tickets.c, await tx.now()
-    dues = (columns.first_due_at, columns.next_due_at, columns.resolve_due_at)
-    counted = {
-        "unassigned": _NOBODY,
-        "waiting_for_staff": _WAITS,
-        "waiting_for_customer": _PENDING,
-        "unassigned_aside": _NOBODY & _STRANGE,
-        "waiting_aside": _WAITS & _STRANGE,
-        "past_target": or_(*(due <= moment for due in dues)),
-    }
-    conditions: list[Any] = [columns.status.in_(ACTIVE)]
-    if queues is not None:
-        conditions.append(columns.queue.in_(queues))
-    return await _sums(tx, counted, conditions)
-
-
-async def _sums(tx: Tx, what: Mapping[str, Any], conditions: Sequence[Any]) -> dict[str, dict[str, int]]:
-    """How many tickets each queue has that are so (`active`), and how many of these are what else is asked."""
-    # Counted, not summed up: MariaDB adds up decimals, for half as long again.
-    sums = [func.count(case((one, 1))).label(name) for name, one in what.items()]
-    queue = unsought(tickets.c.queue)
-    named = queue.label("queue"), func.count().label("active")
-    rows = await tx.all(select(*named, *sums).where(*conditions).group_by(queue))
-    return {row.queue: {name: int(getattr(row, name)) for name in ("active", *what)} for row in rows}
-
-
-async def now(tx: Tx, queue: str | None = None) -> Now:
-    """Return how things stand now, in one queue or in all."""
-    found = await _open(tx, None if queue is None else (queue,))
-    return Now(**_summed(found, ("active", *_STANDING)))
-
-
-def _summed(standing: Mapping[str, Mapping[str, int]], names: Sequence[str]) -> dict[str, int]:
-    return {name: sum(one[name] for one in standing.values()) for name in names}
-
-
-async def _oldest(tx: Tx, queues: Queues) -> tuple[Waiting, ...]:
-    """Whose requesters have waited longest, of what isn't aside: of each status the oldest by its index, then of
-    these."""
-    conditions: list[Any] = [tickets.c.waiting_since.is_not(None), ~_aside(await tx.now())]
-    if queues is not None:
-        conditions.append(tickets.c.queue.in_(queues))
-    columns = (tickets.c.id, tickets.c.title, tickets.c.queue, tickets.c.waiting_since, tickets.c.assignee_id)
-    each = [
-        select(*columns)
-        .where(tickets.c.status == status, *conditions)
-        .order_by(tickets.c.waiting_since, tickets.c.id)
-        .limit(OLDEST)
-        .subquery()
-        for status in (Status.NEW, Status.OPEN)
-    ]
-    both = union_all(*(select(one) for one in each)).subquery()
-    rows = await tx.all(
-        select(both, users.c.username)
-        .outerjoin(users, users.c.id == both.c.assignee_id)
-        .order_by(both.c.waiting_since, both.c.id)
-        .limit(OLDEST)
-    )
-    return tuple(
-        Waiting(
-            ticket_id=row.id, title=row.title, queue=row.queue, since=row.waiting_since, assignee=row.username
-        )
-        for row in rows
-    )
+    async def names(self, assignees: Iterable[str]) -> dict[str, str]:
+        """Return how assignees are called, by the keys that they have in a series."""
+        if unknown := [int(key) for key in assignees if key and key not in self._names]:
+            columns = (users.c.id, users.c.username, users.c.name)
+            rows = await self._tx.all(select(*columns).where(users.c.id.in_(unknown)))
+            self._names |= {str(row.id): row.username or row.name for row in rows}
+        return self._names
 
 
 async def _unread(tx: Tx, period: Period, queues: Queues) -> int:

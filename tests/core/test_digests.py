@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
-from core import digests, figures, runs, unsubscribing
+from core import digests, figures, figures_standing, runs, unsubscribing
 from core.config_time import Digest
 from core.cron import latest_due
 from core.failures import NotFound, PermanentFailure
@@ -313,7 +313,7 @@ async def test_a_manager_asks_for_it_and_gets_it_by_direct_message(store: Store)
 async def test_what_is_asked_for_now_is_of_one_moment(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """What comes in while its figures are read is in none of them: they add up."""
     desk = await opened(store)
-    standing, of = figures._standing, figures._of
+    standing, of = figures_standing.standing, figures._of
     coming, found = list[asyncio.Task[Any]](), list[Figures]()
 
     async def meanwhile(tx: Any, *more: Any) -> Any:
@@ -328,7 +328,7 @@ async def test_what_is_asked_for_now_is_of_one_moment(store: Store, monkeypatch:
 
     await desk.write("Before")
     desk.clock.offset = timedelta(seconds=1)
-    monkeypatch.setattr(figures, "_standing", meanwhile)
+    monkeypatch.setattr(figures_standing, "standing", meanwhile)
     monkeypatch.setattr(figures, "_of", noted)
     told = [digests.told_by_mail(BOSS)]
     assert await desk.database.unit(lambda tx: digests.send_now(tx, desk.desk, "daily", told)) == 1

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import update
 
-from core import digests, figures, figures_days
+from core import digests, figures_days, figures_standing
 from core.database import Database, Tx
 from core.failures import Conflict, Unavailable
 from core.figures_days import Counting
@@ -44,7 +44,7 @@ async def _set(desk: TestDesk, ticket_id: int | None, **values: Any) -> None:
 async def test_they_are_of_one_moment(desk: TestDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     """A ticket that is opened between two of their statements is in none of them."""
     await desk.write("One")
-    standing = figures._standing
+    standing = figures_standing.standing
 
     async def meanwhile(*given: Any) -> Any:
         await desk.write("Meanwhile")
@@ -52,7 +52,7 @@ async def test_they_are_of_one_moment(desk: TestDesk, monkeypatch: pytest.Monkey
 
     period = Period(desk.clock.now() - DAY, desk.clock.now())
     ada = await desk.staff()
-    monkeypatch.setattr(figures, "_standing", meanwhile)
+    monkeypatch.setattr(figures_standing, "standing", meanwhile)
     found = await desk.manager.analyze_data(ada, period)
     assert (found.backlog_start, found.came_in, found.backlog_end, found.waiting_for_staff) == (0, 1, 1, 1)
     boss: Any = SimpleNamespace(role=Role.MANAGER)

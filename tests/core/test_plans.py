@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Insert, event, insert
 
-from core import figures, home_lists, queue_lists, views
+from core import figures, figures_standing, home_lists, queue_lists, views
 from core.database import Tx
 from core.figures_days import SCOPE, STATE, WHOLE
 from core.home_lists import Tab
@@ -163,7 +163,7 @@ async def test_how_things_stand_is_read_from_an_index_alone(desk: TestDesk, queu
     lines = await plans_of(desk, lambda tx: figures.now(tx, queue), "tickets")
     assert lines == ["SEARCH tickets USING COVERING INDEX ix_tickets_standing (status=?)"]
     queues = None if queue is None else (queue,)
-    lines = await plans_of(desk, lambda tx: figures._standing(tx, queues), "tickets")
+    lines = await plans_of(desk, lambda tx: figures_standing.standing(tx, queues), "tickets")
     assert lines == [
         "SEARCH tickets USING COVERING INDEX ix_tickets_standing (status=?)",
         "SEARCH tickets USING INDEX ix_tickets_snoozed (snoozed_until>?)",
