@@ -1,11 +1,12 @@
 """What each page costs at a million tickets: how long the server takes for it and how large it is.
 
 `python -m bench pages`; TICKETS=20000 for fewer, STORES="sqlite mariadb" chooses stores. The real site answers on
-loopback, in this process, one request after the other; each page is asked for once (its time is printed) and then
-seven times more. Times are from the request's first byte to the answer's last; the client's part, a few milliseconds,
-is in them. "busy" is what of it this process's processors worked: on a machine that does other things, too, the rest is
-waiting (with MariaDB, for its work as well). Bytes are those of the HTML; nothing is compressed here. Beside it, with
-the style and the script that the page names, which a browser loads once and keeps.
+loopback, in this process, one request after the other; each page is asked for once (its time is printed) and then seven
+times more. Times are from the request's first byte to the answer's last; the client's part, a few milliseconds, is in
+them. "busy" is what of it this process's processors worked: on a machine that does other things, too, the rest is
+waiting (with MariaDB, for its work as well). How fast the machine was is told before and after. Bytes are those of the
+HTML; nothing is compressed here. Beside it, with the style and the script that the page names, which a browser loads
+once and keeps.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from urllib.parse import urlencode
 import httpx
 from sqlalchemy import select
 
-from bench.figures import Figure
+from bench.figures import Figure, pace
 from bench.pages_filled import Filled, fill
 from bench.search import ASKED
 from bench.time_figures import QUEUES
@@ -266,10 +267,10 @@ async def _on(store: Store, *, sized: bool) -> list[Figure]:
         begun = time.perf_counter()
         filled = await fill(desk.parts.database, TICKETS)
         took = time.perf_counter() - begun
-        found = [Figure(f"{store.name}: filling {TICKETS:,} tickets", took, "s")]
+        found = [Figure(f"{store.name}: filling {TICKETS:,} tickets", took, "s"), pace("before")]
         for one in await _asked(desk, await _pages(desk, filled)):
             found += one.figures(store.name, sized=sized)
-        return found
+        return [*found, pace("after")]
 
 
 async def _on_mariadb(run: Run, home: Path, *, sized: bool) -> list[Figure]:

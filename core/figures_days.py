@@ -238,8 +238,8 @@ async def _plan(rolled: Rolled, since: datetime, until: datetime | None) -> Plan
         end = min(end, day_of(until))
     if first >= end:
         return Plan([], [(since, until)])
-    keys, days = await _stored(rolled, first, end)
-    return Plan(keys, _rest(since, until, [(start_of(day), start_of(day + DAY)) for day in days]))
+    keys = await _stored(rolled, first, end)
+    return Plan(list(keys), _rest(since, until, sorted(keys.values())))
 
 
 async def _with_hours(rolled: Rolled, plan: Plan) -> Plan:
@@ -258,8 +258,8 @@ async def _with_hours(rolled: Rolled, plan: Plan) -> Plan:
     return Plan(plan.keys, spans, hours) if len(spans) <= MOST_PIECES else plan
 
 
-async def _stored(rolled: Rolled, first: date, end: date) -> tuple[list[str], list[date]]:
-    """The keys that hold these days, a month's or a week's where it's there, and the days that they hold."""
+async def _stored(rolled: Rolled, first: date, end: date) -> dict[str, Held]:
+    """The keys that hold these days, a month's or a week's where it's there, and what each holds."""
     state, late, days = await rolled.state(), await rolled.late(), days_from(first, end)
     assert state is not None
     months = _whole(days, month_of)
@@ -267,13 +267,12 @@ async def _stored(rolled: Rolled, first: date, end: date) -> tuple[list[str], li
     sums = months | _whole(sorted(beside), week_of)
     usable = {key: held for key, held in sums.items() if key not in state.sums and late.isdisjoint(held)}
     made = await rolled.made(usable)
-    keys = [key for key in usable if key in made]
-    held = [day for key in keys for day in usable[key]]
-    taken = late.union(held)
-    single = {day.isoformat(): day for day in days if day not in taken}
+    keys = {key: held for key, held in usable.items() if key in made}
+    taken = late.union(*keys.values())
+    single = {day.isoformat(): [day] for day in days if day not in taken}
     made = await rolled.made(single)  # few beside the others
-    alone = [key for key in single if key in made]
-    return keys + alone, sorted(held + [single[key] for key in alone])
+    keys |= {key: held for key, held in single.items() if key in made}
+    return {key: (start_of(held[0]), start_of(held[-1] + DAY)) for key, held in keys.items()}
 
 
 def _whole(days: Iterable[date], sum_of: Callable[[date], str]) -> dict[str, list[date]]:
