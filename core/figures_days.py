@@ -1,7 +1,7 @@
 """A span put together: whole months, weeks, days and hours of UTC as they were rolled up, what is left from the tables.
 
-A row of `rollups` is a day ("2026-03-29"), a week ("2026-W13") or a month ("2026-03") of one queue; the one whose queue
-is "" says that the day is there, and by how much each queue's backlog grew. A day that isn't there, or to which
+A row of `rollups` is a day ("2026-03-29"), a week ("2026-03W30") or a month ("2026-03") of one queue; the one whose
+queue is "" says that the day is there, and by how much each queue's backlog grew. A day that isn't there, or to which
 something was added since it was made (an archive that was read in), is counted from its hours (`core.figures_hours`)
 and from the tables until `core.rollups` has made it.
 """
@@ -18,9 +18,9 @@ from sqlalchemy import Row, func, null, select
 
 from core.database import Tx
 from core.failures import Unavailable
-from core.figures_hours import AtHand, at_hand, keys_of, unseen
+from core.figures_hours import AtHand, above_mark, at_hand
 from core.figures_read import read
-from core.figures_rows import ACTED, Queues, Span, counted, spanning
+from core.figures_rows import ACTED, Queues, Span, effects, spanning
 from core.figures_series import Series
 from core.figures_shapes import EFFECT
 from core.rollups_state import State
@@ -45,6 +45,8 @@ WHOLE: Final = ""  # in place of a queue
 MOST_READ: Final = 200_000  # events that are looked at one by one for somebody who waits
 MOST_SUMMED: Final = 2_000_000  # that the database counts for them
 MOST_PIECES: Final = 40  # spans that are read at once; where hours leave more of one, all of it is read
+
+_COME_AGAIN: Final = "the figures are being counted; try again in a while"
 
 Held = tuple[datetime, datetime]
 
@@ -72,7 +74,8 @@ async def gathered(
     same transaction were put together by. Raises `Counting`."""
     rolled = rolled or Rolled(tx)
     plan = await _with_hours(rolled, await _plan(rolled, since, until))
-    await _check(tx, plan.spans, ACTED, MOST_READ)
+    if await _crowded(tx, plan.spans, ACTED, MOST_READ):
+        raise Counting(_COME_AGAIN)
     return await _put_together(tx, plan, queues)
 
 
@@ -81,7 +84,7 @@ async def _put_together(tx: Tx, plan: Plan, queues: Queues, *, exact: bool = Fal
     conditions = [rollups.c.queue != WHOLE] if queues is None else [rollups.c.queue.in_(queues)]
     for row in await _rows(tx, plan.keys, conditions):
         found[row.queue].add(row.series)
-    for row in await _hours(tx, keys_of(plan.hours), queues, exact=exact):
+    for row in await _hours(tx, plan.hours, queues, exact=exact):
         found[row.queue].add(row.series, row.durations)
     for some in _together(plan.spans):
         for queue, series in (await read(tx, some, queues)).items():
@@ -105,20 +108,19 @@ async def flow(
     `rolled`: as of `gathered`. Raises `Counting`."""
     found: Counter[str] = Counter()
     plan = await _plan(rolled or Rolled(tx), since, until)
-    await _check(tx, plan.spans, tuple(EFFECT), MOST_SUMMED)
     for row in await _rows(tx, plan.keys, [rollups.c.queue == WHOLE]):
         for queue, by in row.series["effect"].items():
             if queues is None or queue in queues:
                 found[queue] += by
+    left = MOST_SUMMED
     for some in _together(plan.spans):
-        for queue, counts in (await counted(tx, some, queues)).items():
-            found[queue] += sum(n * EFFECT[kind] for kind, n in counts.items())
+        for row in await effects(tx, some, left + 1):
+            left -= row.n
+            if queues is None or row.queue in queues:
+                found[row.queue] += int(row.n) * EFFECT[row.kind]
+        if left < 0:
+            raise Counting(_COME_AGAIN)
     return dict(found)
-
-
-async def _check(tx: Tx, spans: Sequence[Span], kinds: Sequence[str], most: int) -> None:
-    if await _crowded(tx, spans, kinds, most):
-        raise Counting("the figures are being counted; try again in a while")
 
 
 async def _crowded(tx: Tx, spans: Sequence[Span], kinds: Sequence[str], most: int) -> bool:
@@ -156,11 +158,12 @@ async def _hours(tx: Tx, keys: Sequence[str], queues: Queues, *, exact: bool) ->
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Of what a span is put together: keys of `rollups`, hours, and the spans to be counted from the tables."""
+    """Of what a span is put together: keys of `rollups` and of `rollup_hours`, and the spans to be counted from the
+    tables."""
 
     keys: list[str]
     spans: list[Span]
-    hours: Sequence[Hour] = ()
+    hours: Sequence[str] = ()
 
 
 class Rolled:
@@ -199,7 +202,8 @@ class Rolled:
 
     async def _unseen(self, state: State) -> Sequence[Row[Any]] | None:
         if self._first("unseen"):
-            self._new = await unseen(self._tx, state)
+            rows = await above_mark(self._tx, state)
+            self._new = None if rows is None else state.unlooked(rows)
         return self._new
 
     async def state(self) -> State | None:
@@ -255,19 +259,22 @@ async def _with_hours(rolled: Rolled, plan: Plan) -> Plan:
         hours += within
         begins = [start_of_hour(hour) for hour in within]
         spans += _rest(since, until, [(begin, begin + HOUR) for begin in begins])
-    return Plan(plan.keys, spans, hours) if len(spans) <= MOST_PIECES else plan
+    return Plan(plan.keys, spans, at_hand.keys_of(hours)) if len(spans) <= MOST_PIECES else plan
 
 
 async def _stored(rolled: Rolled, first: date, end: date) -> dict[str, Held]:
     """The keys that hold these days, a month's or a week's where it's there, and what each holds."""
     state, late, days = await rolled.state(), await rolled.late(), days_from(first, end)
     assert state is not None
-    months = _whole(days, month_of)
-    beside = set(days).difference(*months.values())
-    sums = months | _whole(sorted(beside), week_of)
-    usable = {key: held for key, held in sums.items() if key not in state.sums and late.isdisjoint(held)}
-    made = await rolled.made(usable)
-    keys = {key: held for key, held in usable.items() if key in made}
+
+    def usable(some: Iterable[date], sum_of: Callable[[date], str]) -> dict[str, list[date]]:
+        whole = _whole(some, sum_of).items()
+        return {key: held for key, held in whole if key not in state.sums and late.isdisjoint(held)}
+
+    months = usable(days, month_of)
+    sums = months | usable(sorted(set(days).difference(*months.values())), week_of)
+    made = await rolled.made(sums)
+    keys = {key: held for key, held in sums.items() if key in made}
     taken = late.union(*keys.values())
     single = {day.isoformat(): [day] for day in days if day not in taken}
     made = await rolled.made(single)  # few beside the others

@@ -42,19 +42,20 @@ CHANGES: Final = frozenset(
     )
 )
 RATED: Final = "rated"
-MOST_NEW: Final = 2_000  # events above the mark that are looked at one by one; of more, no hour is used
+MOST_NEW: Final = 2_000  # events that are looked at one by one; of more, no hour is used
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AtHand:
     """Which hours are there: those of the days from `first` to `upto`, both included, without the days `bare`, and
-    `open` ones after these; none that is `stale`."""
+    `open` ones after these; none that is `stale`. From `blocks_from` on they are kept by the block, too."""
 
     first: date
     upto: date
     bare: frozenset[date]
     open: frozenset[Hour]
     stale: frozenset[Hour]
+    blocks_from: date = date.min
 
     def within(self, since: datetime, until: datetime) -> list[Hour]:
         """Return those of a span, in order."""
@@ -63,13 +64,12 @@ class AtHand:
         hours += sorted(self.open)
         return [hour for hour in hours if hour not in self.stale and _is_in(hour, since, until)]
 
-
-def keys_of(hours: Sequence[Hour]) -> list[str]:
-    """Return the keys that hold these hours, those of blocks where all of one are among them. Pure."""
-    counts = Counter(map(block_of, hours))
-    return list(
-        dict.fromkeys(block if counts[block := block_of(hour)] == BLOCK_HOURS else hour for hour in hours)
-    )
+    def keys_of(self, hours: Sequence[Hour]) -> list[str]:
+        """Return the keys that hold these hours, those of blocks where all of one are among them."""
+        first = self.blocks_from.isoformat()
+        counts = Counter(block_of(hour) for hour in hours if hour >= first)
+        keys = (block if counts[block := block_of(hour)] == BLOCK_HOURS else hour for hour in hours)
+        return list(dict.fromkeys(keys))
 
 
 def _is_in(hour: Hour, since: datetime, until: datetime) -> bool:
@@ -77,13 +77,13 @@ def _is_in(hour: Hour, since: datetime, until: datetime) -> bool:
     return since <= begin and begin + HOUR <= until
 
 
-async def unseen(tx: Tx, state: State) -> Sequence[Row[Any]] | None:
-    """Return the events that `core.rollups` hasn't looked at, by their ids. None where so much is new that nobody is to
-    look at each."""
+async def above_mark(tx: Tx, state: State) -> Sequence[Row[Any]] | None:
+    """Return the events above the mark, by their ids. None where `core.rollups` hasn't looked at so many that nobody is
+    to look at each."""
     columns = (events.c.id, events.c.at, events.c.ticket_id, events.c.kind)
-    new = select(*columns).where(events.c.id > state.mark).order_by(events.c.id).limit(MOST_NEW + 1)
-    rows = await tx.all(new)
-    return None if len(rows) > MOST_NEW else [row for row in rows if row.id not in state.looked]
+    rows = select(*columns).where(events.c.id > state.mark).order_by(events.c.id)
+    found = await tx.all(rows.limit(len(state.looked) + MOST_NEW + 1))
+    return None if len(state.unlooked(found)) > MOST_NEW else found
 
 
 async def at_hand(tx: Tx, state: State, new: Sequence[Row[Any]] | None) -> AtHand | None:
@@ -98,6 +98,7 @@ async def at_hand(tx: Tx, state: State, new: Sequence[Row[Any]] | None) -> AtHan
         bare=state.bare,
         open=state.open,
         stale=state.touched.union(map(hour_of, times)),
+        blocks_from=state.blocks_from,
     )
 
 

@@ -79,15 +79,12 @@ def _between(since: datetime, until: datetime | None) -> Any:
     return events.c.at >= since if until is None else and_(events.c.at >= since, events.c.at < until)
 
 
-async def counted(
-    tx: Tx, spans: Sequence[Span], queues: Queues, kinds: Sequence[str] = tuple(EFFECT)
-) -> dict[str, dict[str, int]]:
-    """Return how many events of these kinds each queue had, counted by the database."""
-    found: dict[str, dict[str, int]] = {}
-    where = [*spanning(spans, queues), events.c.kind.in_(kinds)]
-    for row in await count(tx, where, ()):
-        found.setdefault(row.queue, {})[row.kind] = int(row.n)
-    return found
+async def effects(tx: Tx, spans: Sequence[Span], most: int) -> Sequence[Row[Any]]:
+    """Return how many (`n`) of the events by which the backlog grows or shrinks there were by queue and kind, counted
+    by the database: of so many at most, whichever these are."""
+    some = select(*_ALIKE).where(*spanning(spans, None), _HAS_EFFECT).limit(most).subquery()
+    alike = (some.c.queue, some.c.kind)
+    return await tx.all(select(*alike, func.count().label("n")).group_by(*alike))
 
 
 async def count(tx: Tx, where: Sequence[Any], part: Part) -> Sequence[Row[Any]]:
@@ -145,6 +142,7 @@ _RATED: Final = (
     .group_by(events.c.queue, ratings.c.score)
 )
 _COUNT: Final = select(*_ALIKE, func.count().label("n")).group_by(*_ALIKE)
+_HAS_EFFECT: Final = events.c.kind.in_(tuple(EFFECT))
 IS_COUNTED: Final = events.c.kind.in_(COUNTED)
 
 

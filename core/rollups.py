@@ -22,7 +22,7 @@ from sqlalchemy import Row, delete, func, insert, select
 
 from core.database import Database, Tx
 from core.figures_days import SCOPE, STATE, WHOLE, flow
-from core.figures_hours import counted_of_changed, unseen
+from core.figures_hours import above_mark, counted_of_changed
 from core.figures_read import read, read_hours
 from core.figures_rows import Span, hour_column, hour_named, spanning
 from core.figures_series import Series, joined
@@ -38,6 +38,7 @@ from core.utc_days import (
     block_of,
     day_of,
     days_of,
+    hour_of,
     hours_of,
     hours_of_block,
     start_of,
@@ -51,15 +52,16 @@ SETTLED: Final = timedelta(minutes=1)  # at least, and longer than any transacti
 GRACE: Final = timedelta(seconds=10)  # longer than that
 LOOK: Final = 2_000  # events looked at in a turn
 SLICE: Final = 20_000  # events of an hour that are read at once
-TURN: Final = 0.5  # seconds after which a turn begins no further day
+TURN: Final = 0.5  # seconds after which a turn begins no further day; as long, no further week or month
+MOST_LOOKED: Final = 2_000  # events above the mark of which it's noted that they were looked at
 
 T = TypeVar("T")
 Hourly = Mapping[Hour, Mapping[str, Series]]  # by queue
 
 
 async def roll_up(jobs: Jobs) -> bool:
-    """Make days for half a second, then the weeks and months that they complete. The next slot goes on where this one
-    ends."""
+    """Make days for half a second, then the weeks and months that they complete for as long again. The next slot goes
+    on where this one ends."""
     database = jobs.database
     config = jobs.desk.config
     least = least_of(config.retention.closed_tickets, database.clock.now())
@@ -69,10 +71,13 @@ async def roll_up(jobs: Jobs) -> bool:
     while state is not None and (due := state.due(database.clock.now(), least)) is not None:
         state = await _make(database, state, due)
         if time.monotonic() - began > TURN:
-            return False
+            break
+    began = time.monotonic()
     for key in state.due_sums() if state is not None else ():
         await database.unit(lambda tx, key=key: add_up(tx, key))  # type: ignore[misc]
-    if state is not None and state.checked < state.upto:
+        if time.monotonic() - began > TURN:
+            return False
+    if state is not None and state.checked < state.upto and state.due(database.clock.now(), least) is None:
         await _check(database)
     return False
 
@@ -104,17 +109,20 @@ async def _look(tx: Tx, least: date, settled: timedelta = SETTLED) -> State | No
     waits = timedelta() <= now - state.seen_at < settled
     if waits and not begun:
         return None
-    new = await unseen(tx, state)
-    if new:
-        state = await _noted(tx, state, least, new)
-        state = replace(state, looked=state.looked.union(row.id for row in new))
-    if waits:
-        return await _save(tx, state) if new else state
-    if new is None:  # an archive that is read in
+    above = await above_mark(tx, state)
+    new = [] if above is None else state.unlooked(above)
+    if waits and (above is None or not new or len(above) > MOST_LOOKED):
+        return state
+    if above is None:  # an archive that is read in
         rows = await _settled(tx, state)
-        state = await _noted(tx, state, least, [row for row in rows if row.id not in state.looked])
+        state = await _noted(tx, state, least, state.unlooked(rows))
         if len(rows) == LOOK:
             return await _save(tx, state.moved_on(rows[-1].id))
+    else:
+        state = await _noted(tx, state, least, new)
+        state = replace(state, looked=frozenset(row.id for row in above))
+    if waits:
+        return await _save(tx, state)
     highest = int(await tx.scalar(select(func.max(events.c.id))) or 0)
     return await _save(tx, replace(state.moved_on(state.seen), seen=highest, seen_at=now))
 
@@ -155,8 +163,10 @@ async def _begin(tx: Tx, now: datetime) -> None:
 
 
 async def _make(database: Database, state: State, due: Due) -> State | None:
-    """Make what is due. None where somebody has looked at later events meanwhile, or where the node of a cluster that
-    was asked lacks some of those that were looked at."""
+    """Make what is due. None where somebody has looked at later events of it meanwhile, or where the node of a cluster
+    that was asked lacks some of those that were looked at."""
+    if due.blocks:
+        return await database.unit(lambda tx: _make_blocks(tx, state, due.day))
     hours = [due.hour] if due.hour else hours_of(due.day) if due.past else state.to_read(due.day)
     try:
         at, read = await read_hours_of(database, hours, state.looked)
@@ -164,8 +174,8 @@ async def _make(database: Database, state: State, due: Due) -> State | None:
         return None
 
     async def unit(tx: Tx) -> State | None:
-        current = await _load(tx)
-        if current is None or not current.is_that_of(state):
+        current = await _current(tx, state, [due.hour] if due.hour else hours_of(due.day))
+        if current is None:
             return None
         if due.past:
             bare = not await _adds_up(tx, due.day, read)
@@ -181,6 +191,28 @@ async def _make(database: Database, state: State, due: Due) -> State | None:
         return await _save(tx, current.made(due.day))
 
     return await database.unit(unit)
+
+
+async def _make_blocks(tx: Tx, state: State, day: date) -> State | None:
+    current = await _current(tx, state, ())
+    if current is None:
+        return None
+    await _store_blocks(tx, {block_of(hour) for hour in hours_of(day)})
+    return await _save(tx, current.made_blocks(day))
+
+
+async def _current(tx: Tx, state: State, hours: Sequence[Hour]) -> State | None:
+    """The state as it is now, its row locked. None where what was read of these hours by an earlier one is no use."""
+    current = await _load(tx)
+    if current is None or not current.is_that_of(state):
+        return None
+    if later := current.looked - state.looked:
+        columns = (events.c.id, events.c.at, events.c.ticket_id, events.c.kind)
+        rows = await tx.all(select(*columns).where(events.c.id.in_(later)))
+        times = [row.at for row in rows] + await counted_of_changed(tx, rows)
+        if not {hour_of(at) for at in times}.isdisjoint(hours):
+            return None
+    return current
 
 
 async def _kept(tx: Tx, hours: Sequence[Hour]) -> dict[str, Series]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from core.utc_days import (
     DAY,
@@ -23,26 +23,31 @@ from core.utc_days import (
     week_of,
 )
 
+if TYPE_CHECKING:
+    from sqlalchemy import Row
+
 DELAY: Final = timedelta(minutes=10)  # after a day's or an hour's end; what comes later is noticed
 EARLIEST: Final = date(1995, 1, 1)  # a mail can bear any date
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What to make: a day, an hour of it, or (`past`) the hours alone of a day that is made."""
+    """What to make: a day, an hour of it, (`past`) the hours alone of a day that is made, or the `blocks` of hours that
+    are."""
 
     day: date
     hour: Hour | None = None
     past: bool = False
+    blocks: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     """How far it has come. `looked`: the events above `mark` that it looked at already. `seen`: the highest id when
-    `mark` was moved on, at `seen_at`. `first` and `upto`: the days made, both included;
-    of these `added` (something was added to them) and `changed` are to be made anew, and of months and weeks `sums` are
-    to be added up. The days from `hours_from` on have hours, but the `bare` ones; of these hours those are to be read
-    anew that were `touched`. Of days after `upto` the hours made are `open`."""
+    `mark` was moved on, at `seen_at`. `first` and `upto`: the days made, both included; of these `added` (something was
+    added to them) and `changed` are to be made anew, and of months and weeks `sums` are to be added up. The days from
+    `hours_from` on have hours, but the `bare` ones; of these hours those are to be read anew that were `touched`. Of
+    days after `upto` the hours made are `open`. From `blocks_from` on hours have their blocks."""
 
     mark: int
     looked: frozenset[int] = frozenset()
@@ -58,10 +63,11 @@ class State:
     open: frozenset[Hour] = frozenset()
     touched: frozenset[Hour] = frozenset()
     bare: frozenset[date] = frozenset()
+    blocks_from: date = date.min
 
     def as_json(self) -> dict[str, Any]:
         """Return it as it's stored."""
-        times = ("first", "upto", "checked", "seen_at", "hours_from")
+        times = ("first", "upto", "checked", "seen_at", "hours_from", "blocks_from")
         days = {name: getattr(self, name).isoformat() for name in times}
         lists = {
             name: sorted(day.isoformat() for day in getattr(self, name))
@@ -80,16 +86,13 @@ class State:
             **lists,
             **names,
             **sums,
-            "blocks": True,
         }
 
     @classmethod
     def of_json(cls, stored: Mapping[str, Any]) -> State:
-        """Return what `as_json` gave, also that of older code, which knew of no weeks, and of hours without their
-        blocks, or of none."""
+        """Return what `as_json` gave, also that of older code, which knew of no weeks, of no blocks, or of no hours."""
         first, upto = (date.fromisoformat(stored[name]) for name in ("first", "upto"))
         weeks = stored["weeks"] if "weeks" in stored else map(week_of, days_from(first, upto + DAY))
-        hours = stored if "blocks" in stored else {}
         return cls(
             mark=stored["mark"],
             looked=frozenset(stored.get("looked", ())),
@@ -101,15 +104,17 @@ class State:
             added=frozenset(map(date.fromisoformat, stored["added"])),
             changed=frozenset(map(date.fromisoformat, stored["changed"])),
             sums=frozenset((*stored["months"], *weeks)),
-            hours_from=date.fromisoformat(hours.get("hours_from") or (upto + DAY).isoformat()),
-            open=frozenset(map(Hour, hours.get("open", ()))),
-            touched=frozenset(map(Hour, hours.get("touched", ()))),
-            bare=frozenset(map(date.fromisoformat, hours.get("bare", ()))),
+            hours_from=date.fromisoformat(stored.get("hours_from") or (upto + DAY).isoformat()),
+            open=frozenset(map(Hour, stored.get("open", ()))),
+            touched=frozenset(map(Hour, stored.get("touched", ()))),
+            bare=frozenset(map(date.fromisoformat, stored.get("bare", ()))),
+            blocks_from=date.fromisoformat(stored.get("blocks_from") or (upto + 2 * DAY).isoformat()),
         )
 
     def due(self, now: datetime, least: date) -> Due | None:
         """Return what to make next: a day to which something was added, the next that is over, an hour of the one after
-        it, a day that changed, the hours of one from `least` on that was made without."""
+        it, a day that changed (the earliest: later ones change more often), blocks of hours that lack them, the hours
+        of a day from `least` on that was made without."""
         if self.added:
             return Due(max(self.added))
         if start_of(self.upto + 2 * DAY) + DELAY <= now:
@@ -118,7 +123,9 @@ class State:
         if hour is not None and start_of_hour(hour) + HOUR + DELAY <= now:
             return Due(self.upto + DAY, hour=hour)
         if self.changed:
-            return Due(max(self.changed))
+            return Due(min(self.changed))
+        if self.blocks_from > self.hours_from:
+            return Due(self.blocks_from - DAY, blocks=True)
         return Due(self.hours_from - DAY, past=True) if self.hours_from > max(self.first, least) else None
 
     def to_read(self, day: date) -> list[Hour]:
@@ -148,11 +155,22 @@ class State:
 
     def made_past(self, day: date, *, bare: bool) -> State:
         """Return it with the hours of a day that was made without."""
-        return replace(self, hours_from=day, bare=self.bare | {day} if bare else self.bare)
+        blocks_from = day if self.blocks_from == self.hours_from else self.blocks_from
+        bare_ones = self.bare | {day} if bare else self.bare
+        return replace(self, hours_from=day, bare=bare_ones, blocks_from=blocks_from)
+
+    def made_blocks(self, day: date) -> State:
+        """Return it with the blocks of a day's hours."""
+        return replace(self, blocks_from=day)
 
     def is_that_of(self, other: State) -> bool:
-        """Has nobody looked at later events since, nor older code made something?"""
-        return (self.mark, self.looked, self.hours_from) == (other.mark, other.looked, other.hours_from)
+        """Has nobody moved the mark on since, or made a day, nor older code made something?"""
+        mine, theirs = ((one.mark, one.upto, one.hours_from, one.blocks_from) for one in (self, other))
+        return mine == theirs
+
+    def unlooked(self, above: Sequence[Row[Any]]) -> list[Row[Any]]:
+        """Return those of the events above the mark that it hasn't looked at."""
+        return [row for row in above if row.id not in self.looked]
 
     def moved_on(self, mark: int) -> State:
         """Return it with a higher mark: no event up to that one comes any more."""

@@ -37,9 +37,9 @@ def month_of(day: date) -> str:
 
 
 def week_of(day: date) -> str:
-    """Return the key of a day's week, which begins on Monday (ISO 8601): "2026-W13"."""
-    year, week, _ = day.isocalendar()
-    return f"{year:04}-W{week:02}"
+    """Return the key of a day's week, by its Monday: "2026-03W30". Older code takes the month of the highest key."""
+    monday = (day - day.weekday() * DAY).isoformat()
+    return f"{monday[:7]}W{monday[8:]}"
 
 
 def sums_of(day: date) -> tuple[str, str]:
@@ -55,7 +55,7 @@ def days_from(first: date, end: date) -> list[date]:
 def days_of(key: str) -> list[date]:
     """Return the days of a month or a week by its key."""
     if is_week(key):
-        monday = date.fromisocalendar(int(key[:4]), int(key[6:]), 1)
+        monday = date.fromisoformat(key.replace("W", "-"))
         return days_from(monday, monday + 7 * DAY)
     first = date.fromisoformat(f"{key}-01")
     return days_from(first, (first + 31 * DAY).replace(day=1))

@@ -14,7 +14,7 @@ from core import figures, figures_days, figures_hours, rollups
 from core.config_time import Retention
 from core.database import Tx
 from core.figures_days import SCOPE
-from core.figures_hours import AtHand, keys_of
+from core.figures_hours import AtHand
 from core.jobs import Jobs
 from core.rollups import roll_up
 from core.rollups_state import EARLIEST, Due, State, noted
@@ -185,7 +185,7 @@ async def test_what_is_written_below_what_was_looked_at(lived: Lived) -> None:
     at = lived.desk.clock.now() - 3 * HOUR
     for number in (before.mark + 9, before.mark + 5, before.mark + 7):
         await happen(lived, "message", at, id=number)
-        lived.desk.clock.offset += timedelta(seconds=10)
+        lived.desk.clock.offset += timedelta(seconds=1)
         state = await lived.roll()
         assert number in state.looked
         assert hour_of(at) in state.open
@@ -239,12 +239,33 @@ async def test_much_that_is_new(lived: Lived, monkeypatch: pytest.MonkeyPatch) -
     """While an archive is read in, no hour is used; the figures are right."""
     await lived.roll()
     monkeypatch.setattr(figures_hours, "MOST_NEW", 2)
-    for _ in range(3):
+    monkeypatch.setattr(rollups, "MOST_LOOKED", 2)
+    for n in range(3):
         await happen(lived, "message", lived.desk.clock.now() - 30 * HOUR)
-    lived.desk.clock.offset += MINUTE
+        lived.desk.clock.offset += timedelta(seconds=1)
+        with statements(lived.desk.database) as said:
+            await lived.check(spans(lived, 1))
+        assert bool([one for one in said if "rollup_hours" in one]) == (n < 2)
+    state = await lived.roll()
+    assert not state.looked
+    lived.desk.clock.offset += 3 * MINUTE  # then it is looked at, a part at a time
+    assert (await lived.notice()).mark > state.mark
     with statements(lived.desk.database) as said:
         await lived.check(spans(lived, 1))
-    assert not [one for one in said if "rollup_hours" in one]
+    assert [one for one in said if "rollup_hours" in one]
+
+
+async def test_what_was_looked_at_is_not_new(lived: Lived, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much of it is above the mark, up to as much as is noted."""
+    state = await lived.roll()
+    monkeypatch.setattr(figures_hours, "MOST_NEW", 2)
+    monkeypatch.setattr(rollups, "MOST_LOOKED", 4)
+    for count in (1, 2, 3, 4, 4, 4):
+        await happen(lived, "message", lived.desk.clock.now() - 3 * HOUR)
+        lived.desk.clock.offset += timedelta(seconds=1)
+        state = await lived.roll()
+        assert len(state.looked) == count
+        await lived.check(spans(lived, 1))
 
 
 async def test_many_late_hours_are_read_in_one_go(lived: Lived, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -321,18 +342,69 @@ async def test_blocks_are_read_in_place_of_their_hours(lived: Lived) -> None:
 
 
 async def test_who_looks_meanwhile_comes_first(lived: Lived, store: Store) -> None:
-    """Somebody else noticed later events while a day or an hour was read: what was read isn't kept."""
+    """Somebody else moved on or made a day while a day or an hour was read: what was read isn't kept."""
     state = await lived.roll()
     hour = sorted(state.open)[-1]
     made = store.value("SELECT COUNT(*) FROM rollup_hours")
     database = lived.desk.database
-    others = {"mark": state.mark - 1}, {"hours_from": state.upto + DAY}, {"looked": frozenset({state.mark})}
-    for older in (replace(state, **other) for other in others):
-        for due in (Due(state.upto + DAY, hour=hour), Due(state.upto), Due(state.first, past=True)):
+    others: list[dict[str, Any]] = [
+        {"mark": state.mark - 1},
+        {"upto": state.upto - DAY},
+        {"hours_from": state.upto + DAY},
+        {"blocks_from": state.upto},
+    ]
+    for other in others:
+        older = replace(state, **other)
+        for due in (
+            Due(state.upto + DAY, hour=hour),
+            Due(state.upto),
+            Due(state.first, past=True),
+            Due(state.upto, blocks=True),
+        ):
             assert await rollups._make(database, older, due) is None
     assert await lived.state() == state
     assert store.value("SELECT COUNT(*) FROM rollup_hours") == made
     assert await rollups._make(database, state, Due(state.upto + DAY, hour=hour)) == state
+
+
+async def test_who_looks_at_other_hours_meanwhile_is_no_trouble(lived: Lived) -> None:
+    """What was read of an hour is kept where nothing that was looked at since touched it; a day if none of it was."""
+    before = await lived.roll()
+    database, today = lived.desk.database, before.upto + DAY
+    at = start_of(today) + 5 * HOUR
+    await happen(lived, "message", at)
+    await happen(lived, "message", at - DAY)
+    lived.desk.clock.offset += timedelta(seconds=1)
+    state = await database.unit(lambda tx: rollups._look(tx, EARLIEST))
+    assert state is not None
+    assert len(state.looked) == 2
+    mine, other = hour_of(at), hour_of(at + HOUR)
+    assert await rollups._make(database, before, Due(today, hour=mine)) is None
+    assert await rollups._make(database, before, Due(before.upto)) is None
+    kept = await rollups._make(database, before, Due(today, hour=other))
+    assert kept is not None
+    assert (kept.looked, kept.open) == (state.looked, state.open)
+    earlier = await rollups._make(database, before, Due(before.upto - DAY))
+    assert earlier is not None
+    assert earlier.added == state.added == {before.upto}
+    assert (await lived.roll()).open == before.open
+    await lived.check(spans(lived, 1))
+
+
+async def test_what_was_looked_at_may_be_gone(lived: Lived, store: Store) -> None:
+    """Its ticket was deleted within the minute: the next look forgets it."""
+    state = await lived.roll()
+    await happen(lived, "message", lived.desk.clock.now() - 3 * HOUR)
+    lived.desk.clock.offset += timedelta(seconds=1)
+    state = await lived.roll()
+    assert len(state.looked) == 1
+    store.execute("DELETE FROM events WHERE id > :mark", mark=state.mark)
+    lived.world.events.pop()
+    await happen(lived, "message", lived.desk.clock.now() - 4 * HOUR)
+    lived.desk.clock.offset += timedelta(seconds=1)
+    after = await lived.roll()
+    assert len(after.looked) == 1
+    assert after.looked.isdisjoint(state.looked)
 
 
 async def test_a_crowded_hour(lived: Lived, monkeypatch: pytest.MonkeyPatch, store: Store) -> None:
@@ -350,11 +422,12 @@ async def test_a_crowded_hour(lived: Lived, monkeypatch: pytest.MonkeyPatch, sto
 # -- from older code ------------------------------------------------------------------------------------------------
 
 
-NO_HOURS = ("hours_from", "open", "touched", "bare", "blocks", "weeks")
+NO_BLOCKS = ("blocks_from", "weeks", "looked")
+NO_HOURS = ("hours_from", "open", "touched", "bare", *NO_BLOCKS)
 
 
 async def _forget_hours(lived: Lived, store: Store, names: Sequence[str] = NO_HOURS) -> None:
-    """As older code leaves it: it keeps a state that knows of no hours, or (`names`) of none of these."""
+    """As older code leaves it, that knows of none of these."""
     state = (await lived.state()).as_json()
     for name in names:
         del state[name]
@@ -369,27 +442,44 @@ async def _forget_hours(lived: Lived, store: Store, names: Sequence[str] = NO_HO
     store.execute("DELETE FROM rollups WHERE day LIKE '%W%'")
 
 
-@pytest.mark.parametrize("names", [NO_HOURS, ("blocks", "weeks"), ("hours_from", "open", "touched", "bare")])
-async def test_days_that_older_code_made(lived: Lived, store: Store, names: Sequence[str]) -> None:
+@pytest.mark.parametrize("names", [NO_HOURS, NO_BLOCKS])
+async def test_days_that_older_code_made(store: Store, names: Sequence[str]) -> None:
     """They have no hours, or these no blocks, and are read; then they get theirs, the newest first, and stay what they
-    were made. Weeks are added up anew."""
-    whole = await lived.roll()
-    weeks = store.count("rollups", "day LIKE '%W%'")
-    assert weeks or whole.upto - whole.first < 13 * DAY
-    await _forget_hours(lived, store, names)
-    state = await lived.state()
-    assert (state.hours_from, state.open) == (state.upto + DAY, frozenset())
-    assert bool(state.due_sums()) == ("weeks" in names and weeks > 0)
-    await lived.check(spans(lived, 1))
-    rows = "SELECT day, queue, series, made_at FROM rollups WHERE LENGTH(day) = 10 ORDER BY day, queue"
-    before = store.rows(rows)
-    lived.desk.clock.offset += 2 * MINUTE
-    state = await lived.roll()
-    assert (state.hours_from, len(state.open), state.bare) == (whole.first, 17, frozenset())
-    assert await lived.desk.database.read(lambda tx: tx.scalar(STATE)) == state.as_json()
-    assert store.rows(rows) == before
-    assert bool(store.count("rollups", "day LIKE '%W%'")) == ("weeks" in names and weeks > 0)
-    await lived.check(spans(lived, 1))
+    were made; hours that are there stay. Weeks are added up anew."""
+    lived = await Lived.open(store, seed=11, days=16, count=160, at=NOW)
+    try:
+        whole = await lived.roll()
+        days = "SELECT day, queue, series, made_at FROM rollups WHERE day NOT LIKE '%W%' ORDER BY day, queue"
+        hours = "SELECT * FROM rollup_hours WHERE hour LIKE '%T%' ORDER BY hour, queue"
+        blocks = "SELECT * FROM rollup_hours WHERE hour LIKE '%B%' ORDER BY hour, queue"
+        weeks = "SELECT day, queue, series FROM rollups WHERE day LIKE '%W%' ORDER BY day, queue"
+        before = [store.rows(rows) for rows in (days, hours, blocks, weeks)]
+        assert all(before)
+        await _forget_hours(lived, store, names)
+        state = await lived.state()
+        assert state.hours_from == (state.upto + DAY if "hours_from" in names else whole.hours_from)
+        assert state.due_sums()
+        await lived.check(spans(lived, 1))
+        lived.desk.clock.offset += 2 * MINUTE
+        state = await lived.roll()
+        assert (state.hours_from, len(state.open), state.bare) == (whole.first, 17, frozenset())
+        assert state.blocks_from == state.hours_from
+        assert await lived.desk.database.read(lambda tx: tx.scalar(STATE)) == state.as_json()
+        assert [store.rows(rows) for rows in (days, hours, blocks, weeks)] == before
+        await lived.check(spans(lived, 1))
+    finally:
+        await lived.desk.close()
+
+
+async def test_hours_that_are_there_are_not_read_again(lived: Lived, store: Store) -> None:
+    """Their blocks are added up from them: some of their tickets may be deleted by now."""
+    await lived.roll()
+    blocks = "SELECT * FROM rollup_hours WHERE hour LIKE '%B%' ORDER BY hour, queue"
+    before = store.rows(blocks)
+    await _forget_hours(lived, store, NO_BLOCKS)
+    store.execute("DELETE FROM events")
+    await lived.roll()
+    assert store.rows(blocks) == before
 
 
 async def test_days_of_which_some_was_deleted_stay(lived: Lived, store: Store) -> None:
@@ -404,7 +494,7 @@ async def test_days_of_which_some_was_deleted_stay(lived: Lived, store: Store) -
         a=f"{begin:%F}",
         b=f"{begin + DAY:%F}",
     )
-    rows = "SELECT day, queue, series, made_at FROM rollups WHERE LENGTH(day) = 10 ORDER BY day, queue"
+    rows = "SELECT day, queue, series, made_at FROM rollups WHERE day NOT LIKE '%W%' ORDER BY day, queue"
     before = store.rows(rows)
     object.__setattr__(lived.desk.config, "retention", Retention(closed_tickets=4 * DAY))
     lived.desk.clock.offset += 2 * MINUTE
@@ -462,12 +552,22 @@ def test_what_is_due_next() -> None:
     assert late.made(SUNDAY - 4 * DAY).due(NIGHT, EARLIEST) == Due(SUNDAY, hour=Hour("2026-03-29T00"))
     changed = replace(late, added=frozenset(), open=open_)
     assert changed.due(NIGHT, EARLIEST) == Due(SUNDAY - 2 * DAY)
+    both = replace(changed, changed=changed.changed | {SUNDAY - 5 * DAY})
+    assert both.due(NIGHT, EARLIEST) == Due(SUNDAY - 5 * DAY)
     without = replace(MADE, open=open_, hours_from=SUNDAY)
     assert without.due(NIGHT, EARLIEST) == Due(SUNDAY - DAY, past=True)
     assert without.due(NIGHT, SUNDAY) is None
     assert without.made_past(SUNDAY - DAY, bare=True).bare == {SUNDAY - DAY}
     assert without.made_past(SUNDAY - DAY, bare=False).hours_from == SUNDAY - DAY
     assert without.made(SUNDAY - DAY).hours_from == SUNDAY
+    flat = replace(MADE, open=open_, blocks_from=SUNDAY + DAY)
+    assert flat.due(NIGHT, EARLIEST) == Due(SUNDAY, blocks=True)
+    assert flat.made_blocks(SUNDAY).due(NIGHT, EARLIEST) == Due(SUNDAY - DAY, blocks=True)
+    assert flat.made_blocks(flat.hours_from).due(NIGHT, EARLIEST) is None
+    assert (
+        replace(without, blocks_from=SUNDAY).made_past(SUNDAY - DAY, bare=False).blocks_from == SUNDAY - DAY
+    )
+    assert replace(without, blocks_from=date.min).made_past(SUNDAY - DAY, bare=False).blocks_from == date.min
 
 
 def test_what_of_a_day_is_read_anew() -> None:
@@ -532,9 +632,13 @@ def test_which_hours_are_within() -> None:
 def test_which_keys_hold_hours() -> None:
     """A block's, where all of its hours are wanted."""
     hours = hours_of(SUNDAY)
-    assert keys_of(hours) == [f"2026-03-29B{n}" for n in range(4)]
-    assert keys_of(hours[1:13]) == [*hours[1:6], "2026-03-29B1", hours[12]]
-    assert keys_of([]) == []
+    hand = AtHand(first=SUNDAY, upto=SUNDAY, bare=frozenset(), open=frozenset(), stale=frozenset())
+    assert hand.keys_of(hours) == [f"2026-03-29B{n}" for n in range(4)]
+    assert hand.keys_of(hours[1:13]) == [*hours[1:6], "2026-03-29B1", hours[12]]
+    assert hand.keys_of([]) == []
+    later = replace(hand, blocks_from=SUNDAY)
+    before = hours_of(SUNDAY - DAY)
+    assert later.keys_of([*before[18:], *hours[:6]]) == [*before[18:], "2026-03-29B0"]
     assert [block_of(hour) for hour in hours_of_block(Block("2026-03-29B3"))] == ["2026-03-29B3"] * 6
     assert hours_of_block(Block("2026-03-29B3")) == hours[18:]
 

@@ -98,10 +98,18 @@ async def test_two_periods_ask_once_what_is_rolled_up(store: Store) -> None:
         # All of a month, whose weeks aren't looked for; days beside it.
         ("01-30", "03-03", "", ["2026-02", "2026-01-30", "2026-01-31", "2026-03-01"]),
         # Weeks, and days that are in none; the last of the days, which isn't there, is none.
-        ("02-01", "02-11", "", ["2026-W06", "2026-02-01", "2026-02-09", "2026-02-10"]),
+        ("02-01", "02-11", "", ["2026-02W02", "2026-02-01", "2026-02-09", "2026-02-10"]),
         # One that is to be added up anew.
-        ("02-01", "02-10", "2026-W06", ["2026-02-01", *(f"2026-02-0{n}" for n in range(2, 10))]),
-        ("02-01", "03-01", "2026-02", ["2026-02-01", *(f"2026-02-{n:02}" for n in range(2, 29))]),
+        ("02-01", "02-10", "2026-02W02", ["2026-02-01", *(f"2026-02-0{n}" for n in range(2, 10))]),
+        # A month that is to be: its weeks.
+        (
+            *("02-01", "03-01", "2026-02"),
+            [
+                *(f"2026-02W{n:02}" for n in (2, 9, 16)),
+                "2026-02-01",
+                *(f"2026-02-{n}" for n in range(23, 29)),
+            ],
+        ),
     ],
 )
 async def test_of_whole_months_and_weeks_no_day_is_asked_for(
@@ -119,7 +127,7 @@ async def test_of_whole_months_and_weeks_no_day_is_asked_for(
     monkeypatch.setattr(Rolled, "made", noted)
     at = datetime(2026, 3, 1, tzinfo=UTC)
     days = [*("2026-01-30", "2026-01-31"), *(f"2026-02-{n:02}" for n in range(1, 29)), "2026-03-01"]
-    counts = dict.fromkeys(days, 1) | {f"2026-W0{n}": 7 for n in (6, 7, 8)} | {"2026-02": 28}
+    counts = dict.fromkeys(days, 1) | {f"2026-02W{n:02}": 7 for n in (2, 9, 16)} | {"2026-02": 28}
     rows = [
         {"day": key, "queue": WHOLE, "series": {"effect": {"support": n}}, "made_at": at}
         for key, n in counts.items()
