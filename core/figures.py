@@ -23,7 +23,7 @@ from sqlalchemy import func, select
 
 from core import figures_standing
 from core.database import Tx
-from core.figures_days import Rolled, exactly, flow, gathered
+from core.figures_days import Rolled, flow, put_together
 from core.figures_rows import Queues
 from core.figures_series import DIMENSIONS, Counts, Series, share, total, week
 from core.figures_shapes import EFFECT as EFFECT
@@ -53,7 +53,9 @@ _UTC: Final = ZoneInfo("UTC")
 async def of(tx: Tx, period: Period, queue: str | Sequence[str] | None, *, zone: ZoneInfo = _UTC) -> Figures:
     """Return the figures of a period: of a queue, of several or (None) of all; weekdays and hours are those of
     `zone`. They add up where the transaction is a snapshot. Raises `Counting`."""
-    return await _of(tx, period, queue, zone, _Stands(tx))
+    stands = _Stands(tx)
+    [parts] = await _parts(tx, [period], queue, stands)
+    return await _of(tx, period, queue, zone, stands, parts)
 
 
 async def beside(
@@ -62,15 +64,42 @@ async def beside(
     """Return the figures of two periods as `of` does, where `before` ends as `period` begins or any other: what is the
     same for both is looked at once."""
     stands = _Stands(tx)
-    return await _of(tx, period, queue, zone, stands), await _of(tx, before, queue, zone, stands)
+    apart = before.until <= period.since or period.until <= before.since
+    if apart and _short(period) == _short(before):
+        parts = await _parts(tx, [period, before], queue, stands)
+    else:
+        parts = [one for some in (period, before) for one in await _parts(tx, [some], queue, stands)]
+    return (
+        await _of(tx, period, queue, zone, stands, parts[0]),
+        await _of(tx, before, queue, zone, stands, parts[1]),
+    )
+
+
+def _short(period: Period) -> bool:
+    return period.until - period.since <= EXACT
+
+
+async def _parts(
+    tx: Tx, periods: Sequence[Period], queue: str | Sequence[str] | None, stands: _Stands
+) -> list[dict[str, Series]]:
+    """The series of each queue in periods that are alike: all of them short, or none."""
+    spans = [(period.since, period.until) for period in periods]
+    return await put_together(tx, spans, _queues(queue), exact=_short(periods[0]), rolled=stands.rolled)
+
+
+def _queues(queue: str | Sequence[str] | None) -> Queues:
+    return (queue,) if isinstance(queue, str) else queue
 
 
 async def _of(
-    tx: Tx, period: Period, queue: str | Sequence[str] | None, zone: ZoneInfo, stands: _Stands
+    tx: Tx,
+    period: Period,
+    queue: str | Sequence[str] | None,
+    zone: ZoneInfo,
+    stands: _Stands,
+    parts: Mapping[str, Series],
 ) -> Figures:
-    queues: Queues = (queue,) if isinstance(queue, str) else queue
-    short = period.until - period.since <= EXACT
-    parts = await (exactly if short else gathered)(tx, period.since, period.until, queues, stands.rolled)
+    queues = _queues(queue)
     later = await stands.later(period.until, queues)
     stands.known[period.since] = {
         name: later.get(name, 0) + (parts[name].effect if name in parts else 0) for name in {*parts, *later}

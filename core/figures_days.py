@@ -9,7 +9,7 @@ and from the tables until `core.rollups` has made it.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -19,7 +19,7 @@ from sqlalchemy import Row, func, null, select
 from core.database import Tx
 from core.failures import Unavailable
 from core.figures_hours import AtHand, above_mark, at_hand
-from core.figures_read import read
+from core.figures_read import read, read_apart
 from core.figures_rows import ACTED, Queues, Span, effects, spanning
 from core.figures_series import Series
 from core.figures_shapes import EFFECT
@@ -55,41 +55,62 @@ class Counting(Unavailable):
     """So much isn't rolled up yet that counting it would take too long; `core.rollups` is at it."""
 
 
-async def exactly(
-    tx: Tx, since: datetime, until: datetime, queues: Queues = None, rolled: Rolled | None = None
-) -> dict[str, Series]:
-    """Return the series of each queue, from the tables and from hours, whose durations are kept as they were read; as
-    `gathered` does where that's too much."""
-    rolled = rolled or Rolled(tx)
-    plan = await _with_hours(rolled, Plan([], [(since, until)]))
-    if await _crowded(tx, plan.spans, ACTED, MOST_READ):
-        return await gathered(tx, since, until, queues, rolled)
-    return await _put_together(tx, plan, queues, exact=True)
+async def put_together(
+    tx: Tx, wanted: Sequence[Held], queues: Queues = None, *, exact: bool, rolled: Rolled | None = None
+) -> list[dict[str, Series]]:
+    """Return the series of each queue in each of these spans, from whenever (included) to whenever (excluded); no two
+    overlap. What they need is asked for together.
 
-
-async def gathered(
-    tx: Tx, since: datetime, until: datetime, queues: Queues = None, rolled: Rolled | None = None
-) -> dict[str, Series]:
-    """Return the series of each queue, from `since` (included) to `until` (excluded). `rolled`: what other spans of the
-    same transaction were put together by. Raises `Counting`."""
+    `exact`: out of the tables, and of hours, whose durations are kept as they were read, unless that's too much.
+    `rolled`: what other spans of the same transaction were put together by. Raises `Counting`."""
     rolled = rolled or Rolled(tx)
-    plan = await _with_hours(rolled, await _plan(rolled, since, until))
-    if await _crowded(tx, plan.spans, ACTED, MOST_READ):
+    if exact:
+        plans = [await _with_hours(rolled, Plan([], [span])) for span in wanted]
+        if not await _too_much(tx, plans):
+            return await _put_together(tx, plans, queues, exact=True)
+    plans = [await _with_hours(rolled, await _plan(rolled, *span)) for span in wanted]
+    if await _too_much(tx, plans):
         raise Counting(_COME_AGAIN)
-    return await _put_together(tx, plan, queues)
+    return await _put_together(tx, plans, queues, exact=False)
 
 
-async def _put_together(tx: Tx, plan: Plan, queues: Queues, *, exact: bool = False) -> dict[str, Series]:
-    found: dict[str, Series] = defaultdict(Series)
+async def _too_much(tx: Tx, plans: Sequence[Plan]) -> bool:
+    spans = [span for plan in plans for span in plan.spans]
+    return await _crowded(tx, spans, ACTED, MOST_READ * len(plans))
+
+
+async def _put_together(
+    tx: Tx, plans: Sequence[Plan], queues: Queues, *, exact: bool
+) -> list[dict[str, Series]]:
+    found: list[dict[str, Series]] = [defaultdict(Series) for _ in plans]
+    number = {key: n for n, plan in enumerate(plans) for key in (*plan.keys, *plan.hours)}
     conditions = [rollups.c.queue != WHOLE] if queues is None else [rollups.c.queue.in_(queues)]
-    for row in await _rows(tx, plan.keys, conditions):
-        found[row.queue].add(row.series)
-    for row in await _hours(tx, plan.hours, queues, exact=exact):
-        found[row.queue].add(row.series, row.durations)
-    for some in _together(plan.spans):
-        for queue, series in (await read(tx, some, queues)).items():
-            found[queue].merge(series)
-    return dict(found)
+    for row in await _rows(tx, [key for plan in plans for key in plan.keys], conditions):
+        found[number[row.day]][row.queue].add(row.series)
+    for row in await _hours(tx, [key for plan in plans for key in plan.hours], queues, exact=exact):
+        found[number[row.hour]][row.queue].add(row.series, row.durations)
+    async for n, parts in _read(tx, plans, queues):
+        for queue, series in parts.items():
+            found[n][queue].merge(series)
+    return [dict(one) for one in found]
+
+
+async def _read(
+    tx: Tx, plans: Sequence[Plan], queues: Queues
+) -> AsyncIterator[tuple[int, Mapping[str, Series]]]:
+    """What the tables say of their spans, with the number of each plan: of two at once, where these aren't many."""
+    if len(plans) == 2 and all(plan.spans for plan in plans):
+        first, second = plans
+        between = max(first.spans[0][0], second.spans[0][0])
+        if len(first.spans) + len(second.spans) <= MOST_PIECES:
+            earlier, later = await read_apart(tx, [*first.spans, *second.spans], queues, between)
+            turned = first.spans[0][0] == between
+            yield 0, later if turned else earlier
+            yield 1, earlier if turned else later
+            return
+    for n, plan in enumerate(plans):
+        for some in _together(plan.spans):
+            yield n, await read(tx, some, queues)
 
 
 def _together(spans: Sequence[Span]) -> Iterable[Sequence[Span]]:
@@ -105,7 +126,7 @@ async def flow(
     rolled: Rolled | None = None,
 ) -> dict[str, int]:
     """Return by how much each queue's backlog grew, from `since` (included) to `until` (excluded; None: for ever).
-    `rolled`: as of `gathered`. Raises `Counting`."""
+    `rolled`: as of `put_together`. Raises `Counting`."""
     found: Counter[str] = Counter()
     plan = await _plan(rolled or Rolled(tx), since, until)
     for row in await _rows(tx, plan.keys, [rollups.c.queue == WHOLE]):
@@ -138,7 +159,7 @@ async def _crowded(tx: Tx, spans: Sequence[Span], kinds: Sequence[str], most: in
 async def _rows(tx: Tx, keys: list[str], conditions: list[Any]) -> Any:
     if not keys:
         return ()
-    columns = (rollups.c.queue, rollups.c.series)
+    columns = (rollups.c.day, rollups.c.queue, rollups.c.series)
     return await tx.all(select(*columns).where(rollups.c.day.in_(keys), *conditions))
 
 
@@ -149,7 +170,7 @@ async def _hours(tx: Tx, keys: Sequence[str], queues: Queues, *, exact: bool) ->
     if queues is not None:
         conditions.append(rollup_hours.c.queue.in_(queues))
     durations = rollup_hours.c.durations if exact else null().label("durations")
-    columns = (rollup_hours.c.queue, rollup_hours.c.series, durations)
+    columns = (rollup_hours.c.hour, rollup_hours.c.queue, rollup_hours.c.series, durations)
     return await tx.all(select(*columns).where(*conditions))
 
 
@@ -273,11 +294,12 @@ async def _stored(rolled: Rolled, first: date, end: date) -> dict[str, Held]:
 
     months = usable(days, month_of)
     sums = months | usable(sorted(set(days).difference(*months.values())), week_of)
-    made = await rolled.made(sums)
+    alone = set(days).difference(late, *sums.values())  # asked for at once with these
+    made = await rolled.made([*sums, *(day.isoformat() for day in sorted(alone))])
     keys = {key: held for key, held in sums.items() if key in made}
     taken = late.union(*keys.values())
     single = {day.isoformat(): [day] for day in days if day not in taken}
-    made = await rolled.made(single)  # few beside the others
+    made = await rolled.made(single)  # more than these where a sum isn't there
     keys |= {key: held for key, held in single.items() if key in made}
     return {key: (start_of(held[0]), start_of(held[-1] + DAY)) for key, held in keys.items()}
 

@@ -13,12 +13,13 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Row
+from sqlalchemy import Row, case, literal
 
 from core import figures_rows
 from core.database import Tx
 from core.figures_rows import ENDED, Part, Queues, Span, hour_column, hour_named, spanning
 from core.figures_series import Series
+from core.tables import events
 from core.utc_days import Hour
 
 AT_ONCE: Final = 1.0  # seconds: an archive that was read in without its dates was answered as it was opened
@@ -58,34 +59,43 @@ async def read(tx: Tx, spans: Sequence[Span], queues: Queues = None) -> dict[str
 
 async def read_hours(tx: Tx, spans: Sequence[Span]) -> dict[Hour, dict[str, Series]]:
     """Return the same of all queues, by the hour. Raises `Unavailable`."""
-    found = await _read(tx, spans, None, (hour_column(),))
+    found = await _read(tx, spans, None, (hour_column().label("part"),))
     return {hour_named(written): series for written, series in found.items()}
 
 
+async def read_apart(
+    tx: Tx, spans: Sequence[Span], queues: Queues, at: datetime
+) -> tuple[dict[str, Series], dict[str, Series]]:
+    """Return what `read` does, of before this time and from it on. Raises `Unavailable`."""
+    later = case((events.c.at >= at, literal("later")), else_=literal("earlier"))
+    found = await _read(tx, spans, queues, (later.label("part"),))
+    return found.get("earlier", {}), found.get("later", {})
+
+
 async def _read(tx: Tx, spans: Sequence[Span], queues: Queues, part: Part) -> dict[str, dict[str, Series]]:
-    """The series by hour, where that is what they are parted by, and queue."""
+    """The series by what they are parted by, and queue."""
     found: dict[str, dict[str, Series]] = defaultdict(lambda: defaultdict(Series))
     tallies: dict[str, tuple[_Tally, _Tally]] = defaultdict(lambda: (_Tally(), _Tally()))
     where = spanning(spans, queues)
     for row in await figures_rows.count(tx, [*where, figures_rows.IS_COUNTED], part):
-        found[_hour(row, part)][row.queue].count(row.kind, n=int(row.n))
+        found[_part_of(row, part)][row.queue].count(row.kind, n=int(row.n))
     for row in await figures_rows.acts(tx, where, part):
-        _told(tallies[_hour(row, part)][0], row)
+        _told(tallies[_part_of(row, part)][0], row)
     for row in await figures_rows.tagged(tx, where, part):
         keys = (("tag", row.tag),)
-        _told(tallies[_hour(row, part)][1], row, lambda _, keys=keys: keys)  # type: ignore[misc]
-    for hour, (tally, tagged) in tallies.items():
+        _told(tallies[_part_of(row, part)][1], row, lambda _, keys=keys: keys)  # type: ignore[misc]
+    for which, (tally, tagged) in tallies.items():
         if tally.untimed:
             times = await figures_rows.times_of(tx, list(tally.untimed))
             _timed(tally, tagged, times, await figures_rows.tags_of(tx, {time.ticket_id for time in times}))
-        _part(tally, tagged, found[hour])
+        _part(tally, tagged, found[which])
     for row in await figures_rows.rated(tx, where, part):
-        found[_hour(row, part)][row.queue].count(f"rated:{row.score}", n=int(row.n))
-    return {hour: dict(series) for hour, series in found.items()}
+        found[_part_of(row, part)][row.queue].count(f"rated:{row.score}", n=int(row.n))
+    return {which: dict(series) for which, series in found.items()}
 
 
-def _hour(row: Row[Any], part: Part) -> str:
-    return str(row.hour) if part else ""
+def _part_of(row: Row[Any], part: Part) -> str:
+    return str(row.part) if part else ""
 
 
 # -- one by one -----------------------------------------------------------------------------------------------------

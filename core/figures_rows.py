@@ -52,12 +52,12 @@ _MINUTE: Final = len("2026-03-29 01:30")  # of a time, as every store writes it
 
 Queues = Sequence[str] | None
 Span = tuple[datetime, datetime | None]  # from when (included) to when (excluded; None: for ever)
-Part = tuple[Any, ...]  # what events are parted by: their hour, or nothing
+Part = tuple[Any, ...]  # what events are parted by, named so, or nothing
 
 
 def hour_column() -> Any:
     """Return the hour that an event is in, as every store writes it: with a blank in place of the T."""
-    return func.substr(events.c.at, 1, HOUR_KEY, type_=String(HOUR_KEY)).label("hour")
+    return func.substr(events.c.at, 1, HOUR_KEY, type_=String(HOUR_KEY))
 
 
 def hour_named(written: str) -> Hour:

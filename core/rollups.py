@@ -251,7 +251,7 @@ async def read_hours_of(
 ) -> tuple[datetime, Hourly]:
     """Return the series of these hours, of those in which something happened, and when they were read: some at once, a
     crowded one in slices, so that no transaction runs long. `looked`: events that must be there. Raises `Behind`."""
-    hour = hour_column()
+    hour = hour_column().label("hour")
     there = select(func.count()).where(events.c.id.in_(looked))
 
     async def read_in(work: Callable[[Tx], Awaitable[T]]) -> T:

@@ -35,7 +35,7 @@ from core.utc_days import (
 from core.views import Period
 from tests.core.figures_world import Event
 from tests.core.test_figures_read import statements
-from tests.core.test_rollups import STATE, Lived, change
+from tests.core.test_rollups import STATE, ZONES, Lived, change
 from tests.stores import Store
 
 NOW = timedelta(hours=17, minutes=40)  # of a day of UTC
@@ -99,6 +99,39 @@ async def test_the_same_as_a_recount(lived: Lived) -> None:
     """Of all queues, of one and of two, in any zone."""
     await lived.roll()
     await lived.check(spans(lived, 3))
+
+
+async def test_two_periods_at_once(lived: Lived, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are what each is alone: next to each other, apart, either way round, one within the other; short and long
+    ones; where much is to be read and where little is."""
+    await lived.roll()
+    for ago in (1, 40, 80):
+        await happen(lived, "message", lived.desk.clock.now() - ago * HOUR)
+    life = next(one for one in lived.world.lives if one.status == "resolved")
+    await change(lived, life, spam=False, at=lived.desk.clock.now())
+    lived.desk.clock.offset += timedelta(seconds=1)
+    now = lived.desk.clock.now()
+    for most in (figures_days.MOST_PIECES, 3):
+        monkeypatch.setattr(figures_days, "MOST_PIECES", most)
+        for length, ago in (
+            (DAY, DAY),
+            (2 * DAY, 2 * DAY),
+            (DAY, 2 * DAY),
+            (2 * DAY, DAY),
+            (5 * HOUR, 5 * DAY),
+        ):
+            pair = Period(now - length, now), Period(now - ago - length, now - ago - MINUTE)
+            for queue in (None, "support"):
+                for one, other in (pair, pair[::-1]):
+                    zone = lived.world.dice.choice(ZONES)
+                    both = await lived.desk.database.read(
+                        lambda tx, a=one, b=other, q=queue, z=zone: figures.beside(tx, a, b, q, zone=z)  # type: ignore[misc]
+                    )
+                    for period, found in zip((one, other), both, strict=True):
+                        alone = await lived.desk.database.read(
+                            lambda tx, p=period, q=queue, z=zone: figures.of(tx, p, q, zone=z)  # type: ignore[misc]
+                        )
+                        assert found.as_json() == alone.as_json()
 
 
 async def test_hours_are_what_is_read(lived: Lived, store: Store) -> None:

@@ -140,4 +140,4 @@ async def test_of_whole_months_and_weeks_no_day_is_asked_for(
     span = [datetime.fromisoformat(f"2026-{day}T00:00Z") for day in (since, until)]
     found = await desk.database.read(lambda tx: flow(tx, *span))
     assert found == {"support": (min(span[1], start_of(upto + DAY)) - span[0]).days}
-    assert wanted == asked
+    assert list(dict.fromkeys(wanted)) == asked
