@@ -22,7 +22,7 @@ from bench.time_figures import QUEUES, events_of, make_year
 from core.database import Database, Tx
 from core.figures_days import SCOPE, STATE
 from core.matching import mail_person
-from core.rollups import read_hours_of, store_hours
+from core.rollups_hours import read_hours_of, store_hours
 from core.rollups_state import DELAY, State
 from core.tables import (
     deliveries,

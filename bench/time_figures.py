@@ -28,7 +28,8 @@ from core.figures_series import Series
 from core.figures_shapes import spread
 from core.histogram import WITHIN, Histogram
 from core.people import People
-from core.rollups import add_up, read_hours_of, store_hours
+from core.rollups import add_up
+from core.rollups_hours import read_hours_of, store_hours
 from core.rollups_state import State
 from core.tables import events, rollups, settings, tickets, users
 from core.utc_days import DAY, days_of, hours_of, start_of, sums_of

@@ -105,14 +105,12 @@ async def _of(
         name: later.get(name, 0) + (parts[name].effect if name in parts else 0) for name in {*parts, *later}
     }
     standing, oldest = await stands.seen(queues)
-    ends = {
-        name: standing.get(name, {}).get("active", 0) - later.get(name, 0)
-        for name in {*parts, *later, *standing}
-    }
+    names = {*parts, *later, *standing}
+    ends = {name: standing.get(name, {}).get("active", 0) - later.get(name, 0) for name in names}
     whole = total(parts.values())
     counts: dict[str, Any] = _counts(whole, sum(ends.values()))
     counts |= summed(standing, (*STANDING, *OF_THESE))
-    by = {dimension: whole.by(dimension) for dimension in DIMENSIONS}
+    by = {one: whole.by(one) for one in DIMENSIONS}
     groups = _groups(by, await stands.names(by["assignee"]))
     found = Figures(
         period=period,

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final
 
 import structlog
 from sqlalchemy import Row, delete, func, insert, select
@@ -23,26 +23,21 @@ from sqlalchemy import Row, delete, func, insert, select
 from core.database import Database, Tx
 from core.figures_days import SCOPE, STATE, WHOLE, flow
 from core.figures_hours import above_mark, counted_of_changed
-from core.figures_read import read, read_hours
-from core.figures_rows import Span, hour_column, hour_named, spanning
-from core.figures_series import Series, joined
+from core.figures_series import Series
 from core.jobs import Job, Jobs
+from core.rollups_hours import Behind, Hourly, added_up, read_hours_of, store_blocks, store_hours, together
 from core.rollups_state import EARLIEST, Due, State, least_of, noted
 from core.status import ACTIVE
 from core.tables import events, rollup_hours, rollups, settings, tickets
 from core.utc_days import (
     DAY,
-    HOUR,
-    Block,
     Hour,
     block_of,
     day_of,
     days_of,
     hour_of,
     hours_of,
-    hours_of_block,
     start_of,
-    start_of_hour,
     sums_of,
 )
 
@@ -51,12 +46,8 @@ log = structlog.get_logger(__name__)
 SETTLED: Final = timedelta(minutes=1)  # at least, and longer than any transaction runs
 GRACE: Final = timedelta(seconds=10)  # longer than that
 LOOK: Final = 2_000  # events looked at in a turn
-SLICE: Final = 20_000  # events of an hour that are read at once
 TURN: Final = 0.5  # seconds after which a turn begins no further day; as long, no further week or month
 MOST_LOOKED: Final = 2_000  # events above the mark of which it's noted that they were looked at
-
-T = TypeVar("T")
-Hourly = Mapping[Hour, Mapping[str, Series]]  # by queue
 
 
 async def roll_up(jobs: Jobs) -> bool:
@@ -187,7 +178,7 @@ async def _make(database: Database, state: State, due: Due) -> State | None:
             return await _save(tx, current.made_hour(due.hour))
         kept = await _kept(tx, [hour for hour in hours_of(due.day) if hour not in hours])
         await tx.run(delete(rollups).where(rollups.c.day.in_(sums_of(due.day))))
-        await _store(tx, due.day.isoformat(), _together([kept, *read.values()]), at)
+        await _store(tx, due.day.isoformat(), together([kept, *read.values()]), at)
         return await _save(tx, current.made(due.day))
 
     return await database.unit(unit)
@@ -197,7 +188,7 @@ async def _make_blocks(tx: Tx, state: State, day: date) -> State | None:
     current = await _current(tx, state, ())
     if current is None:
         return None
-    await _store_blocks(tx, {block_of(hour) for hour in hours_of(day)})
+    await store_blocks(tx, {block_of(hour) for hour in hours_of(day)})
     return await _save(tx, current.made_blocks(day))
 
 
@@ -218,14 +209,7 @@ async def _current(tx: Tx, state: State, hours: Sequence[Hour]) -> State | None:
 async def _kept(tx: Tx, hours: Sequence[Hour]) -> dict[str, Series]:
     """The series of these hours by queue, as they are kept."""
     columns = (rollup_hours.c.queue, rollup_hours.c.series)
-    return _added_up(await tx.all(select(*columns).where(rollup_hours.c.hour.in_(hours))) if hours else ())
-
-
-def _added_up(rows: Iterable[Row[Any]]) -> dict[str, Series]:
-    found: dict[str, Series] = {}
-    for row in rows:
-        found.setdefault(row.queue, Series()).add(row.series)
-    return found
+    return added_up(await tx.all(select(*columns).where(rollup_hours.c.hour.in_(hours))) if hours else ())
 
 
 async def _adds_up(tx: Tx, day: date, read: Hourly) -> bool:
@@ -233,89 +217,8 @@ async def _adds_up(tx: Tx, day: date, read: Hourly) -> bool:
     columns = (rollups.c.queue, rollups.c.series)
     rows = await tx.all(select(*columns).where(rollups.c.day == day.isoformat(), rollups.c.queue != WHOLE))
     made = {row.queue: +Counter(row.series["counts"]) for row in rows}
-    now = {queue: +series.counts for queue, series in _together(read.values()).items()}
+    now = {queue: +series.counts for queue, series in together(read.values()).items()}
     return {k: v for k, v in made.items() if v} == {k: v for k, v in now.items() if v}
-
-
-class Behind(Exception):
-    """A node of a cluster lacks events that another one had."""
-
-
-class _ReadIn(Protocol):
-    async def __call__(self, work: Callable[[Tx], Awaitable[T]]) -> T:
-        """Run `work` in a reading transaction."""
-
-
-async def read_hours_of(
-    database: Database, hours: Sequence[Hour], looked: Collection[int] = ()
-) -> tuple[datetime, Hourly]:
-    """Return the series of these hours, of those in which something happened, and when they were read: some at once, a
-    crowded one in slices, so that no transaction runs long. `looked`: events that must be there. Raises `Behind`."""
-    hour = hour_column().label("hour")
-    there = select(func.count()).where(events.c.id.in_(looked))
-
-    async def read_in(work: Callable[[Tx], Awaitable[T]]) -> T:
-        async def checked(tx: Tx) -> T:
-            if looked and await tx.scalar(there) != len(looked):
-                raise Behind
-            return await work(tx)
-
-        return await database.read(checked)
-
-    sizes = select(hour, func.count().label("n")).where(*spanning(_spans(hours), None)).group_by(hour)
-
-    async def look(tx: Tx) -> tuple[datetime, dict[Hour, int]]:
-        return await tx.now(), {hour_named(row.hour): int(row.n) for row in await tx.all(sizes)}
-
-    at, counts = await read_in(look)
-    found: dict[Hour, dict[str, Series]] = {}
-    for some in _portions(counts):
-        if counts[some[0]] > SLICE:
-            found[some[0]] = await _read_crowded(read_in, some[0], 1 + counts[some[0]] // SLICE)
-        else:
-            found |= await read_in(lambda tx, some=some: read_hours(tx, _spans(some)))  # type: ignore[misc]
-    return at, found
-
-
-def _portions(counts: Mapping[Hour, int]) -> list[list[Hour]]:
-    """The hours in order, as many together as may be read at once. Pure."""
-    portions: list[list[Hour]] = []
-    room = 0
-    for hour, n in sorted(counts.items()):
-        if n > room:
-            portions.append([])
-            room = SLICE
-        portions[-1].append(hour)
-        room -= n
-    return portions
-
-
-def _spans(hours: Sequence[Hour]) -> list[Span]:
-    """The spans of these hours, which are in order; what follows without a gap is one. Pure."""
-    spans: list[tuple[datetime, datetime]] = []
-    for hour in hours:
-        begin = start_of_hour(hour)
-        if spans and spans[-1][1] == begin:
-            begin = spans.pop()[0]
-        spans.append((begin, start_of_hour(hour) + HOUR))
-    return list(spans)
-
-
-async def _read_crowded(read_in: _ReadIn, hour: Hour, slices: int) -> dict[str, Series]:
-    start = start_of_hour(hour)
-    parts = []
-    for n in range(slices):
-        span = start + HOUR * n / slices, start + HOUR * (n + 1) / slices
-        parts.append(await read_in(lambda tx, span=span: read(tx, [span])))  # type: ignore[misc]
-    return _together(parts)
-
-
-def _together(parts: Iterable[Mapping[str, Series]]) -> dict[str, Series]:
-    whole: dict[str, Series] = {}
-    for part in parts:
-        for queue, series in part.items():
-            whole.setdefault(queue, Series()).merge(series)
-    return whole
 
 
 async def add_up(tx: Tx, key: str) -> None:
@@ -328,51 +231,8 @@ async def add_up(tx: Tx, key: str) -> None:
         select(rollups.c.queue, rollups.c.series).where(rollups.c.day.in_(keys), rollups.c.queue != WHOLE)
     )
     # What the first day is in lacks the days before: nothing happened on them.
-    await _store(tx, key, _added_up(rows), await tx.now())
+    await _store(tx, key, added_up(rows), await tx.now())
     await _save(tx, replace(state, sums=state.sums - {key}))
-
-
-async def store_hours(tx: Tx, hours: Sequence[Hour], hourly: Hourly) -> None:
-    """Store what was read of these hours, and add up their blocks. Of a crowded hour the durations are stored in
-    buckets alone, as its row would be long."""
-    await tx.run(delete(rollup_hours).where(rollup_hours.c.hour.in_(hours)))
-    rows = [
-        {
-            "hour": hour,
-            "queue": queue,
-            "series": series.as_json(),
-            "durations": series.as_read() if series.size <= SLICE else None,
-        }
-        for hour, parts in sorted(hourly.items())
-        for queue, series in sorted(parts.items())
-    ]
-    if rows:
-        await tx.run(insert(rollup_hours), rows)
-    await _store_blocks(tx, {block_of(hour) for hour in hours})
-
-
-async def _store_blocks(tx: Tx, blocks: Collection[Block]) -> None:
-    """Add up the hours of each that are there. What lacks an hour isn't used."""
-    table = rollup_hours.c
-    await tx.run(delete(rollup_hours).where(table.hour.in_(blocks)))
-    block_by = {hour: block for block in blocks for hour in hours_of_block(block)}
-    columns = (table.hour, table.queue, table.series, table.durations)
-    parts: dict[tuple[Block, str], list[Row[Any]]] = {}
-    for row in await tx.all(
-        select(*columns).where(table.hour.in_(block_by)).order_by(table.hour, table.queue)
-    ):
-        parts.setdefault((block_by[row.hour], row.queue), []).append(row)
-    rows = [
-        {
-            "hour": block,
-            "queue": queue,
-            "series": _added_up(some)[queue].as_json(),
-            "durations": joined(row.durations for row in some),
-        }
-        for (block, queue), some in parts.items()
-    ]
-    if rows:
-        await tx.run(insert(rollup_hours), rows)
 
 
 async def _store(tx: Tx, key: str, parts: Mapping[str, Series], at: datetime) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from core import figures, figures_days, figures_hours, rollups
+from core import figures, figures_days, figures_hours, rollups, rollups_hours
 from core.config_time import Retention
 from core.database import Tx
 from core.figures_days import SCOPE
@@ -236,8 +236,8 @@ async def test_a_node_that_lacks_what_was_looked_at(lived: Lived) -> None:
     await lived.desk.database.unit(lambda tx: rollups._save(tx, ahead))
     database = lived.desk.database
     assert await rollups._make(database, ahead, Due(state.upto + DAY, hour=hour)) is None
-    with pytest.raises(rollups.Behind):
-        await rollups.read_hours_of(database, [hour], ahead.looked)
+    with pytest.raises(rollups_hours.Behind):
+        await rollups_hours.read_hours_of(database, [hour], ahead.looked)
     await happen(lived, "message", lived.desk.clock.now(), id=state.mark + 1)
     assert await rollups._make(database, ahead, Due(state.upto + DAY, hour=hour)) == ahead
 
@@ -331,7 +331,7 @@ async def test_an_hour_in_which_nothing_is_left(lived: Lived, store: Store) -> N
     for hour in hours_of_block(block):
         before = await _opened(lived, [block])
         gone = await _opened(lived, [hour])
-        await lived.desk.database.unit(lambda tx, h=hour: rollups.store_hours(tx, [h], {}))  # type: ignore[misc]
+        await lived.desk.database.unit(lambda tx, h=hour: rollups_hours.store_hours(tx, [h], {}))  # type: ignore[misc]
         assert store.count("rollup_hours", f"hour = '{hour}'") == 0
         assert await _opened(lived, [block]) == before - gone
     assert store.count("rollup_hours", f"hour = '{block}'") == 0
@@ -442,7 +442,7 @@ async def test_what_was_looked_at_may_be_gone(lived: Lived, store: Store) -> Non
 
 async def test_a_crowded_hour(lived: Lived, monkeypatch: pytest.MonkeyPatch, store: Store) -> None:
     """Its durations are kept in buckets, and the figures say so."""
-    monkeypatch.setattr(rollups, "SLICE", 1)
+    monkeypatch.setattr(rollups_hours, "SLICE", 1)
     await lived.roll()
     rows = await lived.desk.database.read(lambda tx: tx.all(select(rollup_hours.c.durations)))
     assert {0, 1} == {len(row.durations) for row in rows if row.durations is not None}
@@ -634,11 +634,11 @@ def test_what_is_noted() -> None:
 def test_hours_are_read_together() -> None:
     """As many as hold so many events, a crowded one alone; without gaps they are one span."""
     hours = hours_of(SUNDAY)
-    most = rollups.SLICE
+    most = rollups_hours.SLICE
     counts = {hours[0]: most - 1, hours[1]: 1, hours[2]: 1, hours[5]: most + 1, hours[6]: 7}
-    assert rollups._portions(counts) == [hours[:2], [hours[2]], [hours[5]], [hours[6]]]
+    assert rollups_hours.portions(counts) == [hours[:2], [hours[2]], [hours[5]], [hours[6]]]
     begin = start_of(SUNDAY)
-    assert rollups._spans([hours[0], hours[1], hours[3]]) == [
+    assert rollups_hours.spans_of([hours[0], hours[1], hours[3]]) == [
         (begin, begin + 2 * HOUR),
         (begin + 3 * HOUR, begin + 4 * HOUR),
     ]

@@ -18,7 +18,7 @@ from core.figures_days import Counting
 from core.report import make
 from core.reporting import Wanted
 from core.reporting import found as page_of
-from core.rollups import read_hours_of
+from core.rollups_hours import read_hours_of
 from core.shapes import Role
 from core.tables import tickets
 from core.utc_days import hours_of
