@@ -346,7 +346,7 @@ async def _grow(database: Database, ticket: int, who: _Who, now: datetime) -> No
             "actor_name": "Grace Hopper",
             "public": n % 4 < 2,
             "queue": QUEUES[ticket % 5],
-            "data": {"from": "ada", "to": "grace"} if n % 4 == 2 else {"message": n},
+            "data": {"from": "ada", "to": "grace"} if n % 4 == 2 else {"message": n, "first": False},
         }
         for n in range(1, EVENTS)
     ]

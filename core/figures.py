@@ -19,7 +19,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import case, func, or_, select
 
 from core import figures_standing
 from core.database import Tx
@@ -53,7 +53,7 @@ _UTC: Final = ZoneInfo("UTC")
 async def of(tx: Tx, period: Period, queue: str | Sequence[str] | None, *, zone: ZoneInfo = _UTC) -> Figures:
     """Return the figures of a period: of a queue, of several or (None) of all; weekdays and hours are those of
     `zone`. They add up where the transaction is a snapshot. Raises `Counting`."""
-    stands = _Stands(tx)
+    stands = _Stands(tx, (period,))
     [parts] = await _parts(tx, [period], queue, stands)
     return await _of(tx, period, queue, zone, stands, parts)
 
@@ -63,7 +63,7 @@ async def beside(
 ) -> tuple[Figures, Figures]:
     """Return the figures of two periods as `of` does, where `before` ends as `period` begins or any other: what is the
     same for both is looked at once."""
-    stands = _Stands(tx)
+    stands = _Stands(tx, (period, before))
     apart = before.until <= period.since or period.until <= before.since
     if apart and _short(period) == _short(before):
         parts = await _parts(tx, [period, before], queue, stands)
@@ -117,7 +117,7 @@ async def _of(
         queue=queue if isinstance(queue, str) else None,
         queues=tuple(queues or ()),
         **counts,
-        unread=await _unread(tx, period, queues),
+        unread=await stands.unread(period, queues),
         within=WITHIN if whole.stored else 0.0,
         targets=_targets(whole),
         by_queue=_by_queue(parts, ends),
@@ -234,11 +234,13 @@ def _groups(by: Mapping[str, Mapping[str, Counts]], names: Mapping[str, str]) ->
 
 
 class _Stands:
-    """What is the same for both periods: how things stand in some queues, looked at when it's asked for first, what is
-    rolled up, and by how much each queue's backlog grew since a time that is `known`."""
+    """What is looked at once for both periods: how things stand in some queues, when it's asked for first, what is
+    rolled up, what couldn't be read, and by how much each queue's backlog grew since a time that is `known`."""
 
-    def __init__(self, tx: Tx) -> None:
+    def __init__(self, tx: Tx, periods: Sequence[Period]) -> None:
         self._tx = tx
+        self._periods = periods
+        self._unread: dict[Period, int] | None = None
         self.rolled = Rolled(tx)
         self.known: dict[datetime, dict[str, int]] = {}
         self._names: dict[str, str] = {}
@@ -261,6 +263,21 @@ class _Stands:
             self._seen = found, await figures_standing.oldest(self._tx, queues)
         return self._seen
 
+    async def unread(self, period: Period, queues: Queues) -> int:
+        """Return what came in in one of the periods and couldn't be read to this day."""
+        if self._unread is None:
+            at = inbox.c.received_at
+            within = [(at >= one.since) & (at < one.until) for one in self._periods]
+            rows = select(*(func.count(case((one, 1))) for one in within))
+            rows = rows.where(inbox.c.state == "unreadable", or_(*within))
+            if queues is not None:
+                rows = rows.join(tickets, tickets.c.id == inbox.c.ticket_id).where(
+                    tickets.c.queue.in_(queues)
+                )
+            counts: Any = await self._tx.first(rows)
+            self._unread = dict(zip(self._periods, map(int, counts), strict=True))
+        return self._unread[period]
+
     async def names(self, assignees: Iterable[str]) -> dict[str, str]:
         """Return how assignees are called, by the keys that they have in a series."""
         if unknown := [int(key) for key in assignees if key and key not in self._names]:
@@ -268,18 +285,6 @@ class _Stands:
             rows = await self._tx.all(select(*columns).where(users.c.id.in_(unknown)))
             self._names |= {str(row.id): row.username or row.name for row in rows}
         return self._names
-
-
-async def _unread(tx: Tx, period: Period, queues: Queues) -> int:
-    """What came in in the period and couldn't be read to this day."""
-    rows = select(func.count()).where(
-        inbox.c.state == "unreadable",
-        inbox.c.received_at >= period.since,
-        inbox.c.received_at < period.until,
-    )
-    if queues is not None:
-        rows = rows.join(tickets, tickets.c.id == inbox.c.ticket_id).where(tickets.c.queue.in_(queues))
-    return int(await tx.scalar(rows) or 0)
 
 
 __all__ = [
