@@ -9,7 +9,9 @@ two. Under a second is 0.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable
+from itertools import accumulate
 from typing import Final
 
 from core import packed
@@ -55,13 +57,8 @@ class Histogram:
 
     def _at(self, ranks: list[int]) -> list[float]:
         """The values at these ranks, counted from 0, the least first."""
-        found: list[float] = []
-        below = 0
-        for bucket, count in enumerate(packed.unpack(self._buckets)):
-            below += count
-            while len(found) < len(ranks) and ranks[len(found)] < below:
-                found.append(_value(bucket))
-        return found
+        below = list(accumulate(packed.unpack(self._buckets)))
+        return [_value(bisect_right(below, rank)) for rank in ranks]
 
     def as_json(self) -> str:
         """Return it as it's stored."""

@@ -41,8 +41,10 @@ def write(packed: int) -> str:
 
 def read(text: str) -> int:
     """Return what `write` was given."""
-    planes = text.split(".")
-    wide = bytearray(len(planes[0]) // 2 * _BYTES)
-    for n, plane in enumerate(planes):
+    first, *more = text.split(".")
+    lowest = bytes.fromhex(first)
+    wide = bytearray(len(lowest) * _BYTES)
+    wide[::_BYTES] = lowest
+    for n, plane in enumerate(more, 1):
         wide[n::_BYTES] = bytes.fromhex(plane)
     return int.from_bytes(wide, "little")
