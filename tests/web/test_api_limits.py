@@ -102,9 +102,11 @@ async def test_ten_asks_to_sign_in_a_minute_are_fine(store: Store) -> None:
     async with counter_on(store) as desk, client(desk.url) as http:
         form = await http.get("/sign-in", headers=HTML)
         token = form.text.partition('name="token" value="')[2].partition('"')[0]
-        for n in range(40):
+        for n in range(80):  # a minute may end among them, and another begin
             fields = {"email": f"{n}{ANN}", "token": token, "next": "/"}
             answer = await http.post("/sign-in", data=fields, headers=ELSEWHERE)
             assert answer.status_code == 200 or (n >= 10 and answer.status_code == 429)
+            if answer.status_code == 429:
+                break
         assert answer.status_code == 429
         assert answer.headers["retry-after"] == "60"
