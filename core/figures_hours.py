@@ -42,6 +42,7 @@ CHANGES: Final = frozenset(
     )
 )
 RATED: Final = "rated"
+LOOKED_AT: Final = (events.c.id, events.c.at, events.c.ticket_id, events.c.kind)  # of events that are new
 MOST_NEW: Final = 2_000  # events that are looked at one by one; of more, no hour is used
 
 
@@ -80,8 +81,7 @@ def _is_in(hour: Hour, since: datetime, until: datetime) -> bool:
 async def above_mark(tx: Tx, state: State) -> Sequence[Row[Any]] | None:
     """Return the events above the mark, by their ids. None where `core.rollups` hasn't looked at so many that nobody is
     to look at each."""
-    columns = (events.c.id, events.c.at, events.c.ticket_id, events.c.kind)
-    rows = select(*columns).where(events.c.id > state.mark).order_by(events.c.id)
+    rows = select(*LOOKED_AT).where(events.c.id > state.mark).order_by(events.c.id)
     found = await tx.all(rows.limit(len(state.looked) + MOST_NEW + 1))
     return None if len(state.unlooked(found)) > MOST_NEW else found
 
@@ -91,15 +91,19 @@ async def at_hand(tx: Tx, state: State, new: Sequence[Row[Any]] | None) -> AtHan
     that is much."""
     if new is None or (state.hours_from > state.upto and not state.open):
         return None
-    times = [row.at for row in new] + await counted_of_changed(tx, new)
     return AtHand(
         first=state.hours_from,
         upto=state.upto,
         bare=state.bare,
         open=state.open,
-        stale=state.touched.union(map(hour_of, times)),
+        stale=state.touched | await touched_by(tx, new),
         blocks_from=state.blocks_from,
     )
+
+
+async def touched_by(tx: Tx, new: Sequence[Row[Any]]) -> frozenset[Hour]:
+    """Return the hours that are other than they were since these events."""
+    return frozenset(map(hour_of, [row.at for row in new] + await counted_of_changed(tx, new)))
 
 
 async def counted_of_changed(tx: Tx, new: Sequence[Row[Any]]) -> list[datetime]:

@@ -22,7 +22,7 @@ from sqlalchemy import Row, delete, func, insert, select
 
 from core.database import Database, Tx
 from core.figures_days import SCOPE, STATE, WHOLE, flow
-from core.figures_hours import above_mark, counted_of_changed
+from core.figures_hours import LOOKED_AT, above_mark, counted_of_changed, touched_by
 from core.figures_series import Series
 from core.jobs import Job, Jobs
 from core.rollups_hours import Behind, Hourly, added_up, read_hours_of, store_blocks, store_hours, together
@@ -35,7 +35,6 @@ from core.utc_days import (
     block_of,
     day_of,
     days_of,
-    hour_of,
     hours_of,
     start_of,
     sums_of,
@@ -120,9 +119,8 @@ async def _look(tx: Tx, least: date, settled: timedelta = SETTLED) -> State | No
 
 async def _settled(tx: Tx, state: State) -> Sequence[Row[Any]]:
     """The first of the events that no other one comes before."""
-    columns = (events.c.id, events.c.at, events.c.ticket_id, events.c.kind)
     ids = events.c.id
-    some = select(*columns).where(ids > state.mark, ids <= state.seen).order_by(ids).limit(LOOK)
+    some = select(*LOOKED_AT).where(ids > state.mark, ids <= state.seen).order_by(ids).limit(LOOK)
     return await tx.all(some)
 
 
@@ -198,10 +196,8 @@ async def _current(tx: Tx, state: State, hours: Sequence[Hour]) -> State | None:
     if current is None or not current.is_that_of(state):
         return None
     if later := current.looked - state.looked:
-        columns = (events.c.id, events.c.at, events.c.ticket_id, events.c.kind)
-        rows = await tx.all(select(*columns).where(events.c.id.in_(later)))
-        times = [row.at for row in rows] + await counted_of_changed(tx, rows)
-        if not {hour_of(at) for at in times}.isdisjoint(hours):
+        rows = await tx.all(select(*LOOKED_AT).where(events.c.id.in_(later)))
+        if not (await touched_by(tx, rows)).isdisjoint(hours):
             return None
     return current
 
